@@ -1,0 +1,14 @@
+//! Discrete events: time, the calendar of future events, resources, keyed random streams.
+//!
+//! Invariant: nothing in this room knows an agent, a token or a dollar; time is an integer.
+
+pub mod calendar;
+pub mod random;
+pub mod resource;
+pub mod sampler;
+pub mod time;
+
+// pub use calendar::{Calendar, EventId};
+// pub use random::{Address, Draws, Key};
+// pub use sampler::Law;
+// pub use time::{Span, Time};

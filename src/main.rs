@@ -1,0 +1,2 @@
+//! The `delm-sim` binary.
+fn main() {}

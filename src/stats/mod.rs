@@ -1,0 +1,1 @@
+//! Summaries, quantiles and intervals over plain numbers.
