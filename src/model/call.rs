@@ -1,0 +1,350 @@
+//! A call: who asks, why, about what, with which prompt; and what comes back.
+
+use super::ids::{About, AgentId, FindingId, LineId, StoreId, SubtaskId};
+use crate::kernel::Span;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Why a call is made. Endpoints, prices by role and phases of agent time follow from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Split the task, or decide what a thread does next.
+    Plan,
+    /// Brief a worker (or all workers of a round).
+    Dispatch,
+    /// One reasoning step of a worker.
+    Step,
+    /// One tool run; no tokens.
+    Tool,
+    /// Compress a result into a gist.
+    Gist,
+    /// Judge an entry before it becomes readable.
+    Verify,
+    /// Choose which entries to read in full.
+    Unfold,
+    /// Summarise a delegation for whoever delegated it.
+    Report,
+    /// Shorten a context that outgrew its window.
+    Compact,
+    /// Take reports into the lead's context.
+    Merge,
+    /// Ask whether more subtasks are needed.
+    MoreSubtasks,
+    /// Write the answer.
+    Finalize,
+}
+
+impl Purpose {
+    /// All purposes, in the order of their codes.
+    pub const ALL: [Self; 12] = [
+        Self::Plan,
+        Self::Dispatch,
+        Self::Step,
+        Self::Tool,
+        Self::Gist,
+        Self::Verify,
+        Self::Unfold,
+        Self::Report,
+        Self::Compact,
+        Self::Merge,
+        Self::MoreSubtasks,
+        Self::Finalize,
+    ];
+
+    /// Stable code in random addresses and digests.
+    pub fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// Name in tables and TOML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Dispatch => "dispatch",
+            Self::Step => "step",
+            Self::Tool => "tool",
+            Self::Gist => "gist",
+            Self::Verify => "verify",
+            Self::Unfold => "unfold",
+            Self::Report => "report",
+            Self::Compact => "compact",
+            Self::Merge => "merge",
+            Self::MoreSubtasks => "more-subtasks",
+            Self::Finalize => "finalize",
+        }
+    }
+}
+
+/// What part a span plays in its prompt; decides which cost role its tokens have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SpanRole {
+    /// Fixed instructions of the harness.
+    Instructions,
+    /// The task's own text, sources included.
+    Task,
+    /// A view of the shared context.
+    Board,
+    /// The agent's own history.
+    History,
+    /// Reports, briefs and digests that passed through a lead.
+    Reports,
+    /// What this call adds.
+    New,
+}
+
+/// Handle of a span's content. Two spans with equal content share their common length as a prefix:
+/// contents only grow at their end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// Instructions for one purpose, shared by all agents of a task.
+    Instructions(Purpose),
+    /// The task statement.
+    Task,
+    /// Source text of a subtask.
+    Source(SubtaskId),
+    /// Entries `first..version` of a store.
+    View {
+        /// The store.
+        store: StoreId,
+        /// First entry in the window.
+        first: u32,
+        /// One past the last entry.
+        version: u32,
+    },
+    /// An agent's own history since its last fresh start.
+    History {
+        /// The agent.
+        agent: AgentId,
+        /// Counts fresh starts and compactions.
+        epoch: u32,
+    },
+    /// One finding.
+    Finding(FindingId),
+    /// Fuller text that was unfolded for a subtask.
+    Unfolded(SubtaskId),
+    /// Text that no other call shares.
+    Fresh,
+}
+
+/// One span of a prompt. Adjacent spans of equal content are one text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptSpan {
+    /// What it is.
+    pub content: Content,
+    /// Its part in the prompt.
+    pub role: SpanRole,
+    /// Length.
+    pub tokens: u32,
+}
+
+/// An ordered list of spans.
+pub type Prompt = SmallVec<[PromptSpan; 6]>;
+
+/// Total length of a prompt in tokens.
+pub fn prompt_tokens(prompt: &Prompt) -> u64 {
+    prompt.iter().map(|s| u64::from(s.tokens)).sum()
+}
+
+/// Who judges a `Verify` call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judge {
+    /// A model with the scenario's true and false positive rates.
+    #[default]
+    Model,
+    /// The hidden truth, without cost.
+    Oracle,
+}
+
+/// A request to an endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Who asks.
+    pub agent: AgentId,
+    /// Why.
+    pub purpose: Purpose,
+    /// About what.
+    pub about: About,
+    /// Of what the prompt is made.
+    pub prompt: Prompt,
+    /// The finding to compress, judge or summarise, if the purpose has one.
+    pub subject: Option<FindingId>,
+    /// How long the product may be in tokens (gist, report, brief, digest); 0 where the purpose has none.
+    pub product_tokens: u32,
+    /// How many things the call handles (reports of a merge, workers of a dispatch).
+    pub items: u32,
+    /// Runs beside the agent's own work, on a lane of its own.
+    pub background: bool,
+    /// Who judges, for `Verify`.
+    pub judge: Judge,
+}
+
+/// The kinds of findings a policy can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FindingKind {
+    /// A fact.
+    Fact,
+    /// A dead end.
+    Fail,
+    /// A candidate solution; ends its line.
+    Patch,
+    /// A worker's raw result.
+    Result,
+    /// A gist of a result.
+    Gist,
+    /// A report to a lead, or an unfinished hand-off.
+    Report,
+    /// A lead's brief for workers.
+    Brief,
+    /// What is left of a context after compaction.
+    Digest,
+    /// A final answer.
+    Answer,
+}
+
+/// A finding as the policy sees it: a handle, a kind and a length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Handle.
+    pub id: FindingId,
+    /// Kind.
+    pub kind: FindingKind,
+    /// Length in tokens.
+    pub tokens: u32,
+}
+
+/// A list of subtasks with their dependencies, shared without copying.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SubtaskList {
+    /// Id of the first subtask; the others follow.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+    /// Pairs (subtask, what it waits for), sorted by subtask.
+    pub dependencies: Vec<(SubtaskId, SubtaskId)>,
+}
+
+/// What a thread's planner decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// Delegate once more.
+    Delegate,
+    /// Submit the line's candidate.
+    Submit,
+}
+
+/// What a reply says: one variant per purpose, handles only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// To `Plan` on `divide`, and to `MoreSubtasks` (an empty list means done).
+    Subtasks(Arc<SubtaskList>),
+    /// To `Plan` on `search`.
+    Decided(Decision),
+    /// To `Dispatch`.
+    Brief(Finding),
+    /// To `Step`.
+    Step {
+        /// Notes to publish before the command runs.
+        notes: SmallVec<[Finding; 2]>,
+        /// A tool run follows.
+        tool: bool,
+        /// The delegation or subtask ends here with this.
+        result: Option<Finding>,
+    },
+    /// To `Tool`.
+    Observation {
+        /// Tokens added to the agent's context.
+        tokens: u32,
+    },
+    /// To `Gist`.
+    Gist(Finding),
+    /// To `Verify`.
+    Verdict {
+        /// Whether the entry may be read.
+        accepted: bool,
+    },
+    /// To `Unfold`: tokens of fuller text put before the agent.
+    Unfolded {
+        /// Length of the fuller text.
+        tokens: u32,
+    },
+    /// To `Report`.
+    Report(Finding),
+    /// To `Compact`.
+    Digest(Finding),
+    /// To `Merge`.
+    Merged,
+    /// To `Finalize`.
+    Final(Finding),
+}
+
+/// Billed tokens of a call. `cached + uncached = prompt`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Prompt tokens, cached ones included.
+    pub prompt_tokens: u64,
+    /// Prompt tokens read from the cache.
+    pub cached_tokens: u64,
+    /// Prompt tokens written to the cache.
+    pub cache_write_tokens: u64,
+    /// Completion tokens.
+    pub completion_tokens: u64,
+}
+
+impl Usage {
+    /// Adds another call's usage.
+    pub fn add(&mut self, other: &Self) {
+        self.prompt_tokens += other.prompt_tokens;
+        self.cached_tokens += other.cached_tokens;
+        self.cache_write_tokens += other.cache_write_tokens;
+        self.completion_tokens += other.completion_tokens;
+    }
+}
+
+/// A successful reply.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// What it says.
+    pub answer: Answer,
+    /// What it used.
+    pub usage: Usage,
+    /// From command to reply.
+    pub sojourn: Span,
+}
+
+/// Why a call failed for good, after all transport retries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallError {
+    /// The server failed on every try.
+    Server,
+    /// Every try ran into the time limit.
+    Timeout,
+    /// The rate limit held through every try.
+    RateLimited,
+}
+
+/// What a team delivers: submissions in the order of their lines.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// One per submitting line.
+    pub submissions: Vec<Submission>,
+}
+
+/// One graded submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submission {
+    /// Who submits.
+    pub agent: AgentId,
+    /// For which line.
+    pub line: LineId,
+    /// What, if there is anything.
+    pub finding: Option<FindingId>,
+}

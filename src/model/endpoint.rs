@@ -1,0 +1,160 @@
+//! Endpoints as data: latency law, limits, retries, cache, prices. What happens in time is the runtime's.
+//!
+//! `latency = (base + b1 completion + b2 uncached/1000 + b3 cached/1000 + b4 items) x noise`; the first token
+//! comes after the part without `b1`.
+
+use super::limit::Limit;
+use super::price::PriceSpec;
+use crate::kernel::{Law, Span};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a client meets a rate limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LimitPolicy {
+    /// The client paces itself: calls wait in order until the bucket holds enough.
+    #[default]
+    Queue,
+    /// The server answers 429; the client backs off and tries again.
+    Backoff,
+}
+
+/// Spread of backoff times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Jitter {
+    /// Exactly the doubled base.
+    None,
+    /// Uniform between zero and it.
+    #[default]
+    Full,
+}
+
+/// Prefix cache of an endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CacheSpec {
+    /// Whether prefixes are cached at all.
+    pub enabled: bool,
+    /// Seconds a prefix lives after its last read or write.
+    pub lifetime_s: f64,
+    /// Shorter prefixes are not cached.
+    pub min_tokens: u32,
+}
+
+impl Default for CacheSpec {
+    fn default() -> Self {
+        Self { enabled: true, lifetime_s: 300.0, min_tokens: 1024 }
+    }
+}
+
+/// An endpoint: a model behind an API, or a tool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EndpointSpec {
+    /// Preset this endpoint was expanded from, if any; keys set beside it win.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Seconds per call.
+    pub base_s: f64,
+    /// Seconds per completion token.
+    pub completion_s_per_token: f64,
+    /// Seconds per thousand uncached prompt tokens.
+    pub uncached_s_per_ktoken: f64,
+    /// Seconds per thousand cached prompt tokens.
+    pub cached_s_per_ktoken: f64,
+    /// Seconds per item of the call (reports of a merge, workers of a dispatch).
+    pub item_s: f64,
+    /// Factor on the latency, without unit.
+    pub noise: Law,
+    /// Sigma of a lognormal factor (mean 1) that stays with an agent for a whole run.
+    pub agent_sigma: f64,
+    /// Calls served at once.
+    pub slots: Limit,
+    /// Calls admitted per minute.
+    pub requests_per_minute: Limit,
+    /// Prompt tokens admitted per minute.
+    pub input_tokens_per_minute: Limit,
+    /// Completion tokens admitted per minute; `max_output_tokens` are reserved at admission.
+    pub output_tokens_per_minute: Limit,
+    /// Seconds of rate that a full bucket holds.
+    pub burst_s: f64,
+    /// Whether cached prompt tokens count against the input limit.
+    pub count_cached_input: bool,
+    /// Completion tokens reserved at admission.
+    pub max_output_tokens: u32,
+    /// What happens at a rate limit.
+    pub at_limit: LimitPolicy,
+    /// Probability that one try fails at the server.
+    pub failure_probability: f64,
+    /// Seconds a failing try takes.
+    pub failure_s: f64,
+    /// Tries after the first.
+    pub retries: u16,
+    /// Seconds before the first retry; doubles with each.
+    pub backoff_s: f64,
+    /// Spread of the backoff.
+    pub jitter: Jitter,
+    /// Seconds after which a try is given up and counts as failed.
+    pub timeout_s: Limit,
+    /// Prefix cache.
+    pub cache: CacheSpec,
+    /// Prices.
+    pub price: PriceSpec,
+}
+
+impl Default for EndpointSpec {
+    fn default() -> Self {
+        Self {
+            preset: None,
+            base_s: 0.0,
+            completion_s_per_token: 0.0,
+            uncached_s_per_ktoken: 0.0,
+            cached_s_per_ktoken: 0.0,
+            item_s: 0.0,
+            noise: Law::Constant(1.0),
+            agent_sigma: 0.0,
+            slots: Limit::Unlimited,
+            requests_per_minute: Limit::Unlimited,
+            input_tokens_per_minute: Limit::Unlimited,
+            output_tokens_per_minute: Limit::Unlimited,
+            burst_s: 60.0,
+            count_cached_input: false,
+            max_output_tokens: 8192,
+            at_limit: LimitPolicy::Queue,
+            failure_probability: 0.0,
+            failure_s: 0.0,
+            retries: 3,
+            backoff_s: 1.0,
+            jitter: Jitter::Full,
+            timeout_s: Limit::Unlimited,
+            cache: CacheSpec::default(),
+            price: PriceSpec::default(),
+        }
+    }
+}
+
+/// Service times of one try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// From the start of service to the first token.
+    pub first_token: Span,
+    /// From the start of service to the end.
+    pub total: Span,
+}
+
+impl EndpointSpec {
+    /// Latency of a try with these token counts; `factor` is noise times everything that scales it.
+    pub fn latency(&self, completion: u64, uncached: u64, cached: u64, items: u32, factor: f64) -> Latency {
+        let prefill = self.base_s
+            + self.uncached_s_per_ktoken * uncached as f64 * 1e-3
+            + self.cached_s_per_ktoken * cached as f64 * 1e-3
+            + self.item_s * f64::from(items);
+        let decode = self.completion_s_per_token * completion as f64;
+        Latency {
+            first_token: Span::from_secs_f64(prefill * factor),
+            total: Span::from_secs_f64((prefill + decode) * factor),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Money: integer pico-dollars, prices by rule.
+
+use super::call::Usage;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Pico-dollars (1e-12 $): one token at $1 per million costs exactly one million of them.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Picodollars(pub u64);
+
+impl Picodollars {
+    /// As dollars, for tables.
+    pub fn as_usd(self) -> f64 {
+        self.0 as f64 * 1e-12
+    }
+}
+
+impl std::ops::Add for Picodollars {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl std::ops::AddAssign for Picodollars {
+    fn add_assign(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+}
+
+/// Dollars per million tokens of one prompt-length tier.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rates {
+    /// Prompt tokens that are neither read from nor written to the cache.
+    #[serde(default)]
+    pub input_usd_per_mtok: f64,
+    /// Prompt tokens read from the cache.
+    #[serde(default)]
+    pub cache_read_usd_per_mtok: f64,
+    /// Prompt tokens written to the cache.
+    #[serde(default)]
+    pub cache_write_usd_per_mtok: f64,
+    /// Completion tokens, reasoning included.
+    #[serde(default)]
+    pub output_usd_per_mtok: f64,
+}
+
+/// Rates that hold for the whole call when its prompt is longer than a bound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tier {
+    /// The tier holds above this prompt length.
+    pub above_prompt_tokens: u64,
+    /// Its rates.
+    pub rates: Rates,
+}
+
+/// What an endpoint charges.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PriceSpec {
+    /// Rates below every tier.
+    #[serde(default)]
+    pub rates: Rates,
+    /// Tiers by prompt length, in rising order.
+    #[serde(default)]
+    pub tiers: Vec<Tier>,
+    /// Busy hours of a tool's sandbox.
+    #[serde(default)]
+    pub busy_usd_per_hour: f64,
+}
+
+/// A price list in integers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PriceList {
+    tiers: Vec<(u64, [u64; 4])>,
+    pico_per_busy_second: u64,
+}
+
+/// Pico-dollars of one call by token kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Charge {
+    /// Per uncached, unwritten prompt token.
+    pub input: u64,
+    /// Per token read from the cache.
+    pub cache_read: u64,
+    /// Per token written to the cache.
+    pub cache_write: u64,
+    /// Per completion token.
+    pub output: u64,
+}
+
+impl PriceList {
+    /// Turns rates into integers, scaled by a protocol cost factor (1 for none).
+    pub fn new(spec: &PriceSpec, factor: f64) -> Self {
+        let pico = |usd_per_mtok: f64| libm::round(usd_per_mtok * factor * 1e6) as u64;
+        let row = |r: &Rates| {
+            [
+                pico(r.input_usd_per_mtok),
+                pico(r.cache_read_usd_per_mtok),
+                pico(r.cache_write_usd_per_mtok),
+                pico(r.output_usd_per_mtok),
+            ]
+        };
+        let mut tiers = vec![(0, row(&spec.rates))];
+        tiers.extend(spec.tiers.iter().map(|t| (t.above_prompt_tokens, row(&t.rates))));
+        Self { tiers, pico_per_busy_second: libm::round(spec.busy_usd_per_hour * factor * 1e12 / 3600.0) as u64 }
+    }
+
+    /// The rates that hold for a prompt of this length, in pico-dollars per token.
+    pub fn charge(&self, prompt_tokens: u64) -> Charge {
+        let row = self
+            .tiers
+            .iter()
+            .rev()
+            .find(|(above, _)| *above == 0 || prompt_tokens > *above)
+            .map_or([0; 4], |(_, row)| *row);
+        Charge { input: row[0], cache_read: row[1], cache_write: row[2], output: row[3] }
+    }
+
+    /// Cost of a call's tokens.
+    pub fn cost(&self, usage: &Usage) -> Picodollars {
+        let charge = self.charge(usage.prompt_tokens);
+        let plain = usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens;
+        Picodollars(
+            plain * charge.input
+                + usage.cached_tokens * charge.cache_read
+                + usage.cache_write_tokens * charge.cache_write
+                + usage.completion_tokens * charge.output,
+        )
+    }
+
+    /// Cost of busy time.
+    pub fn busy_cost(&self, busy: crate::kernel::Span) -> Picodollars {
+        let pico = u128::from(busy.as_nanos()) * u128::from(self.pico_per_busy_second) / 1_000_000_000;
+        Picodollars(u64::try_from(pico).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sonnet() -> PriceSpec {
+        PriceSpec {
+            rates: Rates {
+                input_usd_per_mtok: 3.0,
+                cache_read_usd_per_mtok: 0.30,
+                cache_write_usd_per_mtok: 3.75,
+                output_usd_per_mtok: 15.0,
+            },
+            ..PriceSpec::default()
+        }
+    }
+
+    /// Closed form: one step with 119,000 cached, 875 new and 214 output tokens costs $0.04219125.
+    #[test]
+    fn one_step_costs_what_arithmetic_says() {
+        let usage =
+            Usage { prompt_tokens: 119_875, cached_tokens: 119_000, cache_write_tokens: 875, completion_tokens: 214 };
+        assert_eq!(PriceList::new(&sonnet(), 1.0).cost(&usage), Picodollars(42_191_250_000));
+        let plain = Usage { cached_tokens: 0, cache_write_tokens: 0, ..usage };
+        assert_eq!(PriceList::new(&sonnet(), 1.0).cost(&plain), Picodollars(362_835_000_000));
+    }
+
+    #[test]
+    fn a_tier_holds_strictly_above_its_bound() {
+        let mut spec = sonnet();
+        spec.tiers.push(Tier {
+            above_prompt_tokens: 200_000,
+            rates: Rates { input_usd_per_mtok: 6.0, ..Rates::default() },
+        });
+        let list = PriceList::new(&spec, 1.0);
+        assert_eq!(list.charge(200_000).input, 3_000_000);
+        assert_eq!(list.charge(200_001).input, 6_000_000);
+    }
+}

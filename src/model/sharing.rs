@@ -1,0 +1,63 @@
+//! What sharing does to its readers: the *coordination* parameters. None is published; all are swept.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Coordination parameters. Probabilities unless a unit is named. They act on whatever a store, brief or board
+/// lets an agent read, under every policy alike.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sharing {
+    /// A dead end that is read is respected (e).
+    pub respect: f64,
+    /// A true candidate solution that is read is adopted (r).
+    pub adoption: f64,
+    /// A false candidate is adopted with this share of `adoption` (omega).
+    pub false_adoption_ratio: f64,
+    /// A dead-end note is wrong and hides the true hypothesis from whoever respects it (w).
+    pub wrong_note: f64,
+    /// Each fact read raises the odds of the true hypothesis by this share (phi).
+    pub fact_gain: f64,
+    /// Facts beyond this number add nothing.
+    pub fact_cap: u32,
+    /// A solver that reads a peer's entries follows that peer's line (hd).
+    pub herding: f64,
+    /// Loss of odds per thousand tokens of others' entries in the prompt.
+    pub distraction_per_ktoken: f64,
+    /// The judge passes a correct entry.
+    pub true_positive_rate: f64,
+    /// The judge passes an unsupported entry.
+    pub false_positive_rate: f64,
+    /// Feedback lowers the probability of an unsupported retry by this share.
+    pub feedback_gain: f64,
+    /// An admitted unsupported entry raises the probability that its reader's result is unsupported by this (c).
+    pub contagion: f64,
+    /// An unsupported entry misleads the finalizer (kappa).
+    pub misleads: f64,
+    /// A reader of gists recovers a lost detail by unfolding (q).
+    pub unfold_recovery: f64,
+    /// Whoever asks for more subtasks notices a missing detail.
+    pub notice: f64,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self {
+            respect: 0.5,
+            adoption: 0.4,
+            false_adoption_ratio: 0.5,
+            wrong_note: 0.005,
+            fact_gain: 0.0,
+            fact_cap: 6,
+            herding: 0.1,
+            distraction_per_ktoken: 0.0,
+            true_positive_rate: 0.93,
+            false_positive_rate: 0.25,
+            feedback_gain: 0.0,
+            contagion: 0.2,
+            misleads: 0.4,
+            unfold_recovery: 0.7,
+            notice: 0.5,
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! `divide`: long-source question answering. The needed details sit in source units; every writing keeps each with
+//! its own keyed draw; an unsupported claim that is admitted misleads later subtasks and the finalizer. The answer is
+//! right when all details arrive and nothing misleads, else a guess.
+//!
+//! Invariant: a detail is never found where it does not lie, and never read where it was not kept.
+
+mod spec;
+
+use super::{COMPLETION, Hidden, OBSERVATION, Outlook, Score, Sizes, TOOL, Team, whole};
+use crate::kernel::{Address, Draws, Key, Law};
+use crate::model::call::{
+    Answer, Content, Finding, FindingKind, Outcome, Purpose, Request, SubtaskList, prompt_tokens,
+};
+use crate::model::detail::keep_probability;
+use crate::model::ids::{About, FindingId, StoreId, SubtaskId, TaskId, entity};
+use crate::model::note::Note;
+use crate::model::sharing::Sharing;
+use smallvec::SmallVec;
+pub use spec::DivideSpec;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Index of whole-task calls in random addresses.
+const WHOLE_TASK: u32 = 0xff_ffff;
+
+/// What a finding carries: details (as bits) and the subtasks whose unsupported claims it repeats.
+#[derive(Clone, Debug, Default)]
+struct Carried {
+    facts: u64,
+    /// Details of the raw result behind it, which unfolding can reach.
+    raw: u64,
+    unsupported: SmallVec<[u32; 2]>,
+}
+
+impl Carried {
+    fn join(&mut self, other: &Self) {
+        self.facts |= other.facts;
+        self.raw |= other.raw;
+        for u in &other.unsupported {
+            if !self.unsupported.contains(u) {
+                self.unsupported.push(*u);
+            }
+        }
+    }
+}
+
+/// A store with running totals, so that reading all of it costs nothing.
+#[derive(Debug, Default)]
+struct Shelf {
+    entries: Vec<FindingId>,
+    facts: Vec<u64>,
+    raw: Vec<u64>,
+    /// (entry, subtask) of unsupported claims.
+    unsupported: Vec<(u32, u32)>,
+}
+
+/// Hidden state of one task.
+#[derive(Debug)]
+pub struct Divide {
+    spec: Arc<DivideSpec>,
+    sizes: Arc<Sizes>,
+    sharing: Arc<Sharing>,
+    key: Key,
+    task: TaskId,
+    subtasks: Arc<SubtaskList>,
+    /// Details per first-wave subtask, sparse.
+    located: HashMap<u32, u64>,
+    needed: u64,
+    /// Subtasks asked for later: id -> the subtask whose source they read again.
+    extra: HashMap<u32, u32>,
+    created: u32,
+    findings: Vec<Carried>,
+    shelves: Vec<Shelf>,
+    /// Answer -> (right, all details arrived, misled).
+    answers: HashMap<FindingId, (bool, bool, bool)>,
+}
+
+impl Divide {
+    /// Draws a task.
+    pub fn new(
+        spec: Arc<DivideSpec>,
+        sizes: Arc<Sizes>,
+        sharing: Arc<Sharing>,
+        key: Key,
+        task: TaskId,
+        _team: &Team,
+    ) -> Self {
+        let address = |purpose: Hidden, step| Address {
+            purpose: purpose as u16,
+            entity: entity(task, 0, WHOLE_TASK),
+            attempt: 0,
+            step,
+        };
+        let draws = key.draws(address(Hidden::Truth, 0));
+        let first = whole(&spec.subtasks, &draws, 0).max(1) as u32;
+        let second = whole(&spec.second_wave, &draws, 1) as u32;
+        let mut dependencies: Vec<(SubtaskId, SubtaskId)> =
+            spec.dependencies.iter().map(|d| (SubtaskId(d[0]), SubtaskId(d[1]))).collect();
+        if spec.dependencies.is_empty() {
+            for s in 0..second {
+                for i in 0..spec.fan_in.min(first) {
+                    dependencies.push((SubtaskId(first + s), SubtaskId((s * spec.fan_in + i) % first)));
+                }
+            }
+        }
+        dependencies.sort_unstable();
+        dependencies.dedup();
+        let mut located: HashMap<u32, u64> = HashMap::new();
+        for fact in 0..spec.facts_needed.min(64) {
+            let u = key.draws(address(Hidden::Locate, fact / 8)).uniform(fact as usize % 8);
+            *located.entry(((u * f64::from(first)) as u32).min(first - 1)).or_default() |= 1 << fact;
+        }
+        let needed = located.values().fold(0, |a, b| a | b);
+        Self {
+            subtasks: Arc::new(SubtaskList { first: 0, count: first + second, dependencies }),
+            spec,
+            sizes,
+            sharing,
+            key,
+            task,
+            located,
+            needed,
+            extra: HashMap::new(),
+            created: 0,
+            findings: Vec::new(),
+            shelves: Vec::new(),
+            answers: HashMap::new(),
+        }
+    }
+
+    /// See [`super::Workload::prepare`].
+    pub fn prepare(&mut self, request: &Request) -> Outlook {
+        let about = &request.about;
+        let whole_task =
+            matches!(request.purpose, Purpose::Plan | Purpose::MoreSubtasks | Purpose::Finalize | Purpose::Compact);
+        let index = if whole_task { WHOLE_TASK } else { about.subtask.0 };
+        let address = Address {
+            purpose: request.purpose.code(),
+            entity: entity(self.task, about.line.0, index),
+            attempt: about.attempt,
+            step: about.step,
+        };
+        let draws = self.key.draws(address);
+        let mut completion_tokens = self.sizes.completion(request, &draws);
+        let answer = match request.purpose {
+            Purpose::Plan => Answer::Subtasks(self.subtasks.clone()),
+            Purpose::Step => {
+                completion_tokens = whole(&self.spec.completion_tokens, &draws, COMPLETION);
+                self.step(request, &draws)
+            }
+            Purpose::Tool => {
+                Answer::Observation { tokens: whole(&self.spec.observation_tokens, &draws, OBSERVATION) as u32 }
+            }
+            Purpose::Gist => Answer::Gist(self.gist(request)),
+            Purpose::Verify => {
+                let wrong = request.subject.is_some_and(|f| self.is_unsupported(f));
+                Answer::Verdict { accepted: super::verdict(&self.sharing, request.judge, wrong, &draws) }
+            }
+            Purpose::Unfold => {
+                Answer::Unfolded { tokens: whole(&self.spec.unfolded_tokens, &draws, OBSERVATION) as u32 }
+            }
+            Purpose::Report => {
+                let raw = request.subject.map(|f| self.findings[f.index()].clone()).unwrap_or_default();
+                Answer::Report(self.written(request, raw, 1, FindingKind::Report))
+            }
+            Purpose::Dispatch | Purpose::Compact => {
+                let (all, items) = self.seen(request);
+                let kind = if request.purpose == Purpose::Dispatch { FindingKind::Brief } else { FindingKind::Digest };
+                let told = self.written(request, all, items, kind);
+                if kind == FindingKind::Brief { Answer::Brief(told) } else { Answer::Digest(told) }
+            }
+            Purpose::Merge => Answer::Merged,
+            Purpose::MoreSubtasks => Answer::Subtasks(self.more(request)),
+            Purpose::Finalize => Answer::Final(self.finalize(request)),
+        };
+        Outlook { answer, completion_tokens, address, draws }
+    }
+
+    fn draws(&self, purpose: Hidden, about: &About, index: u32, attempt: u16, step: u32) -> Draws {
+        self.key.draws(Address {
+            purpose: purpose as u16,
+            entity: entity(self.task, about.line.0, index),
+            attempt,
+            step,
+        })
+    }
+
+    /// Steps of a subtask.
+    fn steps(&self, about: &About) -> u32 {
+        let draws = self.draws(Hidden::Steps, about, about.subtask.0, 0, 0);
+        let size = Law::Lognormal { mean: 1.0, sigma: self.spec.subtask_sigma };
+        let n = self.spec.steps_per_subtask.sample(&draws, 0) * size.sample(&draws, 1);
+        (libm::round(n) as u32).max(1)
+    }
+
+    /// Source tokens of a subtask's unit.
+    fn source(&self, about: &About) -> u32 {
+        whole(&self.spec.source_tokens, &self.draws(Hidden::Size, about, about.subtask.0, 0, 0), 0) as u32
+    }
+
+    fn step(&mut self, request: &Request, draws: &Draws) -> Answer {
+        let about = &request.about;
+        let last = about.step + 1 >= self.steps(about);
+        let tool = draws.uniform(TOOL) < self.spec.tool_share;
+        let result = last.then(|| {
+            let unit = self.extra.get(&about.subtask.0).copied().unwrap_or(about.subtask.0);
+            let mut carried = Carried::default();
+            carried.facts = self.located.get(&unit).copied().unwrap_or(0) | self.unfolded(request);
+            carried.raw = carried.facts;
+            let (seen, _) = self.seen(request);
+            if self.draw_unsupported(about, about.attempt, !seen.unsupported.is_empty(), 0) {
+                carried.unsupported.push(about.subtask.0);
+            }
+            if request.product_tokens > 0 {
+                self.written(request, carried, 1, FindingKind::Result)
+            } else {
+                let tokens = whole(&self.spec.result_tokens, draws, super::FAILURE + 1) as u32;
+                self.found(carried, FindingKind::Result, tokens)
+            }
+        });
+        Answer::Step { notes: SmallVec::new(), tool, result }
+    }
+
+    /// Lost details that unfolding brings back to this reader.
+    fn unfolded(&self, request: &Request) -> u64 {
+        if !request.prompt.iter().any(|s| matches!(s.content, Content::Unfolded(_))) {
+            return 0;
+        }
+        let (seen, _) = self.seen(request);
+        self.kept_bits(seen.raw & !seen.facts, |fact| {
+            let draws = self.draws(Hidden::Recover, &request.about, request.about.subtask.0, 0, fact / 8);
+            draws.uniform(fact as usize % 8) < self.sharing.unfold_recovery
+        })
+    }
+
+    fn kept_bits(&self, bits: u64, keep: impl Fn(u32) -> bool) -> u64 {
+        (0..64).filter(|&f| bits & (1 << f) != 0 && keep(f)).fold(0, |kept, f| kept | 1 << f)
+    }
+
+    /// Whether the k-th writing of a result is unsupported. `tries` before it lower the odds by the gain of feedback.
+    fn draw_unsupported(&self, about: &About, attempt: u16, misled: bool, tries: u16) -> bool {
+        let h = self.spec.unsupported * libm::pow(1.0 - self.sharing.feedback_gain, f64::from(tries))
+            + if misled { self.sharing.contagion } else { 0.0 };
+        self.draws(Hidden::Support, about, about.subtask.0, attempt, 0).uniform(0) < h
+    }
+
+    fn gist(&mut self, request: &Request) -> Finding {
+        let raw = request.subject.map(|f| self.findings[f.index()].clone()).unwrap_or_default();
+        let about = &request.about;
+        let mut again = Carried { facts: raw.facts, raw: raw.raw, unsupported: SmallVec::new() };
+        // The first writing shares its draw with the raw result; each retry is a fresh attempt.
+        let unsupported = if about.step == 0 {
+            !raw.unsupported.is_empty()
+        } else {
+            let (seen, _) = self.seen(request);
+            let attempt = (about.attempt << 6) + about.step as u16 + 1024;
+            self.draw_unsupported(about, attempt, !seen.unsupported.is_empty(), about.step as u16)
+        };
+        if unsupported {
+            again.unsupported.push(about.subtask.0);
+        }
+        self.written(request, again, 1, FindingKind::Gist)
+    }
+
+    /// Writes `carried` down in the asked length.
+    fn written(&mut self, request: &Request, carried: Carried, items: usize, kind: FindingKind) -> Finding {
+        let keep = keep_probability(f64::from(request.product_tokens), items, self.spec.tokens_per_detail);
+        let about = &request.about;
+        let index = if request.purpose == Purpose::Compact { WHOLE_TASK } else { about.subtask.0 };
+        let facts = self.kept_bits(carried.facts, |fact| {
+            let step = about.step << 8 | u32::from(request.purpose.code()) << 4 | fact / 8;
+            let draws = self.draws(Hidden::Keep, about, index, about.attempt, step);
+            draws.uniform(fact as usize % 8) < keep
+        });
+        self.found(Carried { facts, ..carried }, kind, request.product_tokens)
+    }
+
+    fn found(&mut self, carried: Carried, kind: FindingKind, tokens: u32) -> Finding {
+        let id = FindingId(self.findings.len() as u32);
+        self.findings.push(carried);
+        Finding { id, kind, tokens }
+    }
+
+    /// Everything a prompt holds, and in how many items.
+    fn seen(&self, request: &Request) -> (Carried, usize) {
+        let mut all = Carried::default();
+        let mut items = 0;
+        for span in &request.prompt {
+            match span.content {
+                Content::View { store, first, version } if version > first => {
+                    let shelf = &self.shelves[store.index()];
+                    items += (version - first) as usize;
+                    if first == 0 {
+                        all.facts |= shelf.facts[version as usize - 1];
+                        all.raw |= shelf.raw[version as usize - 1];
+                        let end = shelf.unsupported.partition_point(|&(e, _)| e < version);
+                        for &(_, s) in &shelf.unsupported[..end] {
+                            if !all.unsupported.contains(&s) {
+                                all.unsupported.push(s);
+                            }
+                        }
+                    } else {
+                        for f in &shelf.entries[first as usize..version as usize] {
+                            all.join(&self.findings[f.index()]);
+                        }
+                    }
+                }
+                Content::Finding(f) => {
+                    items += 1;
+                    all.join(&self.findings[f.index()]);
+                }
+                _ => {}
+            }
+        }
+        (all, items)
+    }
+
+    /// Subtasks for details that are missing and noticed; empty means done.
+    fn more(&mut self, request: &Request) -> Arc<SubtaskList> {
+        let (seen, _) = self.seen(request);
+        let missing = self.needed & !seen.facts;
+        let noticed = self.kept_bits(missing, |fact| {
+            let draws = self.draws(Hidden::Notice, &request.about, WHOLE_TASK, request.about.attempt, fact / 8);
+            draws.uniform(fact as usize % 8) < self.sharing.notice
+        });
+        let mut units: Vec<u32> =
+            self.located.iter().filter(|(_, facts)| **facts & noticed != 0).map(|(unit, _)| *unit).collect();
+        units.sort_unstable();
+        for (i, unit) in units.iter().enumerate() {
+            self.extra.insert(self.created + i as u32, *unit);
+        }
+        Arc::new(SubtaskList { first: self.created, count: units.len() as u32, dependencies: Vec::new() })
+    }
+
+    fn finalize(&mut self, request: &Request) -> Finding {
+        let (seen, _) = self.seen(request);
+        let tokens = prompt_tokens(&request.prompt) as f64;
+        let retention = match self.spec.retention_ktokens {
+            scale if scale > 0.0 => libm::exp(-tokens * 1e-3 / scale),
+            _ => 1.0,
+        };
+        let used = self.kept_bits(seen.facts, |fact| {
+            let step = u32::from(request.purpose.code()) << 4 | fact / 8;
+            let draws = self.draws(Hidden::Keep, &request.about, WHOLE_TASK, 0, step);
+            draws.uniform(fact as usize % 8) < retention
+        });
+        let misled = seen.unsupported.iter().any(|&s| {
+            self.draws(Hidden::Mislead, &request.about, s, 0, 0).uniform(0) < self.sharing.misleads
+        });
+        let arrived = used & self.needed == self.needed;
+        let good = if arrived && !misled { self.spec.answerable } else { self.spec.guess };
+        let right = self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 0, 0).uniform(0) < good;
+        let tokens = self.sizes.completion(request, &self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 1, 0));
+        let found = self.found(seen, FindingKind::Answer, tokens as u32);
+        self.answers.insert(found.id, (right, arrived, misled));
+        found
+    }
+
+    /// See [`super::Workload::observe`].
+    pub fn observe(&mut self, note: &Note) {
+        match *note {
+            Note::Admitted { store, finding, .. } | Note::Kept { store, finding, .. } => self.shelve(store, finding),
+            Note::Created { count, .. } => self.created += count,
+            _ => {}
+        }
+    }
+
+    fn shelve(&mut self, store: StoreId, finding: FindingId) {
+        if self.shelves.len() <= store.index() {
+            self.shelves.resize_with(store.index() + 1, Shelf::default);
+        }
+        let carried = &self.findings[finding.index()];
+        let shelf = &mut self.shelves[store.index()];
+        let entry = shelf.entries.len() as u32;
+        shelf.entries.push(finding);
+        shelf.facts.push(shelf.facts.last().copied().unwrap_or(0) | carried.facts);
+        shelf.raw.push(shelf.raw.last().copied().unwrap_or(0) | carried.raw);
+        shelf.unsupported.extend(carried.unsupported.iter().map(|&s| (entry, s)));
+    }
+
+    /// Source text in front of a worker on this subtask.
+    pub fn source_tokens(&self, about: &About) -> u32 {
+        self.source(about)
+    }
+
+    /// Whether a finding repeats an unsupported claim.
+    pub fn is_unsupported(&self, finding: FindingId) -> bool {
+        self.findings.get(finding.index()).is_some_and(|c| !c.unsupported.is_empty())
+    }
+
+    /// See [`super::Workload::score`].
+    pub fn score(&self, outcome: &Outcome) -> Score {
+        let answers: Vec<_> = outcome
+            .submissions
+            .iter()
+            .map(|s| s.finding.and_then(|f| self.answers.get(&f).copied()).unwrap_or_default())
+            .collect();
+        let share = |f: fn(&(bool, bool, bool)) -> bool| {
+            answers.iter().filter(|a| f(a)).count() as f64 / answers.len().max(1) as f64
+        };
+        let facts = vec![("details_arrived", share(|a| a.1)), ("misled", share(|a| a.2))];
+        Score { right: answers.iter().map(|a| a.0).collect(), facts }
+    }
+}

@@ -1,0 +1,258 @@
+//! Workloads: what there is to do, and what an answer is worth. One instance holds the hidden truth of one task;
+//! it is drawn from keyed streams, so that every policy meets the same task.
+//!
+//! Invariant: a policy never sees a truth, only handles; a call that fails or is cancelled changes nothing here.
+
+pub mod divide;
+pub mod search;
+
+use super::call::{Answer, Outcome, Purpose, Request};
+use super::ids::TaskId;
+use super::note::Note;
+use super::sharing::Sharing;
+use crate::kernel::{Address, Draws, Key, Law, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+pub use divide::{Divide, DivideSpec};
+pub use search::{Search, SearchSpec};
+
+/// Codes of hidden draws; call purposes use 0..12.
+#[derive(Clone, Copy, Debug)]
+#[repr(u16)]
+pub enum Hidden {
+    /// Difficulty of an instance.
+    Truth = 100,
+    /// Size factor of an instance or line.
+    Size,
+    /// Whether a pick is the solution.
+    Pick,
+    /// Order of wrong hypotheses.
+    Order,
+    /// Steps of a stage.
+    Steps,
+    /// Respect of a dead-end note.
+    Respect,
+    /// Adoption of a candidate.
+    Adopt,
+    /// Wrongness of a note.
+    Wrong,
+    /// Herding.
+    Herd,
+    /// A detail's survival of one writing.
+    Keep,
+    /// Whether a result is unsupported.
+    Support,
+    /// Whether an entry misleads.
+    Mislead,
+    /// Where a fact lies.
+    Locate,
+    /// Whether unfolding recovers it.
+    Recover,
+    /// Whether a gap is noticed.
+    Notice,
+    /// Whether the answer is right.
+    AnswerKey,
+    /// Facts found on the way.
+    Fact,
+    /// Later tries of a call.
+    Retry,
+    /// Persistent factor of an agent.
+    AgentFactor,
+}
+
+/// Completion tokens of calls that are not worker steps. Products (gist, report, brief, digest) have the length
+/// that the policy asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sizes {
+    /// Tokens of a plan or decision.
+    pub plan_tokens: Law,
+    /// Tokens of a merge.
+    pub merge_tokens: Law,
+    /// Tokens of a verdict with its reason.
+    pub verify_tokens: Law,
+    /// Tokens of a choice of labels.
+    pub unfold_tokens: Law,
+    /// Tokens of a request for more subtasks.
+    pub more_tokens: Law,
+    /// Tokens of a final answer.
+    pub finalize_tokens: Law,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            plan_tokens: Law::Constant(300.0),
+            merge_tokens: Law::Constant(300.0),
+            verify_tokens: Law::Constant(60.0),
+            unfold_tokens: Law::Constant(30.0),
+            more_tokens: Law::Constant(100.0),
+            finalize_tokens: Law::Constant(400.0),
+        }
+    }
+}
+
+impl Sizes {
+    /// Completion tokens of a call.
+    pub fn completion(&self, request: &Request, draws: &Draws) -> u64 {
+        let law = match request.purpose {
+            Purpose::Plan => &self.plan_tokens,
+            Purpose::Merge => &self.merge_tokens,
+            Purpose::Verify => &self.verify_tokens,
+            Purpose::Unfold => &self.unfold_tokens,
+            Purpose::MoreSubtasks => &self.more_tokens,
+            Purpose::Finalize => &self.finalize_tokens,
+            Purpose::Gist | Purpose::Report | Purpose::Compact | Purpose::Dispatch => {
+                return u64::from(request.product_tokens);
+            }
+            Purpose::Step | Purpose::Tool => return 0,
+        };
+        whole(law, draws, COMPLETION)
+    }
+}
+
+/// Lanes of a call's block of draws; each quantity has its own.
+pub const COMPLETION: usize = 0;
+/// Lane of observation tokens.
+pub const OBSERVATION: usize = 1;
+/// Lane of latency noise.
+pub const NOISE: usize = 2;
+/// Lane that decides whether a tool run follows.
+pub const TOOL: usize = 3;
+/// Lane that decides whether the first try fails.
+pub const FAILURE: usize = 4;
+
+/// A draw rounded to a whole number of at least 0.
+pub fn whole(law: &Law, draws: &Draws, lane: usize) -> u64 {
+    libm::round(law.sample(draws, lane).max(0.0)) as u64
+}
+
+/// What a call will bring if it succeeds.
+#[derive(Clone, Debug)]
+pub struct Outlook {
+    /// The answer.
+    pub answer: Answer,
+    /// Its length.
+    pub completion_tokens: u64,
+    /// Where its randomness lives; retries use it too.
+    pub address: Address,
+    /// The call's block of draws.
+    pub draws: Draws,
+}
+
+/// What a team's outcome is worth.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Score {
+    /// Right or wrong, per submission.
+    pub right: Vec<bool>,
+    /// Named facts about the hidden truth, for checks against closed forms.
+    pub facts: Vec<(&'static str, f64)>,
+}
+
+/// Hidden truth and rules of one task, of one of the workload kinds.
+#[derive(Debug)]
+pub enum Workload {
+    /// Attempts at one issue.
+    Search(Box<Search>),
+    /// Long-source question answering.
+    Divide(Box<Divide>),
+}
+
+/// Parameters of a workload kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorkloadSpec {
+    /// Attempts at one issue (SWE-bench-like).
+    Search(Arc<SearchSpec>),
+    /// Long-source question answering (LongBench-like).
+    Divide(Arc<DivideSpec>),
+}
+
+/// What a team brings to a task; fixed before the run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Team {
+    /// Workers.
+    pub workers: u32,
+    /// Leads; their agent ids follow the workers'.
+    pub leads: u32,
+    /// Lines of solution.
+    pub lines: u32,
+    /// Independent budgets that one line may use up.
+    pub budgets_per_line: u32,
+    /// Protocol quality factor (1 = none).
+    pub quality: f64,
+}
+
+impl Workload {
+    /// Draws the hidden truth of a task.
+    pub fn new(
+        spec: &WorkloadSpec,
+        sizes: &Arc<Sizes>,
+        sharing: &Arc<Sharing>,
+        key: Key,
+        task: TaskId,
+        team: &Team,
+    ) -> Self {
+        match spec {
+            WorkloadSpec::Search(s) => {
+                Self::Search(Box::new(Search::new(s.clone(), sizes.clone(), sharing.clone(), key, task, team)))
+            }
+            WorkloadSpec::Divide(s) => {
+                Self::Divide(Box::new(Divide::new(s.clone(), sizes.clone(), sharing.clone(), key, task, team)))
+            }
+        }
+    }
+
+    /// What a call will bring, given all that its prompt lets the reader know.
+    pub fn prepare(&mut self, request: &Request) -> Outlook {
+        match self {
+            Self::Search(w) => w.prepare(request),
+            Self::Divide(w) => w.prepare(request),
+        }
+    }
+
+    /// A call has ended well. Returns whether what it worked on had been discovered by another line before.
+    pub fn completed(&mut self, now: Time, request: &Request, answer: &Answer) -> bool {
+        match self {
+            Self::Search(w) => w.completed(now, request, answer),
+            Self::Divide(_) => false,
+        }
+    }
+
+    /// The policy changed its data.
+    pub fn observe(&mut self, note: &Note) {
+        match self {
+            Self::Search(w) => w.observe(note),
+            Self::Divide(w) => w.observe(note),
+        }
+    }
+
+    /// Whether an entry is unsupported or wrong; known to the trace, never to the policy.
+    pub fn is_unsupported(&self, finding: super::ids::FindingId) -> bool {
+        match self {
+            Self::Search(w) => w.is_wrong(finding),
+            Self::Divide(w) => w.is_unsupported(finding),
+        }
+    }
+
+    /// Grades an outcome.
+    pub fn score(&self, outcome: &Outcome) -> Score {
+        match self {
+            Self::Search(w) => w.score(outcome),
+            Self::Divide(w) => w.score(outcome),
+        }
+    }
+}
+
+/// A judge's verdict on an entry that is wrong or not.
+fn verdict(sharing: &Sharing, judge: super::call::Judge, wrong: bool, draws: &Draws) -> bool {
+    match judge {
+        super::call::Judge::Oracle => !wrong,
+        super::call::Judge::Model => {
+            let pass = if wrong { sharing.false_positive_rate } else { sharing.true_positive_rate };
+            draws.uniform(OBSERVATION) < pass
+        }
+    }
+}

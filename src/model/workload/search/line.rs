@@ -1,0 +1,177 @@
+//! One line of solution: what it knows, what it is doing, and in which order it would try wrong hypotheses.
+
+use super::super::Hidden;
+use crate::kernel::{Address, Key, Law};
+use crate::model::ids::{TaskId, entity};
+use std::collections::HashMap;
+
+/// What a note, report, brief or digest carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Item {
+    /// A dead end found by a line; a wrong one also hides the true hypothesis.
+    Dead { hypothesis: u32, author: u32, wrong: bool },
+    /// A fact found by a line.
+    Fact { author: u32, number: u32 },
+    /// A line's candidate solution.
+    Patch { author: u32, right: bool },
+}
+
+/// What is being explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Solution,
+    Wrong(u32),
+}
+
+/// What the line is doing; `left` counts the steps to go, the current one included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Orient { left: u32, done: u32 },
+    Choose,
+    Explore { target: Target, left: u32, done: u32 },
+    Finish { right: bool, left: u32, done: u32 },
+    Done { right: bool },
+}
+
+/// A growing set of small numbers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    words: Vec<u64>,
+    count: u32,
+}
+
+impl Known {
+    pub(super) fn insert(&mut self, x: u32) -> bool {
+        let (word, bit) = (x as usize / 64, 1u64 << (x % 64));
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        let fresh = self.words[word] & bit == 0;
+        self.words[word] |= bit;
+        self.count += u32::from(fresh);
+        fresh
+    }
+    pub(super) fn contains(&self, x: u32) -> bool {
+        self.words.get(x as usize / 64).is_some_and(|w| w & (1 << (x % 64)) != 0)
+    }
+    pub(super) fn len(&self) -> u32 {
+        self.count
+    }
+    pub(super) fn clear(&mut self) {
+        self.words.clear();
+        self.count = 0;
+    }
+}
+
+/// A keyed random order of the wrong hypotheses, produced as far as it is asked for.
+#[derive(Clone, Debug)]
+pub(super) enum Order {
+    /// Equal weights: Fisher-Yates, position by position.
+    Uniform { swaps: HashMap<u32, u32>, next: u32, total: u32, entity: u64, attempt: u16 },
+    /// Unequal weights: sorted exponential clocks.
+    Sorted { order: Vec<u32>, next: usize },
+}
+
+impl Order {
+    pub(super) fn new(key: &Key, task: TaskId, line: u32, attempt: u16, total: u32, weights: Option<&[f64]>) -> Self {
+        let entity = entity(task, line, 0);
+        let Some(weights) = weights else {
+            return Self::Uniform { swaps: HashMap::new(), next: 0, total, entity, attempt };
+        };
+        let mut clocks: Vec<(f64, u32)> = (0..total)
+            .map(|h| {
+                let address = Address { purpose: Hidden::Order as u16, entity, attempt, step: h / 8 };
+                (-libm::log(key.draws(address).uniform(h as usize % 8)) / weights[h as usize], h)
+            })
+            .collect();
+        clocks.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        Self::Sorted { order: clocks.into_iter().map(|(_, h)| h).collect(), next: 0 }
+    }
+
+    /// The next hypothesis in the order that is not known to be dead.
+    pub(super) fn next(&mut self, key: &Key, known: &Known) -> Option<u32> {
+        match self {
+            Self::Sorted { order, next } => {
+                while let Some(&h) = order.get(*next) {
+                    *next += 1;
+                    if !known.contains(h) {
+                        return Some(h);
+                    }
+                }
+                None
+            }
+            Self::Uniform { swaps, next, total, entity, attempt } => {
+                while *next < *total {
+                    let i = *next;
+                    *next += 1;
+                    let address =
+                        Address { purpose: Hidden::Order as u16, entity: *entity, attempt: *attempt, step: i / 8 };
+                    let u = key.draws(address).uniform(i as usize % 8);
+                    let j = i + ((f64::from(*total - i) * u) as u32).min(*total - i - 1);
+                    let chosen = swaps.get(&j).copied().unwrap_or(j);
+                    let moved = swaps.remove(&i).unwrap_or(i);
+                    if j != i {
+                        swaps.insert(j, moved);
+                    }
+                    if !known.contains(chosen) {
+                        return Some(chosen);
+                    }
+                }
+                None
+            }
+        }
+    }
+}
+
+/// State of one line.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) doing: Doing,
+    /// What a fresh delegate goes back to after finding its way in.
+    pub(super) resume: Option<Doing>,
+    pub(super) delegation: Option<u16>,
+    pub(super) known: Known,
+    /// Tried at least once by this line, remembered or not.
+    pub(super) tried: Known,
+    pub(super) order: Option<Order>,
+    /// A wrong note hides the true hypothesis.
+    pub(super) misdirected: bool,
+    pub(super) facts: u32,
+    pub(super) picks: u32,
+    pub(super) dead_ends_here: u32,
+    /// Items found in this delegation.
+    pub(super) found: Vec<Item>,
+    /// Authors whose candidates were considered.
+    pub(super) considered: Vec<u32>,
+    /// The line whose order this one follows.
+    pub(super) follows: Option<u32>,
+    pub(super) herd_drawn: bool,
+    /// Entries of the board already read.
+    pub(super) board_read: u32,
+    /// Size factor.
+    pub(super) size: f64,
+}
+
+impl Line {
+    pub(super) fn new(key: &Key, task: TaskId, line: u32, sigma: f64, size: f64) -> Self {
+        let address = Address { purpose: Hidden::Size as u16, entity: entity(task, line, 1), attempt: 0, step: 0 };
+        Self {
+            doing: Doing::Choose,
+            resume: None,
+            delegation: None,
+            known: Known::default(),
+            tried: Known::default(),
+            order: None,
+            misdirected: false,
+            facts: 0,
+            picks: 0,
+            dead_ends_here: 0,
+            found: Vec::new(),
+            considered: Vec::new(),
+            follows: None,
+            herd_drawn: false,
+            board_read: 0,
+            size: size * Law::Lognormal { mean: 1.0, sigma }.sample(&key.draws(address), 0),
+        }
+    }
+}
