@@ -3,12 +3,14 @@
 //! Invariant: nothing in this room knows an agent, a token or a dollar; time is an integer.
 
 pub mod calendar;
+mod heap;
 pub mod random;
 pub mod resource;
 pub mod sampler;
 pub mod time;
 
-// pub use calendar::{Calendar, EventId};
-// pub use random::{Address, Draws, Key};
-// pub use sampler::Law;
-// pub use time::{Span, Time};
+pub use calendar::{Calendar, EventId};
+pub use random::{Address, Draws, Key, Substream};
+pub use resource::{Integrals, Servers, TokenBucket};
+pub use sampler::{Law, Part};
+pub use time::{Span, Time};

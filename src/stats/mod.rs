@@ -1,1 +1,20 @@
 //! Summaries, quantiles and intervals over plain numbers.
+//!
+//! Invariant: no word of any domain, no global state; the same numbers in the same order, or the same seed, give the
+//! same bits on every machine (transcendental functions are libm's).
+
+pub mod distance;
+pub mod histogram;
+pub mod interval;
+pub mod quantile;
+pub mod student;
+pub mod sum;
+pub mod summary;
+
+pub use distance::ks_distance;
+pub use histogram::Histogram;
+pub use interval::{Paired, bootstrap_interval, cluster_bootstrap, paired};
+pub use quantile::quantile;
+pub use student::student_t_quantile;
+pub use sum::ExactSum;
+pub use summary::Summary;
