@@ -7,7 +7,19 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Why a call is made. Endpoints, prices by role and phases of agent time follow from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
     /// Split the task, or decide what a thread does next.
@@ -227,6 +239,8 @@ pub struct SubtaskList {
     pub count: u32,
     /// Pairs (subtask, what it waits for), sorted by subtask.
     pub dependencies: Vec<(SubtaskId, SubtaskId)>,
+    /// Tokens of each subtask's source unit.
+    pub source_tokens: Vec<u32>,
 }
 
 /// What a thread's planner decides.

@@ -45,7 +45,11 @@ pub struct CacheSpec {
 
 impl Default for CacheSpec {
     fn default() -> Self {
-        Self { enabled: true, lifetime_s: 300.0, min_tokens: 1024 }
+        Self {
+            enabled: true,
+            lifetime_s: 300.0,
+            min_tokens: 1024,
+        }
     }
 }
 
@@ -146,7 +150,14 @@ pub struct Latency {
 
 impl EndpointSpec {
     /// Latency of a try with these token counts; `factor` is noise times everything that scales it.
-    pub fn latency(&self, completion: u64, uncached: u64, cached: u64, items: u32, factor: f64) -> Latency {
+    pub fn latency(
+        &self,
+        completion: u64,
+        uncached: u64,
+        cached: u64,
+        items: u32,
+        factor: f64,
+    ) -> Latency {
         let prefill = self.base_s
             + self.uncached_s_per_ktoken * uncached as f64 * 1e-3
             + self.cached_s_per_ktoken * cached as f64 * 1e-3

@@ -196,12 +196,22 @@ impl Workload {
         team: &Team,
     ) -> Self {
         match spec {
-            WorkloadSpec::Search(s) => {
-                Self::Search(Box::new(Search::new(s.clone(), sizes.clone(), sharing.clone(), key, task, team)))
-            }
-            WorkloadSpec::Divide(s) => {
-                Self::Divide(Box::new(Divide::new(s.clone(), sizes.clone(), sharing.clone(), key, task, team)))
-            }
+            WorkloadSpec::Search(s) => Self::Search(Box::new(Search::new(
+                s.clone(),
+                sizes.clone(),
+                sharing.clone(),
+                key,
+                task,
+                team,
+            ))),
+            WorkloadSpec::Divide(s) => Self::Divide(Box::new(Divide::new(
+                s.clone(),
+                sizes.clone(),
+                sharing.clone(),
+                key,
+                task,
+                team,
+            ))),
         }
     }
 
@@ -251,7 +261,11 @@ fn verdict(sharing: &Sharing, judge: super::call::Judge, wrong: bool, draws: &Dr
     match judge {
         super::call::Judge::Oracle => !wrong,
         super::call::Judge::Model => {
-            let pass = if wrong { sharing.false_positive_rate } else { sharing.true_positive_rate };
+            let pass = if wrong {
+                sharing.false_positive_rate
+            } else {
+                sharing.true_positive_rate
+            };
             draws.uniform(OBSERVATION) < pass
         }
     }

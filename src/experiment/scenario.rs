@@ -1,0 +1,229 @@
+//! A scenario: a question, a workload, a fleet of endpoints, policies to compare, and how to measure. Strict TOML.
+
+use crate::model::call::Purpose;
+use crate::model::endpoint::EndpointSpec;
+use crate::model::sharing::Sharing;
+use crate::model::workload::{Sizes, WorkloadSpec};
+use crate::policy::Settings;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Seed of a scenario that names none.
+pub const DEFAULT_SEED: u64 = 2606;
+/// The scenario format this build reads.
+pub const FORMAT: u32 = 1;
+
+/// Where the scenario's numbers come from, in a line each; printed with every result.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mix {
+    /// Where accuracy comes from.
+    pub accuracy: String,
+    /// Where latencies come from.
+    pub latencies: String,
+    /// Where token counts come from.
+    pub tokens: String,
+    /// Where prices come from.
+    pub prices: String,
+}
+
+/// One-off differences between two published systems; 1 is none. Never transferred silently.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Protocol {
+    /// Multiplies the odds of the true hypothesis (kb).
+    pub quality: f64,
+    /// Multiplies prices (hc).
+    pub cost: f64,
+    /// Multiplies call latency (ht).
+    pub latency: f64,
+}
+
+impl Default for Protocol {
+    fn default() -> Self {
+        Self {
+            quality: 1.0,
+            cost: 1.0,
+            latency: 1.0,
+        }
+    }
+}
+
+/// Steady-state measurement: what to count, what to drop, when to stop. Without it a run ends by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// Replies of this purpose are counted.
+    pub count: Purpose,
+    /// Counted replies before measuring starts.
+    #[serde(default)]
+    pub warmup: u64,
+    /// Counted replies, warm-up included, after which the run stops.
+    pub stop_after: u64,
+    /// Budget of a full check, instead of `stop_after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_stop_after: Option<u64>,
+}
+
+/// A closed form that a run must match.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// Policy.
+    pub policy: String,
+    /// Number of agents.
+    pub agents: u32,
+    /// Metric.
+    pub metric: String,
+    /// What theory says.
+    pub value: f64,
+    /// Allowed relative difference at the full budget; widened by the square root of the budget ratio below it.
+    #[serde(default)]
+    pub relative: f64,
+    /// Allowed absolute difference at the full budget, widened likewise.
+    #[serde(default)]
+    pub absolute: f64,
+    /// The formula or its source.
+    #[serde(default)]
+    pub formula: String,
+}
+
+/// Source of a parameter that the scenario's author vouches for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceNote {
+    /// `published`, `fitted` or `assumed`.
+    pub kind: SourceKind,
+    /// Where it is from.
+    pub cite: String,
+    /// Prior or range of a sweep, for what is assumed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prior: String,
+}
+
+/// How a value came to be.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceKind {
+    /// Stated or released by its authors.
+    Published,
+    /// Estimated from data.
+    Fitted,
+    /// Nobody published it.
+    Assumed,
+    /// A choice of the experiment, not a claim about the world.
+    Design,
+}
+
+/// A whole scenario, presets expanded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Format version.
+    pub version: u32,
+    /// Short name; default output directories carry it.
+    pub name: String,
+    /// The question it asks.
+    pub question: String,
+    /// Seed of all random streams.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Replications per cell.
+    pub replications: u32,
+    /// Replications of a full check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_replications: Option<u32>,
+    /// Task instances that share the endpoints in one replication.
+    #[serde(default = "one")]
+    pub tasks: u32,
+    /// Team sizes.
+    pub agents: Vec<u32>,
+    /// Policies to run.
+    pub policies: Vec<String>,
+    /// Policy to compare with, or `best-central`.
+    #[serde(default = "best_central")]
+    pub baseline: String,
+    /// Where the numbers come from.
+    #[serde(default)]
+    pub mix: Mix,
+    /// The workload.
+    pub workload: WorkloadSpec,
+    /// Completion tokens of calls that are not worker steps.
+    #[serde(default)]
+    pub sizes: Sizes,
+    /// What sharing does to its readers.
+    #[serde(default)]
+    pub sharing: Sharing,
+    /// Endpoints by name.
+    pub endpoints: BTreeMap<String, EndpointSpec>,
+    /// Endpoint of each purpose; `default` serves the others.
+    pub roles: BTreeMap<String, String>,
+    /// Endpoint for the steps of single workers, by worker index.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub worker_roles: BTreeMap<String, String>,
+    /// Settings that differ from the catalogue's, by policy.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub policy: BTreeMap<String, toml::Table>,
+    /// Settings that differ from the catalogue's, for all policies.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    #[schemars(with = "serde_json::Value")]
+    pub all_policies: toml::Table,
+    /// Protocol differences, by policy.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub protocol: BTreeMap<String, Protocol>,
+    /// Steady-state measurement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<Measure>,
+    /// Staleness is measured for this worker only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch_worker: Option<u32>,
+    /// Closed forms to match.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<Expect>,
+    /// Sources of values that differ from the built-in notes, by parameter path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, SourceNote>,
+}
+
+fn default_seed() -> u64 {
+    DEFAULT_SEED
+}
+fn one() -> u32 {
+    1
+}
+fn best_central() -> String {
+    "best-central".to_owned()
+}
+
+impl Scenario {
+    /// The settings of a policy after the scenario's changes, or what is wrong with them.
+    pub fn settings(&self, policy: &str) -> Result<Settings, String> {
+        let own = self.policy.get(policy).cloned().unwrap_or_default();
+        let base = match own.get("based_on") {
+            Some(toml::Value::String(name)) => name.as_str(),
+            _ => policy,
+        };
+        let known = crate::policy::catalog::settings(base)
+            .ok_or_else(|| crate::policy::catalog::unknown(base))?;
+        let mut table = toml::Table::try_from(known).expect("settings are plain values");
+        for (key, value) in self
+            .all_policies
+            .iter()
+            .chain(own.iter().filter(|(k, _)| *k != "based_on"))
+        {
+            if !table.contains_key(key) {
+                return Err(format!(
+                    "policy.{policy}.{key} is not a setting; see `delm-sim schema`"
+                ));
+            }
+            table.insert(key.clone(), value.clone());
+        }
+        table
+            .try_into()
+            .map_err(|e: toml::de::Error| format!("policy.{policy}: {}", e.message()))
+    }
+}
