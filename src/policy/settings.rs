@@ -161,6 +161,8 @@ pub struct Settings {
     pub window_tokens: Limit,
     /// Tokens left of what is compacted.
     pub digest_tokens: u32,
+    /// Tokens left of steps that the memory limit compacts.
+    pub memory_digest_tokens: u32,
     /// Steps after which a worker's history is compacted, as far as it is older than `keep_steps`.
     pub memory_steps: Limit,
     /// Newest steps that compaction leaves alone.
