@@ -184,9 +184,7 @@ fn main() {
                     let start = Instant::now();
                     hold.run(events);
                     let elapsed = start.elapsed();
-                    samples
-                        .borrow_mut()
-                        .push(events as f64 / elapsed.as_secs_f64() / 1e6);
+                    samples.borrow_mut().push((events, elapsed));
                     elapsed
                 });
             });
