@@ -176,10 +176,10 @@ fn main() {
         let mut group = criterion.benchmark_group("hold");
         let medians = NAMES.map(|name| {
             let samples = RefCell::new(Vec::new());
+            let mut hold = build(name, pending);
+            // Turn the population over, so that all structures are in their steady state.
+            hold.run(2 * pending as u64);
             group.bench_function(BenchmarkId::new(name, pending), |bencher| {
-                let mut hold = build(name, pending);
-                // Turn the population over, so that all structures are in their steady state.
-                hold.run(2 * pending as u64);
                 bencher.iter_custom(|events| {
                     let start = Instant::now();
                     hold.run(events);

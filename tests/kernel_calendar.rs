@@ -130,10 +130,10 @@ fn large_populations_agree_with_a_sorted_map() {
             for i in 0..15_000 {
                 let x = scramble(i + (wave << 20) + ((kind as u64) << 30));
                 pair.schedule(ahead(x));
-                if x % 3 == 0 {
+                if x.is_multiple_of(3) {
                     pair.cancel(scramble(x) as usize % pair.history.len());
                 }
-                if x % 5 == 0 {
+                if x.is_multiple_of(5) {
                     pair.pop();
                 }
             }

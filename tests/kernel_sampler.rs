@@ -170,7 +170,7 @@ fn spreads_are_those_of_the_laws() {
         assert!(
             (got / expected - 1.0).abs() < 0.05,
             "{got} is not near {expected}"
-        )
+        );
     };
     near(
         sd(&Law::Erlang {

@@ -1,10 +1,10 @@
 //! The calendar: the list of future events, ordered by time and, among equal times, by the order of scheduling.
 //!
 //! A key packs time (64 bits), sequence number (40) and slot (24) into one `u128`, so that one comparison orders
-//! two events; payloads rest in a slab and never move. Events for the present instant pass through a FIFO ring,
-//! so that a burst of zero delays costs constant time per event. To cancel frees the slot at once and leaves a
-//! dead key behind; dead keys are swept when they outnumber the living. Nothing is allocated per event once the
-//! population has reached its peak.
+//! two events. Payloads rest in a slab and never move, the keys in a ladder of buckets. Events for the present
+//! instant pass through a FIFO ring, so that a burst of zero delays costs constant time per event. To cancel frees
+//! the slot at once and leaves a dead key behind; dead keys are swept when they outnumber the living. Nothing is
+//! allocated per event once the population has reached its peak (large buckets are, once per some hundred events).
 //!
 //! Invariant: events leave in the order of (time, sequence), each exactly once, and `now` never decreases.
 

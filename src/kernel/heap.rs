@@ -89,12 +89,6 @@ impl Heap {
         self.restore();
     }
 
-    /// Takes in `keys`; the heap was empty.
-    pub(super) fn fill(&mut self, keys: &[u128]) {
-        self.keys.extend_from_slice(keys);
-        self.restore();
-    }
-
     /// Moves all keys, in no order, to the end of `target`.
     pub(super) fn drain_into(&mut self, target: &mut Vec<u128>) {
         target.append(&mut self.keys);

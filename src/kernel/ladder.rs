@@ -1,20 +1,23 @@
-//! A priority queue of packed keys that stays quick with a million of them: a heap for the near future, unsorted
+//! A priority queue of packed keys that stays quick with a million of them: a sorted run for the near future, unsorted
 //! buckets for the far one.
 //!
-//! After the ladder queue of Tang, Goh and Thng (ACM TOMACS 15, 2005). Keys beyond the last rung wait in a heap of
-//! straw, the *top*. When the near future runs dry, the top is spread over the buckets of a *rung*, or a crowded
-//! bucket over a finer rung; a small bucket moves into the near heap, which sorts it within the processor's cache.
-//! Small populations never leave the near heap.
+//! After the ladder queue of Tang, Goh and Thng (ACM TOMACS 15, 2005). Keys beyond the last rung wait unsorted in the
+//! *top*. When the near future runs dry, the top is spread over the buckets of a *rung*, or a crowded bucket over a
+//! finer rung; a small bucket becomes the run, sorted within the processor's cache. What is scheduled for the near
+//! future is inserted into the run while that is short, else it goes to a heap, so that the worst case stays
+//! logarithmic. Small populations never leave the run.
 //!
-//! Invariant: every key with a time up to `limit` is in `near`, every later one in the rungs or the top; the rungs
-//! follow each other without gap or overlap, the finest and earliest last; `near` is empty only if all is.
+//! Invariant: every key with a time up to `limit` is near (run or heap), every later one in the rungs or the top; the
+//! rungs follow each other without gap or overlap, the finest and earliest last; nothing is near only if all is empty.
 
 use super::heap::Heap;
 
+/// To insert into a longer run would move too much memory: the heap takes the key.
+const LONG: usize = 192;
 /// A near heap that grows beyond this is spread, unless it has been already.
-const SPILL: usize = 1024;
-/// A top of at most this many keys goes back into the near heap.
-const SMALL: usize = SPILL / 4;
+const SPILL: usize = 512;
+/// A top of at most this many keys comes near as a whole.
+const SMALL: usize = LONG;
 /// A bucket of more keys is spread over a finer rung.
 const CROWDED: usize = 256;
 /// Keys that a bucket of a new rung should hold.
@@ -25,8 +28,11 @@ const MAX_BUCKETS: usize = 512;
 /// Minimum queue of `u128` keys whose upper half is a time.
 #[derive(Clone, Debug)]
 pub(super) struct Ladder {
-    near: Heap,
-    /// The last time that belongs to `near`.
+    /// Near keys from late to early, so that the earliest leaves from the end.
+    run: Vec<u128>,
+    /// Near keys that came when the run was long.
+    heap: Heap,
+    /// The last time that is near.
     limit: u64,
     rungs: Vec<Rung>,
     top: Vec<u128>,
@@ -51,7 +57,8 @@ struct Rung {
 impl Ladder {
     pub(super) fn with_capacity(capacity: usize) -> Self {
         Self {
-            near: Heap::with_capacity(capacity.min(SPILL)),
+            run: Vec::with_capacity(capacity.min(LONG)),
+            heap: Heap::with_capacity(capacity.min(SPILL)),
             limit: u64::MAX,
             rungs: Vec::new(),
             top: Vec::new(),
@@ -62,33 +69,50 @@ impl Ladder {
 
     #[inline]
     pub(super) fn peek(&self) -> Option<u128> {
-        self.near.peek()
+        match (self.run.last(), self.heap.peek()) {
+            (Some(&first), Some(top)) => Some(first.min(top)),
+            (first, top) => first.copied().or(top),
+        }
     }
 
     #[inline]
     pub(super) fn push(&mut self, key: u128) {
         if time_of(key) > self.limit {
             self.push_far(key);
-            return;
-        }
-        self.near.push(key);
-        if self.near.len() > SPILL && self.limit == u64::MAX {
-            self.spill();
+        } else if self.run.len() < LONG {
+            let place = self.run.partition_point(|&other| other > key);
+            self.run.insert(place, key);
+        } else {
+            self.heap.push(key);
+            if self.heap.len() > SPILL && self.limit == u64::MAX {
+                self.spill();
+            }
         }
     }
 
     #[inline]
     pub(super) fn pop(&mut self) -> Option<u128> {
-        let key = self.near.pop()?;
-        if self.near.len() == 0 {
+        let key = match (self.run.last(), self.heap.peek()) {
+            (Some(&first), Some(top)) if top < first => self.heap.pop(),
+            (Some(_), _) => self.run.pop(),
+            (None, _) => self.heap.pop(),
+        }?;
+        self.settle();
+        Some(key)
+    }
+
+    /// Keeps something near as long as there is anything.
+    #[inline]
+    fn settle(&mut self) {
+        if self.run.is_empty() && self.heap.len() == 0 {
             self.refill();
         }
-        Some(key)
     }
 
     /// Drops the keys that `keep` refuses.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&u128) -> bool) {
-        self.near.retain(&mut keep);
+        self.run.retain(&mut keep);
+        self.heap.retain(&mut keep);
         self.top.retain(&mut keep);
         self.far = self.top.len();
         for rung in &mut self.rungs {
@@ -97,9 +121,7 @@ impl Ladder {
                 self.far += bucket.len();
             }
         }
-        if self.near.len() == 0 {
-            self.refill();
-        }
+        self.settle();
     }
 
     #[inline]
@@ -115,11 +137,12 @@ impl Ladder {
         self.top.push(key);
     }
 
-    /// Turns a near heap that has grown too large into far keys, and takes the earliest back.
+    /// Turns near keys that have grown too many into far ones, and takes the earliest back.
     #[cold]
     fn spill(&mut self) {
-        self.far = self.near.len();
-        self.near.drain_into(&mut self.top);
+        self.top.append(&mut self.run);
+        self.heap.drain_into(&mut self.top);
+        self.far = self.top.len();
         self.spread_top();
         self.refill();
     }
@@ -137,8 +160,7 @@ impl Ladder {
                 if self.top.len() <= SMALL {
                     self.limit = u64::MAX;
                     self.far = 0;
-                    self.near.fill(&self.top);
-                    self.top.clear();
+                    sort_into(&mut self.run, &mut self.top);
                     return;
                 }
                 self.spread_top();
@@ -160,8 +182,7 @@ impl Ladder {
             let bucket = &mut rung.buckets[i];
             self.limit = last;
             self.far -= bucket.len();
-            self.near.fill(bucket);
-            bucket.clear();
+            sort_into(&mut self.run, bucket);
             if crowded {
                 bucket.shrink_to(CROWDED);
             }
@@ -221,6 +242,12 @@ impl Rung {
         };
         (start, last)
     }
+}
+
+/// Moves `keys` into the empty `run`, late to early.
+fn sort_into(run: &mut Vec<u128>, keys: &mut Vec<u128>) {
+    run.append(keys);
+    run.sort_unstable_by(|a, b| b.cmp(a));
 }
 
 fn time_of(key: u128) -> u64 {
