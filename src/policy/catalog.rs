@@ -190,6 +190,11 @@ pub fn entry(name: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|e| e.name == name)
 }
 
+/// Whether a name stands for a form of DeLM: decentralized, with a shared context.
+pub fn is_decentral(name: &str) -> bool {
+    settings(name).is_some_and(|s| s.store == Store::Shared && s.control != Control::Lead)
+}
+
 /// The settings of a named policy.
 pub fn settings(name: &str) -> Option<Settings> {
     entry(name).map(|e| {

@@ -44,6 +44,9 @@ pub enum RunError {
         /// Why not.
         why: String,
     },
+    /// The trace could not be written.
+    #[error("the trace could not be written: {0}")]
+    Trace(String),
     /// An identity that holds in every run does not.
     #[error(
         "an identity is broken in a run of \"{policy}\" with {agents} agents, replication {replication}: {what}"

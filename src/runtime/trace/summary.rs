@@ -185,6 +185,12 @@ impl Summary {
         &self.team
     }
 
+    /// Counted replies of the measured window, if anything is counted.
+    pub fn counted_in_window(&self) -> Option<u64> {
+        self.count
+            .map(|(_, warmup)| self.counted - if self.counted >= warmup { warmup } else { 0 })
+    }
+
     /// Tasks of the run.
     pub fn tasks(&self) -> usize {
         self.agents.len()
