@@ -415,9 +415,9 @@ fn value(s: &Summary, name: &str) -> Option<f64> {
             count(|c| c.answered) + count(|c| c.failed),
         ),
         "failed_calls" => Some(count(|c| c.failed) / tasks),
-        "rate_limit_wait_per_call_s" => ratio(
+        "step_backoff_s" => ratio(
             all_time(Phase::RateLimitWait).as_secs_f64(),
-            count(|c| c.issued),
+            of(Purpose::Step).issued as f64,
         ),
         "step_response_s" => ratio(
             of(Purpose::Step).sojourn.as_secs_f64(),
@@ -436,6 +436,7 @@ fn value(s: &Summary, name: &str) -> Option<f64> {
             count(|c| c.usage.prompt_tokens),
         ),
         "step_prompt_tokens" => Some(of(Purpose::Step).usage.prompt_tokens as f64 / tasks),
+        "step_cached_tokens" => Some(of(Purpose::Step).usage.cached_tokens as f64 / tasks),
         "dispatch_prompt_tokens" => Some(of(Purpose::Dispatch).usage.prompt_tokens as f64 / tasks),
         "merge_prompt_tokens" => Some(of(Purpose::Merge).usage.prompt_tokens as f64 / tasks),
         "cost_work_usd" => Some(s.cost.work.as_usd() / tasks),

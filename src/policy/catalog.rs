@@ -2,7 +2,9 @@
 
 use super::control::{lead::Lead, queue::Queue, solo::Solo, threads::Threads};
 use super::protocol::Policy;
-use super::settings::{Barrier, Control, Dispatch, DryPolicy, Finish, Gate, Settings, Store};
+use super::settings::{
+    Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Gate, Settings, Store,
+};
 use crate::model::Limit;
 use crate::model::workload::{Team, WorkloadSpec};
 use std::sync::Arc;
@@ -54,6 +56,7 @@ fn common() -> Settings {
         report_tokens: 400,
         brief_tokens: 1000,
         gist_tokens: 100,
+        board_place: BoardPlace::Front,
         board_window_tokens: Limit::Unlimited,
         planner_window_tokens: Limit::Unlimited,
         window_tokens: Limit::At(200_000.0),

@@ -9,7 +9,7 @@
 
 use super::prompt;
 use super::protocol::Outbox;
-use super::settings::Settings;
+use super::settings::{BoardPlace, Settings};
 use crate::model::call::{
     Answer, Content, Finding, Prompt, PromptSpan, Purpose, Reply, Request, SpanRole,
 };
@@ -130,15 +130,17 @@ impl Worker {
         ]
     }
 
-    /// The agent's whole prompt for a purpose, with the board before the task.
+    /// The agent's whole prompt for a purpose, with the board where the settings put it.
     pub(crate) fn prompt(
         &self,
         purpose: Purpose,
         board: Option<PromptSpan>,
         s: &Settings,
     ) -> Prompt {
-        let mut prompt = prompt::board_first(purpose, s, board, &self.fixed);
+        let front = s.board_place == BoardPlace::Front;
+        let mut prompt = prompt::board_first(purpose, s, board.filter(|_| front), &self.fixed);
         prompt.extend(self.history());
+        prompt.extend(board.filter(|_| !front));
         prompt
     }
 

@@ -391,9 +391,7 @@ impl Summary {
         right: &[bool],
         facts: &[(std::borrow::Cow<'static, str>, f64)],
     ) {
-        for agent in 0..self.team.workers + self.team.leads {
-            self.enter(at, task, AgentId(agent), Phase::IdleTail, None);
-        }
+        self.close(at, task);
         self.makespans.push(at);
         self.right.push(right.iter().filter(|r| **r).count() as u64);
         self.submissions.push(right.len() as u64);
@@ -433,13 +431,18 @@ impl Summary {
         self.end = at;
     }
 
-    /// Ends the stays of all agents here: the run was stopped.
+    /// Ends the stays of a task's agents where they are.
+    fn close(&mut self, at: Time, task: TaskId) {
+        for agent in 0..self.team.workers + self.team.leads {
+            let phase = self.agents[task.index()][agent as usize].phase;
+            self.enter(at, task, AgentId(agent), phase, Some(phase));
+        }
+    }
+
+    /// The run was stopped here.
     pub fn stop(&mut self, at: Time) {
         for task in 0..self.agents.len() as u32 {
-            for agent in 0..self.agents[task as usize].len() as u32 {
-                let phase = self.agents[task as usize][agent as usize].phase;
-                self.enter(at, TaskId(task), AgentId(agent), phase, Some(phase));
-            }
+            self.close(at, TaskId(task));
         }
         self.end = at;
     }

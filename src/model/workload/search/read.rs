@@ -51,7 +51,11 @@ impl Search {
 
     /// Entries of a store; one that nobody wrote to yet is empty.
     fn entries(&self, store: StoreId, first: u32, version: u32) -> &[FindingId] {
-        if first >= version { &[] } else { &self.stores[store.index()][first as usize..version as usize] }
+        if first >= version {
+            &[]
+        } else {
+            &self.stores[store.index()][first as usize..version as usize]
+        }
     }
 
     fn read_finding(&mut self, l: usize, finding: FindingId) {
