@@ -2,8 +2,20 @@
 //!
 //! Invariant: this room prints nothing; equal scenarios and seeds give equal studies, whatever the number of jobs.
 
+mod document;
+pub mod embedded;
+pub mod faults;
+pub mod load;
+pub mod parameters;
+pub mod presets;
 pub mod scenario;
+mod shape;
 pub mod study;
+pub mod validate;
 
+pub use faults::{Fault, ScenarioError};
+pub use load::Overrides;
+pub use parameters::{Parameter, counts, parameters};
 pub use scenario::Scenario;
 pub use study::Study;
+pub use validate::validate;

@@ -200,13 +200,18 @@ fn best_central() -> String {
 }
 
 impl Scenario {
+    /// The policy of the catalogue that a policy is based on; most are it themselves.
+    pub fn base_of<'a>(&'a self, policy: &'a str) -> &'a str {
+        match self.policy.get(policy).and_then(|own| own.get("based_on")) {
+            Some(toml::Value::String(name)) => name,
+            _ => policy,
+        }
+    }
+
     /// The settings of a policy after the scenario's changes, or what is wrong with them.
     pub fn settings(&self, policy: &str) -> Result<Settings, String> {
         let own = self.policy.get(policy).cloned().unwrap_or_default();
-        let base = match own.get("based_on") {
-            Some(toml::Value::String(name)) => name.as_str(),
-            _ => policy,
-        };
+        let base = self.base_of(policy);
         let known = crate::policy::catalog::settings(base)
             .ok_or_else(|| crate::policy::catalog::unknown(base))?;
         let mut table = toml::Table::try_from(known).expect("settings are plain values");
