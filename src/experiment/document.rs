@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn places_count_lines_and_columns_from_one() {
-        let node = Node::parse("f", "a = 1\n[b]\nç = 2\nd = [3,\n  4]\n").unwrap();
+        let node = Node::parse("f", "a = 1\n[b]\nc = 2\nd = [3,\n  4]\n").unwrap();
         let path = |keys: &[&str]| keys.iter().copied().collect::<KeyPath>();
         let place = |keys: &[&str]| node.find(&path(keys)).0.place.to_string();
         assert_eq!(place(&["a"]), "f:1:1");
