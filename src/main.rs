@@ -1,2 +1,7 @@
 //! The `delm-sim` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    delm_sim::cli::run()
+}

@@ -1,1 +1,74 @@
-//! (to come)
+//! The command line: what was typed becomes calls into the library; results become text and an exit code.
+//!
+//! Invariant: data goes to standard output, everything else to standard error; a usage or configuration error exits
+//! with 2 and leaves nothing behind.
+
+pub mod args;
+pub mod calibrate;
+pub mod compare;
+pub mod completions;
+pub mod init;
+pub mod list;
+pub mod output;
+pub mod params;
+pub mod reproduce;
+pub mod run;
+pub mod schema;
+
+use crate::experiment::ScenarioError;
+use args::{Cli, Command, CompareArgs};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Exit code: done.
+pub const DONE: u8 = 0;
+/// Exit code: a run failed.
+pub const FAILED: u8 = 1;
+/// Exit code: usage or configuration.
+pub const USAGE: u8 = 2;
+/// Exit code: a closed form or gate was missed.
+pub const MISSED: u8 = 3;
+
+/// An error of usage or configuration: exit code 2, nothing written.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// Runs the command that was typed.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli
+        .command
+        .unwrap_or(Command::Compare(CompareArgs::default()))
+    {
+        Command::Run(args) => run::execute(&args),
+        Command::Compare(args) => compare::execute(&args),
+        Command::Params(args) => params::execute(&args),
+        Command::Calibrate(args) => calibrate::execute(&args),
+        Command::Reproduce(args) => reproduce::execute(&args),
+        Command::Schema(args) => schema::execute(&args),
+        Command::Init(args) => init::execute(&args),
+        Command::List(args) => list::execute(&args),
+        Command::Completions(args) => completions::execute(&args),
+    };
+    ExitCode::from(done.unwrap_or_else(|error| report(&error)))
+}
+
+/// Says what went wrong, and which exit code that is.
+fn report(error: &anyhow::Error) -> u8 {
+    if output::is_broken_pipe(error) {
+        return DONE;
+    }
+    if let Some(error) = error.downcast_ref::<ScenarioError>() {
+        for line in error.to_string().lines() {
+            eprintln!("error: {line}");
+        }
+        return USAGE;
+    }
+    eprintln!("error: {error:#}");
+    if error.is::<UsageError>() {
+        USAGE
+    } else {
+        FAILED
+    }
+}

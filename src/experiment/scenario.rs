@@ -118,6 +118,18 @@ pub enum SourceKind {
     Design,
 }
 
+impl SourceKind {
+    /// Name in tables and TOML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Fitted => "fitted",
+            Self::Assumed => "assumed",
+            Self::Design => "design",
+        }
+    }
+}
+
 /// A whole scenario, presets expanded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,263 @@
+//! What can be typed. Meaning is given to it by the commands.
+
+use super::calibrate::CalibrateArgs;
+use crate::experiment::Overrides;
+use crate::experiment::embedded;
+use crate::experiment::validate::{MOST_AGENTS, MOST_REPLICATIONS};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Deterministic simulator of the coordination of multi-agent LLM systems.
+///
+/// Without a command it compares the policies of the embedded scenario `swe-verified`.
+#[derive(Debug, Parser)]
+#[command(name = "delm-sim", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 run failed, 2 usage or configuration, 3 a closed form or gate missed, \
+                        130 interrupted.\nData goes to standard output, everything else to standard error."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Simulate scenarios and check them against the closed forms they state
+    Run(RunArgs),
+    /// Compare policies with a baseline, write tables and figures
+    Compare(CompareArgs),
+    /// List every input of a scenario with value, unit, source and prior
+    Params(ParamsArgs),
+    /// Fit endpoint presets to recorded calls
+    Calibrate(CalibrateArgs),
+    /// Run an output directory's command again and compare all bytes
+    Reproduce(ReproduceArgs),
+    /// Print a JSON Schema
+    Schema(SchemaArgs),
+    /// Write a commented scenario to start from
+    Init(InitArgs),
+    /// List embedded scenarios, presets and policies
+    List(ListArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Form of the tables on standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// JSON.
+    Json,
+    /// Comma-separated values.
+    Csv,
+    /// A Markdown table.
+    Md,
+}
+
+/// Flags that change a scenario.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Scenario")]
+pub struct ChangeArgs {
+    /// Set a key of the scenario, as in `sharing.respect=0.8`; may be repeated
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Team sizes, as in `1,2,4`
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "N",
+        allow_negative_numbers = true
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_AGENTS)))]
+    pub agents: Option<Vec<u32>>,
+    /// Policies to run, as in `independent,delm-solvers`
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub policy: Option<Vec<String>>,
+    /// Policy to compare with, or `best-central`
+    #[arg(long, value_name = "NAME")]
+    pub baseline: Option<String>,
+    /// Seed of all random streams
+    #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+    /// Replications per cell
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_REPLICATIONS)))]
+    pub replications: Option<u32>,
+}
+
+impl ChangeArgs {
+    /// As the loader takes them.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            set: self.set.clone(),
+            agents: self.agents.clone(),
+            policies: self.policy.clone(),
+            baseline: self.baseline.clone(),
+            seed: self.seed,
+            replications: self.replications,
+        }
+    }
+}
+
+/// Flags of how to compute and where to put results; none of them changes a number.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Threads; all cores if not given
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = jobs)]
+    pub jobs: Option<NonZeroUsize>,
+    /// Where results go [default: delm-sim-out/<scenario>-<hash>]
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+    /// Replace what another command left in the output directory
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Form of the tables on standard output
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// No progress and no advice on standard error
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// More threads than this are a slip of the hand.
+const MOST_JOBS: usize = 4096;
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse::<NonZeroUsize>()
+        .ok()
+        .filter(|n| n.get() <= MOST_JOBS)
+        .ok_or_else(|| format!("must be a whole number from 1 to {MOST_JOBS}"))
+}
+
+/// `run`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunArgs {
+    /// Scenario files or names of embedded scenarios
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub scenarios: Vec<String>,
+    /// Full budgets for the checks against closed forms
+    #[arg(long)]
+    pub full: bool,
+    /// Write the trace of the first replication of the first cell as JSON Lines
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Changes to the scenario.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `compare`.
+#[derive(Clone, Debug, Args)]
+pub struct CompareArgs {
+    /// Scenario file or name of an embedded scenario
+    #[arg(default_value = embedded::DEFAULT, value_name = "SCENARIO")]
+    pub scenario: String,
+    /// Write no figures
+    #[arg(long)]
+    pub no_figures: bool,
+    /// Changes to the scenario.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+impl Default for CompareArgs {
+    fn default() -> Self {
+        Self {
+            scenario: embedded::DEFAULT.to_owned(),
+            no_figures: false,
+            change: ChangeArgs::default(),
+            output: OutputArgs::default(),
+        }
+    }
+}
+
+/// `params`.
+#[derive(Clone, Debug, Args)]
+pub struct ParamsArgs {
+    /// Scenario file or name of an embedded scenario
+    #[arg(default_value = embedded::DEFAULT, value_name = "SCENARIO")]
+    pub scenario: String,
+    /// Changes to the scenario.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    /// Form of the table
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `reproduce`.
+#[derive(Clone, Debug, Args)]
+pub struct ReproduceArgs {
+    /// Directory that an earlier `run` or `compare` wrote
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Threads; all cores if not given
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = jobs)]
+    pub jobs: Option<NonZeroUsize>,
+    /// No progress and no advice on standard error
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// A scenario file.
+    #[default]
+    Scenario,
+    /// A preset file.
+    Preset,
+    /// The settings of a policy: `[policy.NAME]` and `[all_policies]`.
+    Settings,
+}
+
+/// `schema`.
+#[derive(Clone, Debug, Args)]
+pub struct SchemaArgs {
+    /// Of what
+    #[arg(value_enum, default_value_t)]
+    pub of: SchemaOf,
+}
+
+/// `init`.
+#[derive(Clone, Debug, Args)]
+pub struct InitArgs {
+    /// File to write; an existing one is never replaced
+    #[arg(default_value = "scenario.toml", value_name = "FILE")]
+    pub path: PathBuf,
+    /// Embedded scenario to start from
+    #[arg(long, default_value = embedded::DEFAULT, value_name = "NAME")]
+    pub from: String,
+}
+
+/// `list`.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// Form of the table
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `completions`.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,48 @@
+//! `list`: what there is by name.
+
+use super::args::ListArgs;
+use super::{DONE, output};
+use crate::experiment::{Overrides, Scenario, embedded};
+use crate::model::workload::WorkloadSpec;
+use crate::policy::catalog;
+use anyhow::Result;
+
+/// Lists embedded scenarios with their questions, presets, and policies with where they apply.
+pub fn execute(args: &ListArgs) -> Result<u8> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut row = |kind: &str, name: &str, applies: &str, about: &str| {
+        rows.push([kind, name, applies, about].map(str::to_owned).to_vec());
+    };
+    for (name, _) in embedded::SCENARIOS {
+        let scenario = Scenario::load(name, &Overrides::default())?;
+        row(
+            "scenario",
+            name,
+            kind(&scenario.workload),
+            &scenario.question,
+        );
+    }
+    for (name, text) in embedded::PRESETS {
+        let cite = toml::from_str::<toml::Table>(text)
+            .ok()
+            .and_then(|preset| Some(preset.get("source")?.get("cite")?.as_str()?.to_owned()));
+        row("preset", name, "endpoint", &cite.unwrap_or_default());
+    }
+    for policy in catalog::ENTRIES {
+        let applies: Vec<&str> = [("search", policy.search), ("divide", policy.divide)]
+            .into_iter()
+            .filter_map(|(kind, applies)| applies.then_some(kind))
+            .collect();
+        row("policy", policy.name, &applies.join(", "), policy.summary);
+    }
+    let header = ["kind", "name", "applies to", "about"];
+    output::print(&output::table(args.format, &header, &rows)?)?;
+    Ok(DONE)
+}
+
+fn kind(workload: &WorkloadSpec) -> &'static str {
+    match workload {
+        WorkloadSpec::Search(_) => "search",
+        WorkloadSpec::Divide(_) => "divide",
+    }
+}

@@ -1,0 +1,65 @@
+//! Writing to standard output: tables in four forms, and readers that go away early.
+
+use super::args::Format;
+use anyhow::Result;
+use comfy_table::{Table, presets};
+use std::io::{self, Write};
+
+/// Writes data to standard output.
+///
+/// # Errors
+/// As the system says; a closed pipe is told apart by [`is_broken_pipe`].
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Whether the reader of standard output went away, which is no failure.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A table as text in one of the forms. Lines are as long as they need to be, so that they can be searched. JSON rows are objects with the header's words as keys.
+pub fn table(format: Format, header: &[&str], rows: &[Vec<String>]) -> Result<String> {
+    Ok(match format {
+        Format::Json => {
+            let rows: Vec<serde_json::Map<String, serde_json::Value>> = rows
+                .iter()
+                .map(|row| {
+                    let cells = row.iter().map(|cell| cell.clone().into());
+                    header.iter().map(ToString::to_string).zip(cells).collect()
+                })
+                .collect();
+            serde_json::to_string_pretty(&rows)?
+        }
+        Format::Csv => {
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            writer.write_record(header)?;
+            for row in rows {
+                writer.write_record(row)?;
+            }
+            String::from_utf8(writer.into_inner()?)?
+        }
+        Format::Table | Format::Md => {
+            let mut table = Table::new();
+            table.set_header(header.iter().copied());
+            if format == Format::Md {
+                let escape = |cell: &String| cell.replace('|', "\\|");
+                table.add_rows(rows.iter().map(|row| row.iter().map(escape)));
+                table.load_style(presets::ASCII_MARKDOWN);
+            } else {
+                table.add_rows(rows);
+                table.load_style(presets::NOTHING);
+            }
+            table.trim_fmt()
+        }
+    })
+}

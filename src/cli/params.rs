@@ -1,0 +1,32 @@
+//! `params`: every input of a scenario with its source.
+
+use super::args::{Format, ParamsArgs};
+use super::{DONE, output};
+use crate::experiment::{Scenario, counts, parameters};
+use anyhow::Result;
+
+/// Loads the scenario, lists its inputs, sums them up by source.
+pub fn execute(args: &ParamsArgs) -> Result<u8> {
+    let scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
+    let inputs = parameters(&scenario);
+    let header = ["path", "value", "unit", "source", "cite", "prior"];
+    let rows: Vec<Vec<String>> = inputs
+        .iter()
+        .map(|p| {
+            let source = p.source.name();
+            [&p.path, &p.value, p.unit, source, &p.cite, &p.prior]
+                .map(str::to_owned)
+                .to_vec()
+        })
+        .collect();
+    let mut text = output::table(args.format, &header, &rows)?;
+    if matches!(args.format, Format::Table | Format::Md) {
+        let [published, fitted, assumed, design] = counts(&inputs);
+        text += &format!(
+            "\n\n{} inputs: {published} published, {fitted} fitted, {assumed} assumed, {design} choices of the experiment\n",
+            inputs.len()
+        );
+    }
+    output::print(&text)?;
+    Ok(DONE)
+}

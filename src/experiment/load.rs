@@ -1,0 +1,335 @@
+//! From a file or an embedded name, and the command line, to a scenario that makes sense; or to all its faults.
+//!
+//! The walk: read, parse, apply flags, expand presets, check the shape, check the meaning.
+
+use super::document::{Edit, Node};
+use super::embedded;
+use super::faults::{Fault, KeyPath, Place, ScenarioError, nearest};
+use super::presets::Expander;
+use super::scenario::Scenario;
+use super::shape::Shape;
+use super::validate::validate;
+use crate::policy::Settings;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use toml::Value;
+
+/// What the command line says instead of the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `PATH=VALUE`: a dotted key and a TOML value; bare words are strings.
+    pub set: Vec<String>,
+    /// Team sizes.
+    pub agents: Option<Vec<u32>>,
+    /// Policies to run.
+    pub policies: Option<Vec<String>>,
+    /// Policy to compare with.
+    pub baseline: Option<String>,
+    /// Seed.
+    pub seed: Option<u64>,
+    /// Replications per cell.
+    pub replications: Option<u32>,
+}
+
+/// Files above this size are no scenarios.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Values that let the rest of a scenario be judged when these keys are missing or wrong.
+const STAND_INS: &str = "version = 1\nname = \"x\"\nquestion = \"x\"\nreplications = 1\nagents = [1]\n\
+                         policies = [\"single\"]\n";
+
+impl Scenario {
+    /// Loads a scenario from a file or, by its name, from those the binary carries, and applies `overrides`.
+    ///
+    /// # Errors
+    /// All faults that can be found, each with its place, key, value and mend.
+    pub fn load(source: &str, overrides: &Overrides) -> Result<Self, ScenarioError> {
+        if let Some(text) = embedded::scenario(source) {
+            return Self::parse(source, text, None, overrides);
+        }
+        let path = Path::new(source);
+        let text = read_text(path).map_err(|why| {
+            let names: Vec<&str> = embedded::SCENARIOS.iter().map(|(name, _)| *name).collect();
+            let mend = match nearest(source, names.iter().copied()) {
+                Some(near) => {
+                    format!("did you mean `{near}`? `delm-sim list` shows the embedded scenarios")
+                }
+                None => format!(
+                    "name a TOML file or an embedded scenario ({})",
+                    names.join(", ")
+                ),
+            };
+            ScenarioError::Unreadable {
+                name: source.to_owned(),
+                why,
+                mend,
+            }
+        })?;
+        Self::parse(source, &text, path.parent(), overrides)
+    }
+
+    /// Reads a scenario from text; `name` stands in faults, `folder` is where relative preset paths start.
+    ///
+    /// # Errors
+    /// As for [`Scenario::load`].
+    pub fn parse(
+        name: &str,
+        text: &str,
+        folder: Option<&Path>,
+        overrides: &Overrides,
+    ) -> Result<Self, ScenarioError> {
+        let mut tree = Node::parse(name, text).map_err(ScenarioError::Faulty)?;
+        let mut faults = Vec::new();
+        if tree
+            .entries()
+            .is_some_and(std::collections::BTreeMap::is_empty)
+        {
+            let mend = "`delm-sim init FILE` writes a scenario to start from";
+            faults.push(
+                Fault::new(KeyPath::default(), "the file is empty", mend).placed(&tree.place),
+            );
+            return Err(ScenarioError::Faulty(faults));
+        }
+        let shape = Shape::of::<Self>();
+        let mut expander = Expander {
+            folder: folder.map(PathBuf::from),
+            scenario: &shape,
+            faults: Vec::new(),
+        };
+        let edits = overrides.edits(&mut faults);
+        let (early, late): (Vec<&Edit>, Vec<&Edit>) =
+            edits.iter().partition(|e| e.names_a_preset());
+        early.iter().for_each(|edit| edit.apply(&mut tree, &shape));
+        expander.endpoints(&mut tree);
+        late.iter().for_each(|edit| edit.apply(&mut tree, &shape));
+        expander.laws(&mut tree);
+        faults.append(&mut expander.faults);
+        let scenario = judge(&tree, &shape, faults)?;
+        Ok(overrides.narrowed(scenario))
+    }
+
+    /// The scenario as TOML, presets expanded.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a scenario is plain values")
+    }
+
+    /// First eight hex digits of the BLAKE3 hash of the scenario's canonical JSON.
+    pub fn hash8(&self) -> String {
+        let json = serde_json::to_string(self).expect("a scenario is plain values");
+        blake3::hash(json.as_bytes()).to_hex()[..8].to_owned()
+    }
+}
+
+impl Overrides {
+    fn edits(&self, faults: &mut Vec<Fault>) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        for text in &self.set {
+            match Edit::parse(text) {
+                Ok(edit) => edits.push(edit),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        let mut flag = |flag: &'static str, key: &str, value: Value| {
+            edits.push(Edit {
+                path: vec![key.to_owned()],
+                value: Node::of(value, &Place::Flag(flag)),
+            });
+        };
+        if let Some(agents) = &self.agents {
+            let list = agents.iter().map(|&n| Value::Integer(n.into())).collect();
+            flag("--agents", "agents", Value::Array(list));
+        }
+        if let Some(policies) = &self.policies {
+            let list = policies.iter().cloned().map(Value::String).collect();
+            flag("--policy", "policies", Value::Array(list));
+        }
+        if let Some(baseline) = &self.baseline {
+            flag("--baseline", "baseline", Value::String(baseline.clone()));
+        }
+        if let Some(replications) = self.replications {
+            flag(
+                "--replications",
+                "replications",
+                Value::Integer(replications.into()),
+            );
+        }
+        if let Some(seed) = self.seed {
+            match i64::try_from(seed) {
+                Ok(seed) => flag("--seed", "seed", Value::Integer(seed)),
+                Err(_) => faults.push(
+                    Fault::new(
+                        KeyPath::from_iter(["seed"]),
+                        format!("must not be above {}", i64::MAX),
+                        "write a smaller seed",
+                    )
+                    .found(seed)
+                    .placed(&Place::Flag("--seed")),
+                ),
+            }
+        }
+        edits
+    }
+
+    /// Leaves out the closed forms of cells that the flags leave out.
+    fn narrowed(&self, mut scenario: Scenario) -> Scenario {
+        if self.agents.is_some() || self.policies.is_some() {
+            let (agents, policies) = (&scenario.agents, &scenario.policies);
+            scenario
+                .expect
+                .retain(|e| agents.contains(&e.agents) && policies.contains(&e.policy));
+        }
+        scenario
+    }
+}
+
+impl Edit {
+    /// Whether it must be applied before presets are expanded.
+    fn names_a_preset(&self) -> bool {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        matches!(
+            path[..],
+            ["endpoints"] | ["endpoints", _] | ["endpoints", _, "preset"]
+        )
+    }
+
+    /// Writes the value. Where one of several named forms stands, another form replaces it.
+    fn apply(&self, tree: &mut Node, shape: &Shape) {
+        for depth in 1..self.path.len() {
+            let (choice, form) = (&self.path[..depth], &self.path[depth]);
+            if shape.is_choice(choice) {
+                let key: KeyPath = choice.iter().collect();
+                let (node, exact) = tree.find(&key);
+                if exact && node.child(form).is_none() {
+                    tree.set(choice, Node::table(self.value.place.clone()));
+                }
+            }
+        }
+        tree.set(&self.path, self.value.clone());
+    }
+}
+
+/// The scenario, or all faults of shape and meaning.
+fn judge(tree: &Node, shape: &Shape, mut faults: Vec<Fault>) -> Result<Scenario, ScenarioError> {
+    faults.extend(shape_faults(tree, shape));
+    let mut rest = tree.clone();
+    if !faults.is_empty() {
+        strip_faults(&mut rest, shape);
+    }
+    match rest.value().try_into::<Scenario>() {
+        Ok(scenario) => {
+            let meaning: Vec<Fault> = validate(&scenario)
+                .into_iter()
+                .filter(|new| !faults.iter().any(|old| overlap(old, new)))
+                .map(|fault| placed(fault, tree))
+                .collect();
+            faults.extend(meaning);
+            if faults.is_empty() {
+                return Ok(scenario);
+            }
+        }
+        Err(error) if faults.is_empty() => {
+            let wrong = error.message().to_owned();
+            faults.push(
+                Fault::new(KeyPath::default(), wrong, "see `delm-sim schema`").placed(&tree.place),
+            );
+        }
+        Err(_) => {}
+    }
+    faults.sort_by(|a, b| (&a.place, &a.key).cmp(&(&b.place, &b.key)));
+    faults.dedup();
+    Err(ScenarioError::Faulty(faults))
+}
+
+fn overlap(old: &Fault, new: &Fault) -> bool {
+    !old.key.keys().is_empty() && old.key.overlaps(&new.key)
+}
+
+/// Faults of shape; the settings of policies are tables of their own kind.
+fn shape_faults(tree: &Node, shape: &Shape) -> Vec<Fault> {
+    let mut faults = shape.check(tree);
+    let settings = Shape::of::<Settings>();
+    if let Some(all) = tree.child("all_policies") {
+        faults.extend(settings.check_part(all, &KeyPath::from_iter(["all_policies"])));
+    }
+    for (name, node) in tree
+        .child("policy")
+        .and_then(Node::entries)
+        .into_iter()
+        .flatten()
+    {
+        let path = KeyPath::from_iter(["policy", name]);
+        let mut own = node.clone();
+        if let Some(base) = own.entries_mut().and_then(|e| e.remove("based_on"))
+            && base.as_str().is_none()
+        {
+            let wrong = format!("expected the name of a policy, found {}", base.kind());
+            faults.push(
+                Fault::new(path.with("based_on"), wrong, "write it in quotes")
+                    .found(base.text())
+                    .placed(&base.place),
+            );
+        }
+        faults.extend(settings.check_part(&own, &path));
+    }
+    faults
+}
+
+/// Takes out what has the wrong shape, so that the meaning of the rest can be judged as well.
+fn strip_faults(tree: &mut Node, shape: &Shape) {
+    let stand_ins = Node::parse("", STAND_INS).expect("a constant");
+    for _ in 0..8 {
+        let faults = shape_faults(tree, shape);
+        if faults.is_empty() {
+            return;
+        }
+        for fault in faults.iter().rev() {
+            let path = fault.key.keys();
+            if tree.find(&fault.key).1 {
+                tree.remove(path);
+            } else if let [key] = path {
+                if let Some(node) = stand_ins.child(key) {
+                    tree.set(path, node.clone());
+                }
+            } else if let [parent @ .., _] = path {
+                tree.remove(parent);
+            }
+        }
+    }
+}
+
+/// A fault of meaning with the place and value that the document has for its key.
+fn placed(fault: Fault, tree: &Node) -> Fault {
+    let (node, exact) = tree.find(&fault.key);
+    let value = if fault.value.is_empty() && exact && node.entries().is_none() {
+        node.text()
+    } else {
+        fault.value.clone()
+    };
+    Fault { value, ..fault }.placed(&node.place)
+}
+
+/// The text of a file, or why there is none.
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        _ => format!("cannot be opened ({e})"),
+    })?;
+    if file.metadata().is_ok_and(|m| m.is_dir()) {
+        return Err("is a directory".to_owned());
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| format!("cannot be read ({e})"))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(format!("is larger than {} MiB", MOST_BYTES >> 20));
+    }
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        format!("is not text (byte {at} is not UTF-8)")
+    })?;
+    if text.contains('\0') {
+        return Err("is not text (it holds zero bytes)".to_owned());
+    }
+    Ok(text)
+}
