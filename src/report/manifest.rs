@@ -100,6 +100,12 @@ impl Manifest {
             && self.config_hash == other.config_hash
     }
 
+    /// Whether both found the same: equal traces, and equal hashes of the files that both have.
+    pub fn same_result(&self, other: &Self) -> bool {
+        let shared = |(name, hash)| other.files.get(name).is_none_or(|theirs| theirs == hash);
+        self.trace_digest == other.trace_digest && self.files.iter().all(shared)
+    }
+
     /// As JSON with a newline at its end.
     pub fn to_json(&self) -> String {
         let text = serde_json::to_string_pretty(self).expect("plain values become JSON");

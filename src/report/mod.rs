@@ -3,9 +3,12 @@
 //! Invariant: this room reads a [`Study`] and simulates nothing; equal studies give equal bytes, and no time, host or
 //! path of a machine is among them.
 
+pub mod directory;
 pub mod files;
 pub mod manifest;
 pub mod plot;
+pub mod reproduce;
+pub mod store;
 pub mod summary;
 pub mod table;
 
@@ -16,7 +19,10 @@ mod number;
 use crate::experiment::Study;
 use std::collections::BTreeMap;
 
+pub use directory::{DirectoryError, Plan, default_dir, plan};
 pub use manifest::{Command, Manifest};
+pub use reproduce::{Reproduction, compare};
+pub use store::{Status, Stored, store};
 pub use table::checks_table;
 
 /// How a study is printed on stdout.
