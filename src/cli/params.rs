@@ -14,7 +14,11 @@ pub fn execute(args: &ParamsArgs) -> Result<u8> {
         .iter()
         .map(|p| {
             let source = p.source.name();
-            [&p.path, &p.value, p.unit, source, &p.cite, &p.prior]
+            let value = match args.format {
+                Format::Table => cut(&p.value),
+                _ => p.value.clone(),
+            };
+            [&p.path, &value, p.unit, source, &p.cite, &p.prior]
                 .map(str::to_owned)
                 .to_vec()
         })
@@ -29,4 +33,13 @@ pub fn execute(args: &ParamsArgs) -> Result<u8> {
     }
     output::print(&text)?;
     Ok(DONE)
+}
+
+/// Long lists would push the other columns off the screen.
+fn cut(value: &str) -> String {
+    const MOST: usize = 48;
+    if value.chars().count() <= MOST {
+        return value.to_owned();
+    }
+    value.chars().take(MOST - 3).chain("...".chars()).collect()
 }

@@ -708,13 +708,28 @@ pub(crate) fn covers(pattern: &str, path: &str) -> bool {
         .all(|want| keys.next().is_some_and(|key| want == "*" || want == key))
 }
 
+/// The path under which the registry knows a value: settings of all and of single policies are the same inputs.
+fn rule(path: &str) -> String {
+    let own = path.strip_prefix("policy.").and_then(|k| k.split_once('.'));
+    match own.or_else(|| {
+        path.split_once('.')
+            .filter(|(head, _)| *head == "all_policies")
+    }) {
+        Some((_, setting)) => format!("settings.{setting}"),
+        None => path.to_owned(),
+    }
+}
+
+/// The input that a path of keys lies in, if it is one that can be wrong about the world.
+pub(crate) fn input_at(path: &[String]) -> Option<String> {
+    (1..=path.len())
+        .map(|depth| path[..depth].join("."))
+        .find(|path| lookup(&rule(path)).is_some_and(|known| known.kind != Design))
+}
+
 /// Whether a key of `[sources]` can speak of any parameter at all.
 pub(crate) fn is_source_key(key: &str) -> bool {
-    let key = key.replacen("all_policies.", "settings.", 1);
-    let key = match key.strip_prefix("policy.").and_then(|k| k.split_once('.')) {
-        Some((_, setting)) => format!("settings.{setting}"),
-        None => key,
-    };
+    let key = rule(key);
     let keys: Vec<&str> = key.split('.').collect();
     let table = matches!(keys[..], ["all_policies"] | ["policy"] | ["policy", _]);
     table
