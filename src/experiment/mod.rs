@@ -2,17 +2,24 @@
 //!
 //! Invariant: this room prints nothing; equal scenarios and seeds give equal studies, whatever the number of jobs.
 
+pub mod comparison;
+pub mod conduct;
 mod document;
 pub mod embedded;
 pub mod faults;
 pub mod load;
+pub mod metrics;
 pub mod parameters;
 pub mod presets;
+pub mod replication;
 pub mod scenario;
+mod sensitivity;
 mod shape;
 pub mod study;
 pub mod validate;
+mod verdict;
 
+pub use conduct::{Options, conduct};
 pub use faults::{Fault, ScenarioError};
 pub use load::Overrides;
 pub use parameters::{Parameter, counts, parameters};

@@ -212,7 +212,7 @@ fn best_central() -> String {
 }
 
 impl Scenario {
-    /// The policy of the catalogue that a policy is based on; most are it themselves.
+    /// The catalogue's name behind a policy of this scenario.
     pub fn base_of<'a>(&'a self, policy: &'a str) -> &'a str {
         match self.policy.get(policy).and_then(|own| own.get("based_on")) {
             Some(toml::Value::String(name)) => name,

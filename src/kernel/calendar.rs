@@ -1,16 +1,16 @@
 //! The calendar: the list of future events, ordered by time and, among equal times, by the order of scheduling.
 //!
 //! A key packs time (64 bits), sequence number (40) and slot (24) into one `u128`, so that one comparison orders
-//! two events; payloads rest in a slab and never move. Events for the present instant pass through a FIFO ring,
-//! so that a burst of zero delays costs constant time per event. To cancel frees the slot at once and leaves a
-//! dead key behind; dead keys are swept when they outnumber the living. Nothing is allocated per event once the
-//! population has reached its peak.
+//! two events. Payloads rest in a slab and never move, the keys in a ladder of buckets. Events for the present
+//! instant pass through a FIFO ring, so that a burst of zero delays costs constant time per event. To cancel frees
+//! the slot at once and leaves a dead key behind; dead keys are swept when they outnumber the living. Nothing is
+//! allocated per event once the population has reached its peak (large buckets are, once per some hundred events).
 //!
 //! Invariant: events leave in the order of (time, sequence), each exactly once, and `now` never decreases.
 
 use std::collections::VecDeque;
 
-use super::heap::Heap;
+use super::ladder::Ladder;
 use super::time::Time;
 
 const SLOT_BITS: u32 = 24;
@@ -54,7 +54,7 @@ pub struct Calendar<E> {
     sequence: u64,
     live: usize,
     dead: usize,
-    heap: Heap,
+    future: Ladder,
     present: VecDeque<u128>,
     slots: Vec<Slot<E>>,
     free: Vec<u32>,
@@ -79,7 +79,7 @@ impl<E> Calendar<E> {
             sequence: 0,
             live: 0,
             dead: 0,
-            heap: Heap::with_capacity(capacity),
+            future: Ladder::with_capacity(capacity),
             present: VecDeque::new(),
             slots: Vec::with_capacity(capacity),
             free: Vec::new(),
@@ -144,10 +144,10 @@ impl<E> Calendar<E> {
         self.live += 1;
         let key = pack(at, id);
         if at == self.now {
-            // Keys for this instant in the heap are older, hence smaller: the ring keeps the order.
+            // Keys for this instant in the future list are older, hence smaller: the ring keeps the order.
             self.present.push_back(key);
         } else {
-            self.heap.push(key);
+            self.future.push(key);
         }
         id
     }
@@ -166,10 +166,10 @@ impl<E> Calendar<E> {
     /// Removes the earliest event and moves [`Calendar::now`] to its time.
     #[inline]
     pub fn pop(&mut self) -> Option<(Time, E)> {
-        let key = match (self.present.front(), self.heap.peek()) {
-            (Some(&first), Some(top)) if top < first => self.heap.pop(),
+        let key = match (self.present.front(), self.future.peek()) {
+            (Some(&first), Some(top)) if top < first => self.future.pop(),
             (Some(_), _) => self.present.pop_front(),
-            (None, _) => self.heap.pop(),
+            (None, _) => self.future.pop(),
         }?;
         let (time, id) = unpack(key);
         let event = self
@@ -183,7 +183,7 @@ impl<E> Calendar<E> {
     /// The time of the earliest event.
     #[inline]
     pub fn peek_time(&self) -> Option<Time> {
-        let key = match (self.present.front(), self.heap.peek()) {
+        let key = match (self.present.front(), self.future.peek()) {
             (Some(&first), Some(top)) => Some(first.min(top)),
             (first, top) => first.copied().or(top),
         };
@@ -215,11 +215,11 @@ impl<E> Calendar<E> {
             self.dead -= 1;
         }
         while self
-            .heap
+            .future
             .peek()
             .is_some_and(|key| !is_live(&self.slots, key))
         {
-            self.heap.pop();
+            self.future.pop();
             self.dead -= 1;
         }
     }
@@ -227,7 +227,7 @@ impl<E> Calendar<E> {
     /// Drops all dead keys.
     fn sweep(&mut self) {
         let slots = &self.slots;
-        self.heap.retain(|&key| is_live(slots, key));
+        self.future.retain(|&key| is_live(slots, key));
         self.present.retain(|&key| is_live(slots, key));
         self.dead = 0;
     }

@@ -17,6 +17,11 @@ impl Heap {
     }
 
     #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    #[inline]
     pub(super) fn peek(&self) -> Option<u128> {
         self.keys.first().copied()
     }
@@ -82,6 +87,11 @@ impl Heap {
     pub(super) fn retain(&mut self, keep: impl FnMut(&u128) -> bool) {
         self.keys.retain(keep);
         self.restore();
+    }
+
+    /// Moves all keys, in no order, to the end of `target`.
+    pub(super) fn drain_into(&mut self, target: &mut Vec<u128>) {
+        target.append(&mut self.keys);
     }
 
     fn restore(&mut self) {

@@ -4,6 +4,7 @@
 
 pub mod calendar;
 mod heap;
+mod ladder;
 pub mod random;
 pub mod resource;
 pub mod sampler;

@@ -55,7 +55,7 @@ pub enum Law {
         /// Standard deviation of the logarithm.
         sigma: f64,
     },
-    /// Beta on (0, 1), as `X / (X + Y)` of two gammas.
+    /// Beta between 0 and 1, as `X / (X + Y)` of two gammas; tiny shapes may round to either end.
     Beta {
         /// First shape.
         a: f64,

@@ -75,7 +75,7 @@ fn texts(task: u32, prompt: &Prompt) -> impl Iterator<Item = (u64, u64)> + '_ {
     let mut chain = mix(u64::from(task) + 1);
     let mut spans = prompt.iter().peekable();
     std::iter::from_fn(move || {
-        let span = spans.next()?;
+        let span = spans.find(|s| s.tokens > 0)?;
         let code = content_code(span.content)?;
         let mut tokens = u64::from(span.tokens);
         while let Some(next) = spans.next_if(|n| content_code(n.content) == Some(code)) {

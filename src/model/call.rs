@@ -185,14 +185,34 @@ pub struct Request {
     pub prompt: Prompt,
     /// The finding to compress, judge or summarise, if the purpose has one.
     pub subject: Option<FindingId>,
-    /// How long the product may be in tokens (gist, report, brief, digest); 0 where the purpose has none.
+    /// How many tokens the product's content may take (gist, report, brief, digest); 0 where the purpose has none.
     pub product_tokens: u32,
+    /// Completion tokens that the policy asks for; 0 leaves them to the workload.
+    pub completion_tokens: u32,
     /// How many things the call handles (reports of a merge, workers of a dispatch).
     pub items: u32,
     /// Runs beside the agent's own work, on a lane of its own.
     pub background: bool,
     /// Who judges, for `Verify`.
     pub judge: Judge,
+}
+
+impl Request {
+    /// A request without product, subject or items; the usual starting point.
+    pub fn new(agent: AgentId, purpose: Purpose, about: About, prompt: Prompt) -> Self {
+        Self {
+            agent,
+            purpose,
+            about,
+            prompt,
+            subject: None,
+            product_tokens: 0,
+            completion_tokens: 0,
+            items: 0,
+            background: false,
+            judge: Judge::Model,
+        }
+    }
 }
 
 /// The kinds of findings a policy can tell apart.

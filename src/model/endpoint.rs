@@ -1,7 +1,8 @@
 //! Endpoints as data: latency law, limits, retries, cache, prices. What happens in time is the runtime's.
 //!
 //! `latency = (base + b1 completion + b2 uncached/1000 + b3 cached/1000 + b4 items) x noise`; the first token
-//! comes after the part without `b1`.
+//! comes after the part without `b1`. Beyond a knee, `b1` may take another value: real logs decode long answers
+//! at another speed than short ones, and one slope misses either the median or the 99 % quantile.
 
 use super::limit::Limit;
 use super::price::PriceSpec;
@@ -64,6 +65,10 @@ pub struct EndpointSpec {
     pub base_s: f64,
     /// Seconds per completion token.
     pub completion_s_per_token: f64,
+    /// Completion tokens beyond this many take `long_completion_s_per_token` instead.
+    pub long_completion_tokens: Limit,
+    /// Seconds per completion token beyond `long_completion_tokens`; unused while that is unlimited.
+    pub long_completion_s_per_token: f64,
     /// Seconds per thousand uncached prompt tokens.
     pub uncached_s_per_ktoken: f64,
     /// Seconds per thousand cached prompt tokens.
@@ -114,6 +119,8 @@ impl Default for EndpointSpec {
             preset: None,
             base_s: 0.0,
             completion_s_per_token: 0.0,
+            long_completion_tokens: Limit::Unlimited,
+            long_completion_s_per_token: 0.0,
             uncached_s_per_ktoken: 0.0,
             cached_s_per_ktoken: 0.0,
             item_s: 0.0,
@@ -162,10 +169,41 @@ impl EndpointSpec {
             + self.uncached_s_per_ktoken * uncached as f64 * 1e-3
             + self.cached_s_per_ktoken * cached as f64 * 1e-3
             + self.item_s * f64::from(items);
-        let decode = self.completion_s_per_token * completion as f64;
+        let (short, long) = match self.long_completion_tokens.at() {
+            Some(knee) if completion as f64 > knee => (knee, completion as f64 - knee),
+            _ => (completion as f64, 0.0),
+        };
+        let decode = self.completion_s_per_token * short + self.long_completion_s_per_token * long;
         Latency {
             first_token: Span::from_secs_f64(prefill * factor),
             total: Span::from_secs_f64((prefill + decode) * factor),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_beyond_the_knee_take_the_second_slope() {
+        let straight = EndpointSpec {
+            base_s: 1.0,
+            completion_s_per_token: 0.02,
+            ..EndpointSpec::default()
+        };
+        let bent = EndpointSpec {
+            long_completion_tokens: Limit::At(1000.0),
+            long_completion_s_per_token: 0.01,
+            ..straight.clone()
+        };
+        let seconds = |spec: &EndpointSpec, n| spec.latency(n, 0, 0, 0, 1.0).total.as_secs_f64();
+        assert_eq!(seconds(&straight, 1000), seconds(&bent, 1000));
+        assert_eq!(seconds(&straight, 3000), 61.0);
+        assert_eq!(seconds(&bent, 3000), 41.0);
+        assert_eq!(
+            bent.latency(3000, 0, 0, 0, 1.0).first_token.as_secs_f64(),
+            1.0
+        );
     }
 }

@@ -109,6 +109,11 @@ impl TaskQueue {
         self.claimed -= 1;
     }
 
+    /// How often a subtask was claimed.
+    pub fn tries(&self, id: SubtaskId) -> u16 {
+        self.tries[id.index()]
+    }
+
     /// Subtasks that can be claimed now.
     pub fn ready(&self) -> usize {
         self.ready.len()

@@ -1,7 +1,13 @@
 //! Named policies: points of control x store x gate x finish.
 
-use super::settings::{Barrier, Control, Dispatch, DryPolicy, Finish, Gate, Settings, Store};
+use super::control::{lead::Lead, queue::Queue, solo::Solo, threads::Threads};
+use super::protocol::Policy;
+use super::settings::{
+    Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Gate, Settings, Store,
+};
 use crate::model::Limit;
+use crate::model::workload::{Team, WorkloadSpec};
+use std::sync::Arc;
 
 /// What the catalogue says of a policy.
 #[derive(Clone, Copy, Debug)]
@@ -50,10 +56,12 @@ fn common() -> Settings {
         report_tokens: 400,
         brief_tokens: 1000,
         gist_tokens: 100,
+        board_place: BoardPlace::Front,
         board_window_tokens: Limit::Unlimited,
         planner_window_tokens: Limit::Unlimited,
         window_tokens: Limit::At(200_000.0),
         digest_tokens: 2000,
+        memory_digest_tokens: 150,
         memory_steps: Limit::Unlimited,
         keep_steps: 3,
         gate_retries: 2,
@@ -185,6 +193,11 @@ pub fn entry(name: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|e| e.name == name)
 }
 
+/// Whether a name stands for a form of DeLM: decentralized, with a shared context.
+pub fn is_decentral(name: &str) -> bool {
+    settings(name).is_some_and(|s| s.store == Store::Shared && s.control != Control::Lead)
+}
+
 /// The settings of a named policy.
 pub fn settings(name: &str) -> Option<Settings> {
     entry(name).map(|e| {
@@ -206,4 +219,69 @@ pub fn unknown(name: &str) -> String {
         near.unwrap_or("single"),
         names.join(", ")
     )
+}
+
+/// Builds the policy for a team of `n` on a kind of workload, or says why the point does not exist there.
+pub fn build(
+    settings: &Arc<Settings>,
+    workload: &WorkloadSpec,
+    n: u32,
+) -> Result<(Box<dyn Policy>, Team), String> {
+    let n = settings
+        .team
+        .whole()
+        .map_or(n, |most| n.min(most as u32))
+        .max(1);
+    let s = settings.clone();
+    let search = matches!(workload, WorkloadSpec::Search(_));
+    let team = |workers, leads, lines| Team {
+        workers,
+        leads,
+        lines,
+        budgets_per_line: 1,
+        quality: 1.0,
+    };
+    let built: (Box<dyn Policy>, Team) = match (s.control, search) {
+        (Control::None, true) => (Box::new(Threads::new(s, n)), team(n, 0, n)),
+        (Control::None, false) if s.store == Store::None => {
+            (Box::new(Solo::new(s, n)), team(n, 0, n))
+        }
+        (Control::Queue, false) => {
+            let leads = u32::from(s.finish == Finish::Lead);
+            (Box::new(Queue::new(s, n)), team(n, leads, 1))
+        }
+        (Control::Lead, true) if s.dispatch == Dispatch::Sequential => {
+            let leads = s.leads;
+            (
+                Box::new(Lead::on_lines(s, 1, n)),
+                Team {
+                    budgets_per_line: n,
+                    ..team(1, leads, 1)
+                },
+            )
+        }
+        (Control::Lead, true) => {
+            let leads = s.leads;
+            (Box::new(Lead::on_lines(s, n, 1)), team(n, leads, n))
+        }
+        (Control::Lead, false) => {
+            let workers = if s.dispatch == Dispatch::Sequential {
+                1
+            } else {
+                n
+            };
+            let leads = s.leads;
+            (
+                Box::new(Lead::on_subtasks(s, workers)),
+                team(workers, leads, 1),
+            )
+        }
+        (Control::None, false) => {
+            return Err("threads with a shared store work on `search` only".to_owned());
+        }
+        (Control::Queue, true) => {
+            return Err("a queue of subtasks works on `divide` only".to_owned());
+        }
+    };
+    Ok(built)
 }

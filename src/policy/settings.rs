@@ -101,6 +101,16 @@ pub enum DryPolicy {
     AllIdle,
 }
 
+/// Where a worker's prompt shows the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BoardPlace {
+    /// Before task and history: cached while it only grows, but every change hides the history from the cache.
+    Front,
+    /// Behind the history: never cached, hides nothing.
+    Tail,
+}
+
 /// A point of the space with all its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -153,6 +163,8 @@ pub struct Settings {
     pub brief_tokens: u32,
     /// Tokens of a gist.
     pub gist_tokens: u32,
+    /// Where a worker's prompt shows the board.
+    pub board_place: BoardPlace,
     /// Newest tokens of the board that a step's prompt shows.
     pub board_window_tokens: Limit,
     /// Newest tokens of the board that a planner's prompt shows.
@@ -161,6 +173,8 @@ pub struct Settings {
     pub window_tokens: Limit,
     /// Tokens left of what is compacted.
     pub digest_tokens: u32,
+    /// Tokens left of steps that the memory limit compacts.
+    pub memory_digest_tokens: u32,
     /// Steps after which a worker's history is compacted, as far as it is older than `keep_steps`.
     pub memory_steps: Limit,
     /// Newest steps that compaction leaves alone.

@@ -199,7 +199,9 @@ mod tests {
             .map(|i| 1e-3 * libm::exp(f64::from(i * 7919 % 5000) / 300.0))
             .collect();
         let mut histogram = Histogram::new();
-        values.iter().for_each(|&value| histogram.record(value));
+        for &value in &values {
+            histogram.record(value);
+        }
         values.sort_unstable_by(f64::total_cmp);
         for p in [0.0, 0.01, 0.5, 0.9, 0.99, 1.0] {
             let rank = ((p * 5000.0_f64).ceil() as usize).max(1);
@@ -223,9 +225,9 @@ mod tests {
         for (i, &value) in values.iter().enumerate() {
             whole.record(value);
             if i % 3 == 0 {
-                left.record(value)
+                left.record(value);
             } else {
-                right.record(value)
+                right.record(value);
             }
         }
         right.merge(&left);

@@ -176,24 +176,27 @@ impl Resampler {
 mod tests {
     use super::*;
 
-    fn mean(values: &mut Vec<f64>) -> f64 {
+    fn mean_of(values: &[f64]) -> f64 {
         exact_sum(values) / values.len() as f64
     }
 
     #[test]
     fn the_bootstrap_of_a_mean_is_close_to_the_t_interval() {
         let values: Vec<f64> = (0..400).map(|i| f64::from(i * 7919 % 400)).collect();
-        let (low, high) = bootstrap_interval(&values, mean, 2_000, 9);
+        let (low, high) = bootstrap_interval(&values, |v| mean_of(v), 2_000, 9);
         let (centre, sd) = mean_and_sd(&values);
         let half = half_width(values.len(), sd);
         assert!((low - (centre - half)).abs() < 0.1 * half);
         assert!((high - (centre + half)).abs() < 0.1 * half);
         assert_eq!(
             (low, high),
-            bootstrap_interval(&values, mean, 2_000, 9),
+            bootstrap_interval(&values, |v| mean_of(v), 2_000, 9),
             "the seed decides"
         );
-        assert_ne!((low, high), bootstrap_interval(&values, mean, 2_000, 10));
+        assert_ne!(
+            (low, high),
+            bootstrap_interval(&values, |v| mean_of(v), 2_000, 10)
+        );
     }
 
     #[test]
@@ -201,8 +204,8 @@ mod tests {
         let single: Vec<Vec<f64>> = (0..50).map(|i| vec![f64::from(i)]).collect();
         let copied: Vec<Vec<f64>> = (0..50).map(|i| vec![f64::from(i); 10]).collect();
         assert_eq!(
-            cluster_bootstrap(&single, mean, 500, 3),
-            cluster_bootstrap(&copied, mean, 500, 3)
+            cluster_bootstrap(&single, |v| mean_of(v), 500, 3),
+            cluster_bootstrap(&copied, |v| mean_of(v), 500, 3)
         );
     }
 

@@ -111,8 +111,12 @@ mod tests {
         assert_eq!(forward, exact_sum(&values));
         let (left, right) = values.split_at(313);
         let (mut merged, mut other) = (ExactSum::default(), ExactSum::default());
-        right.iter().for_each(|&value| merged.add(value));
-        left.iter().for_each(|&value| other.add(value));
+        for &value in right {
+            merged.add(value);
+        }
+        for &value in left {
+            other.add(value);
+        }
         merged.merge(&other);
         assert_eq!(forward, merged.value());
     }

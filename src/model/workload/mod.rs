@@ -97,6 +97,9 @@ impl Default for Sizes {
 impl Sizes {
     /// Completion tokens of a call.
     pub fn completion(&self, request: &Request, draws: &Draws) -> u64 {
+        if request.completion_tokens > 0 {
+            return u64::from(request.completion_tokens);
+        }
         let law = match request.purpose {
             Purpose::Plan => &self.plan_tokens,
             Purpose::Merge => &self.merge_tokens,
@@ -104,10 +107,14 @@ impl Sizes {
             Purpose::Unfold => &self.unfold_tokens,
             Purpose::MoreSubtasks => &self.more_tokens,
             Purpose::Finalize => &self.finalize_tokens,
-            Purpose::Gist | Purpose::Report | Purpose::Compact | Purpose::Dispatch => {
-                return u64::from(request.product_tokens);
+            Purpose::Gist
+            | Purpose::Report
+            | Purpose::Compact
+            | Purpose::Dispatch
+            | Purpose::Step
+            | Purpose::Tool => {
+                return 0;
             }
-            Purpose::Step | Purpose::Tool => return 0,
         };
         whole(law, draws, COMPLETION)
     }
@@ -244,6 +251,14 @@ impl Workload {
         match self {
             Self::Search(w) => w.is_wrong(finding),
             Self::Divide(w) => w.is_unsupported(finding),
+        }
+    }
+
+    /// Whether a submission with this finding would be right.
+    pub fn is_right(&self, finding: Option<super::ids::FindingId>) -> bool {
+        match self {
+            Self::Search(w) => finding.is_some_and(|f| w.is_right(f)),
+            Self::Divide(w) => finding.is_some_and(|f| w.is_right(f)),
         }
     }
 

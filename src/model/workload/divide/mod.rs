@@ -516,6 +516,11 @@ impl Divide {
             .is_some_and(|c| !c.unsupported.is_empty())
     }
 
+    /// Whether an answer is right.
+    pub fn is_right(&self, answer: FindingId) -> bool {
+        self.answers.get(&answer).is_some_and(|a| a.0)
+    }
+
     /// See [`super::Workload::score`].
     pub fn score(&self, outcome: &Outcome) -> Score {
         let answers: Vec<_> = outcome

@@ -512,13 +512,15 @@ impl Search {
         })
     }
 
+    /// Whether a finding holds a true solution.
+    pub fn is_right(&self, finding: FindingId) -> bool {
+        self.findings[finding.index()]
+            .iter()
+            .any(|i| matches!(i, Item::Patch { right: true, .. }))
+    }
+
     /// See [`super::Workload::score`].
     pub fn score(&self, outcome: &Outcome) -> Score {
-        let right = |f: &FindingId| {
-            self.findings[f.index()]
-                .iter()
-                .any(|i| matches!(i, Item::Patch { right: true, .. }))
-        };
         let distinct = self.discovered.keys().filter(|&&h| h != SOLUTION).count() as f64;
         let mut facts = vec![
             ("distinct_hypotheses", distinct),
@@ -531,7 +533,7 @@ impl Search {
             right: outcome
                 .submissions
                 .iter()
-                .map(|s| s.finding.as_ref().is_some_and(right))
+                .map(|s| s.finding.is_some_and(|f| self.is_right(f)))
                 .collect(),
             facts,
         }

@@ -44,8 +44,17 @@ impl Search {
 
     fn read_entries(&mut self, l: usize, store: StoreId, from: u32, to: u32) {
         for i in from..to {
-            let finding = self.stores[store.index()][i as usize];
+            let finding = self.entries(store, i, i + 1)[0];
             self.read_finding(l, finding);
+        }
+    }
+
+    /// Entries of a store; one that nobody wrote to yet is empty.
+    fn entries(&self, store: StoreId, first: u32, version: u32) -> &[FindingId] {
+        if first >= version {
+            &[]
+        } else {
+            &self.stores[store.index()][first as usize..version as usize]
         }
     }
 
@@ -141,7 +150,7 @@ impl Search {
                         first,
                         version,
                     } => {
-                        for f in &self.stores[store.index()][first as usize..version as usize] {
+                        for f in self.entries(store, first, version) {
                             items.extend_from_slice(&self.findings[f.index()]);
                         }
                     }

@@ -1,0 +1,218 @@
+//! Conducting a study: all policies at all sizes, replications in parallel, comparisons, checks, verdicts.
+//!
+//! Invariant: results do not depend on the number of jobs; pilot replications are never reported.
+
+use super::comparison::{self, BEST_CENTRAL};
+use super::metrics::METRICS;
+use super::replication::{Point, Run};
+use super::scenario::Scenario;
+use super::study::{Cell, Check, Series, Study};
+use super::{sensitivity, verdict};
+use crate::policy::catalog;
+use crate::runtime::RunError;
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How to conduct a study; nothing here changes a number.
+#[derive(Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// Threads; 0 for all cores.
+    pub jobs: usize,
+    /// Full budgets of closed-form checks.
+    pub full: bool,
+    /// Whether to compare with the baseline.
+    pub compare: bool,
+    /// Called with runs done and runs in all.
+    pub progress: Option<&'a (dyn Fn(u64, u64) + Sync)>,
+}
+
+/// First replication number of pilots.
+const PILOT: u64 = 1 << 40;
+
+/// Runs the whole scenario.
+pub fn conduct(scenario: &Scenario, options: &Options) -> Result<Study, RunError> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.jobs)
+        .build()
+        .expect("a thread pool of a sensible size can be built");
+    pool.install(|| conduct_here(scenario, options))
+}
+
+fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunError> {
+    let replications = if options.full {
+        scenario.full_replications.unwrap_or(scenario.replications)
+    } else {
+        scenario.replications
+    };
+    let points = points(scenario, &scenario.policies, options.full)?;
+    let done = AtomicU64::new(0);
+    let total = points.len() as u64 * u64::from(replications);
+    let tick = || {
+        let n = done.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(progress) = options.progress {
+            progress(n, total);
+        }
+    };
+    let runs = replicate(&points, 0, replications, &tick)?;
+    let mut hasher = blake3::Hasher::new();
+    for run in runs.iter().flatten() {
+        hasher.update(&run.digest);
+    }
+    let cells: Vec<Cell> = points
+        .iter()
+        .zip(&runs)
+        .map(|(p, runs)| cell(scenario, p, runs))
+        .collect();
+    let comparing = options.compare && scenario.measure.is_none();
+    let pilot = if comparing {
+        pilot(scenario, options)?
+    } else {
+        Vec::new()
+    };
+    let comparisons = if comparing {
+        comparison::compare(scenario, &cells, &pilot)
+    } else {
+        Vec::new()
+    };
+    let mut verdicts = verdict::verdicts(scenario, &cells, &comparisons);
+    if comparing {
+        verdicts.extend(sensitivity::flips(scenario, &comparisons)?);
+    }
+    Ok(Study {
+        checks: checks(scenario, &cells, replications, options.full),
+        warnings: verdict::warnings(scenario, &cells, &comparisons),
+        verdicts,
+        inputs: super::parameters::counts(&super::parameters::parameters(scenario)),
+        digest: hasher.finalize().to_hex()[..16].to_owned(),
+        scenario: Scenario {
+            replications,
+            ..scenario.clone()
+        },
+        cells,
+        comparisons,
+    })
+}
+
+fn points<'a>(
+    scenario: &'a Scenario,
+    policies: &'a [String],
+    full: bool,
+) -> Result<Vec<Point<'a>>, RunError> {
+    policies
+        .iter()
+        .flat_map(|p| scenario.agents.iter().map(move |n| (p, *n)))
+        .map(|(p, n)| Point::new(scenario, p, n, full))
+        .collect()
+}
+
+/// Runs replications `from..from + count` of every point, in parallel, in order.
+pub(super) fn replicate(
+    points: &[Point],
+    from: u64,
+    count: u32,
+    tick: &(dyn Fn() + Sync),
+) -> Result<Vec<Vec<Run>>, RunError> {
+    let count = count as usize;
+    let all: Result<Vec<Run>, RunError> = (0..points.len() * count)
+        .into_par_iter()
+        .map(|i| {
+            let run = points[i / count].run(from + (i % count) as u64, None);
+            tick();
+            run
+        })
+        .collect();
+    let mut all = all?.into_iter();
+    Ok(points
+        .iter()
+        .map(|_| all.by_ref().take(count).collect())
+        .collect())
+}
+
+/// Gathers the runs of a point into series.
+pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run]) -> Cell {
+    let mut series: Vec<Series> = METRICS
+        .iter()
+        .map(|m| Series {
+            metric: m.name,
+            unit: m.unit,
+            values: Vec::new(),
+        })
+        .collect();
+    for run in runs {
+        for (metric, value) in &run.values {
+            let s = series
+                .iter_mut()
+                .find(|s| s.metric == metric.name)
+                .expect("every metric has a series");
+            s.values.push(*value);
+        }
+    }
+    series.retain(|s| !s.values.is_empty());
+    let published =
+        catalog::entry(scenario.base_of(point.policy)).map_or(u32::MAX, |e| e.published_up_to);
+    let beyond = point.agents > published && catalog::is_decentral(scenario.base_of(point.policy));
+    Cell {
+        policy: point.policy.to_owned(),
+        agents: point.agents,
+        extrapolated: beyond,
+        series,
+    }
+}
+
+/// Pilot cells of the central forms, to choose the best among them.
+fn pilot(scenario: &Scenario, options: &Options) -> Result<Vec<Cell>, RunError> {
+    if scenario.baseline != BEST_CENTRAL {
+        return Ok(Vec::new());
+    }
+    let central: Vec<String> = scenario
+        .policies
+        .iter()
+        .filter(|p| comparison::is_central(scenario, p))
+        .cloned()
+        .collect();
+    let points = points(scenario, &central, options.full)?;
+    let runs = replicate(&points, PILOT, scenario.replications.min(64), &|| {})?;
+    Ok(points
+        .iter()
+        .zip(&runs)
+        .map(|(p, runs)| cell(scenario, p, runs))
+        .collect())
+}
+
+/// Closed forms beside what the runs gave. Below the full budget, tolerances widen by the square root of the ratio.
+fn checks(scenario: &Scenario, cells: &[Cell], replications: u32, full: bool) -> Vec<Check> {
+    let budget = |replications: u32, full: bool| {
+        let events = scenario.measure.as_ref().map_or(1, |m| {
+            m.full_stop_after.filter(|_| full).unwrap_or(m.stop_after)
+        });
+        f64::from(replications) * events as f64
+    };
+    let most = budget(
+        scenario.full_replications.unwrap_or(scenario.replications),
+        true,
+    );
+    let widen = (most / budget(replications, full)).max(1.0).sqrt();
+    scenario
+        .expect
+        .iter()
+        .map(|e| {
+            let cell = cells
+                .iter()
+                .find(|c| c.policy == e.policy && c.agents == e.agents);
+            let observed = cell.and_then(|c| c.mean(&e.metric)).unwrap_or(f64::NAN);
+            // Nanosecond rounding is allowed to exact forms.
+            let tolerance = (e.relative * e.value.abs()).max(e.absolute) * widen
+                + 2e-9 * e.value.abs().max(1.0);
+            Check {
+                policy: e.policy.clone(),
+                agents: e.agents,
+                metric: e.metric.clone(),
+                expected: e.value,
+                observed,
+                tolerance,
+                holds: (observed - e.value).abs() <= tolerance,
+                formula: e.formula.clone(),
+            }
+        })
+        .collect()
+}

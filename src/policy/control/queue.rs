@@ -1,0 +1,551 @@
+//! Queue control, on `divide`: plain code hands out subtasks whose dependencies are settled; workers claim without a
+//! lead. With a shared store, results pass the gate and become readable (`delm-queue`); without one they wait for a
+//! single reading call (`map-reduce`).
+//!
+//! ```text
+//! worker:  StartUp -> [Unfolding ->] Working -> (own admission) -> claims again, or InputWait
+//! task:    Planning -> running -> dry: the last finisher asks for more -> ... -> Finalizing -> over
+//! ```
+//!
+//! Invariant: a claimed subtask has one owner; a dependant starts after its prerequisites' entries are readable; at
+//! most one agent holds the queue lock.
+
+use crate::kernel::{Span, Time};
+use crate::model::call::{
+    Answer, Content, Finding, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission,
+    SubtaskList,
+};
+use crate::model::ids::{About, AgentId, FindingId, LineId, SubtaskId, TimerId};
+use crate::model::note::{Note, Phase};
+use crate::model::queue::TaskQueue;
+use crate::policy::board::{Board, Notebook, private};
+use crate::policy::calls::InFlight;
+use crate::policy::gate::{Admission, Verdict};
+use crate::policy::prompt;
+use crate::policy::protocol::{Event, Outbox, Policy};
+use crate::policy::settings::{DryPolicy, Finish, Settings, Store};
+use crate::policy::worker::{Next, Worker};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// What a call is for.
+#[derive(Debug)]
+enum For {
+    Plan,
+    Unfold(u32),
+    Work(u32),
+    Admission(Box<Admission>),
+    More(AgentId),
+    Finalize(AgentId),
+}
+
+/// Tries of one subtask never share random addresses with its requeued self.
+const TRIES_PER_CLAIM: u16 = 8;
+
+#[derive(Debug)]
+struct Member {
+    worker: Worker,
+    snapshot: Option<PromptSpan>,
+    subtask: SubtaskId,
+    attempt: u16,
+}
+
+/// A team around a queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    s: Arc<Settings>,
+    members: Vec<Member>,
+    queue: TaskQueue,
+    source_tokens: Vec<u32>,
+    board: Board,
+    /// Results that no gate sees.
+    results: Notebook,
+    calls: InFlight<For>,
+    idle: VecDeque<u32>,
+    pending: usize,
+    more_asked: u32,
+    locked: bool,
+    /// Writes to the board that wait for their append time.
+    appends: VecDeque<(Option<TimerId>, Admission, Finding)>,
+    finishing: bool,
+}
+
+impl Queue {
+    pub(crate) fn new(s: Arc<Settings>, n: u32) -> Self {
+        let member = |i| Member {
+            worker: Worker::new(AgentId(i)),
+            snapshot: None,
+            subtask: SubtaskId(0),
+            attempt: 0,
+        };
+        Self {
+            members: (0..n).map(member).collect(),
+            queue: TaskQueue::default(),
+            source_tokens: Vec::new(),
+            board: Board::new(n + s.leads),
+            results: Notebook::new(private(AgentId(n))),
+            calls: InFlight::default(),
+            idle: VecDeque::new(),
+            pending: 0,
+            more_asked: 0,
+            locked: false,
+            appends: VecDeque::new(),
+            finishing: false,
+            s,
+        }
+    }
+
+    fn shares(&self) -> bool {
+        self.s.store == Store::Shared
+    }
+
+    /// Who plans and, under a lead's finish, writes the answer.
+    fn lead(&self) -> AgentId {
+        let n = self.members.len() as u32;
+        AgentId(if self.s.finish == Finish::Lead { n } else { 0 })
+    }
+
+    /// The board as a prompt part for `reader`, or the kept results.
+    fn readable(&mut self, reader: AgentId) -> PromptSpan {
+        if self.shares() {
+            self.board.read(reader, self.s.board_window_tokens)
+        } else {
+            self.results.text()
+        }
+    }
+
+    fn start(&mut self, out: &mut Outbox) {
+        for i in 0..self.members.len() as u32 {
+            out.note(Note::Phase(AgentId(i), Phase::StartUp));
+            self.idle.push_back(i);
+        }
+        let lead = self.lead();
+        let call = out.call(Request::new(
+            lead,
+            Purpose::Plan,
+            About::default(),
+            prompt::opening(Purpose::Plan, &self.s, &[]),
+        ));
+        self.calls.insert(call, For::Plan);
+    }
+
+    fn extend(&mut self, list: &SubtaskList, out: &mut Outbox) {
+        out.note(Note::Created {
+            first: list.first,
+            count: list.count,
+        });
+        self.queue.extend(list);
+        self.source_tokens.extend_from_slice(&list.source_tokens);
+        self.hand_out(out);
+    }
+
+    /// Gives ready subtasks to idle agents, those idle for longest first.
+    fn hand_out(&mut self, out: &mut Outbox) {
+        while self.queue.ready() > 0 {
+            let Some(i) = self.idle.pop_front() else {
+                return;
+            };
+            self.claim(i, out);
+        }
+    }
+
+    fn claim(&mut self, i: u32, out: &mut Outbox) {
+        let (subtask, tried) = self.queue.claim().expect("the caller saw a ready subtask");
+        let agent = AgentId(i);
+        out.note(Note::Claimed(agent, subtask));
+        let snapshot = self
+            .shares()
+            .then(|| self.board.read(agent, self.s.board_window_tokens));
+        let member = &mut self.members[i as usize];
+        (member.subtask, member.attempt, member.snapshot) =
+            (subtask, tried * TRIES_PER_CLAIM, snapshot);
+        let readable = snapshot.is_some_and(|span| span.tokens > 0);
+        if self.s.unfold && readable {
+            let about = About {
+                line: LineId(0),
+                subtask,
+                attempt: member.attempt,
+                step: 0,
+            };
+            let prompt = prompt::board_first(Purpose::Unfold, &self.s, snapshot, &[]);
+            let call = out.call(Request::new(agent, Purpose::Unfold, about, prompt));
+            self.calls.insert(call, For::Unfold(i));
+        } else {
+            self.begin(i, 0, out);
+        }
+    }
+
+    fn begin(&mut self, i: u32, unfolded_tokens: u32, out: &mut Outbox) {
+        let member = &mut self.members[i as usize];
+        let subtask = member.subtask;
+        let about = About {
+            line: LineId(0),
+            subtask,
+            attempt: member.attempt,
+            step: 0,
+        };
+        let source = PromptSpan {
+            content: Content::Source(subtask),
+            role: SpanRole::Task,
+            tokens: self.source_tokens[subtask.index()],
+        };
+        let unfolded = PromptSpan {
+            content: Content::Unfolded(subtask),
+            role: SpanRole::Board,
+            tokens: unfolded_tokens,
+        };
+        let fixed = [source, unfolded];
+        let fixed = if unfolded_tokens > 0 {
+            &fixed[..]
+        } else {
+            &fixed[..1]
+        };
+        member
+            .worker
+            .begin(about, fixed, true, self.s.delegation_tokens, &self.s);
+        self.step(i, out);
+    }
+
+    fn step(&mut self, i: u32, out: &mut Outbox) {
+        let member = &mut self.members[i as usize];
+        let call = member.worker.step(member.snapshot, &self.s, out);
+        self.calls.insert(call, For::Work(i));
+    }
+
+    fn go_on(&mut self, i: u32, next: Next, out: &mut Outbox) {
+        match next {
+            Next::Step | Next::Compacted { .. } => self.step(i, out),
+            Next::Tool => {
+                let call = self.members[i as usize].worker.tool(out);
+                self.calls.insert(call, For::Work(i));
+            }
+            Next::Done(Some(result)) => self.finished(i, result, out),
+            Next::Done(None) => {
+                let subtask = self.members[i as usize].subtask;
+                self.give_up(AgentId(i), subtask, out);
+                self.free(i, out);
+            }
+        }
+    }
+
+    /// A subtask's work is done; its result goes to the gate or straight to the reducer.
+    fn finished(&mut self, i: u32, result: Finding, out: &mut Outbox) {
+        let member = &self.members[i as usize];
+        if !self.shares() {
+            let subtask = member.subtask;
+            self.results.keep(&result, out);
+            self.settle(subtask, true, out);
+            self.free(i, out);
+            return;
+        }
+        let blocks = self.s.admission_blocks_agent;
+        let about = About {
+            line: LineId(0),
+            subtask: member.subtask,
+            attempt: member.attempt,
+            step: 0,
+        };
+        let admission = Admission {
+            author: AgentId(i),
+            about,
+            raw: result,
+            board: member.snapshot,
+            gist: None,
+            tries: 0,
+            background: !blocks,
+        };
+        self.pending += 1;
+        let call = admission.compress(&self.s, out);
+        self.calls.insert(call, For::Admission(Box::new(admission)));
+        if !blocks {
+            self.free(i, out);
+        }
+    }
+
+    fn gate_replied(&mut self, mut admission: Box<Admission>, answer: &Answer, out: &mut Outbox) {
+        match answer {
+            Answer::Gist(gist) => match admission.compressed(*gist, &self.s, out) {
+                Some(call) => self.calls.insert(call, For::Admission(admission)),
+                None => self.judged(admission, true, out),
+            },
+            Answer::Verdict { accepted } => self.judged(admission, *accepted, out),
+            other => unreachable!("the gate was answered with {other:?}"),
+        }
+    }
+
+    fn judged(&mut self, mut admission: Box<Admission>, accepted: bool, out: &mut Outbox) {
+        match admission.judged(accepted, &self.s, out) {
+            Verdict::Again(call) => self.calls.insert(call, For::Admission(admission)),
+            Verdict::Admitted(gist) => self.append(*admission, gist, out),
+            Verdict::GivenUp => {
+                let Admission {
+                    author,
+                    about,
+                    background,
+                    ..
+                } = *admission;
+                self.give_up(author, about.subtask, out);
+                self.admission_over(author, background, out);
+            }
+        }
+    }
+
+    /// Appends are serial: each takes `append_s`, in order of arrival.
+    fn append(&mut self, admission: Admission, gist: Finding, out: &mut Outbox) {
+        if self.s.append_s <= 0.0 {
+            self.publish(&admission, &gist, out);
+            return;
+        }
+        let timer = self
+            .appends
+            .is_empty()
+            .then(|| out.set_timer(Span::from_secs_f64(self.s.append_s)));
+        if !admission.background {
+            out.note(Note::Phase(admission.author, Phase::LockWait));
+        }
+        self.appends.push_back((timer, admission, gist));
+    }
+
+    fn appended(&mut self, timer: TimerId, out: &mut Outbox) {
+        if self.appends.front().is_none_or(|(t, ..)| *t != Some(timer)) {
+            return;
+        }
+        let (_, admission, gist) = self.appends.pop_front().expect("just seen");
+        if let Some((next, ..)) = self.appends.front_mut() {
+            *next = Some(out.set_timer(Span::from_secs_f64(self.s.append_s)));
+        }
+        self.publish(&admission, &gist, out);
+    }
+
+    fn publish(&mut self, admission: &Admission, gist: &Finding, out: &mut Outbox) {
+        self.board.admit(admission.author, gist, out);
+        self.settle(admission.about.subtask, true, out);
+        self.admission_over(admission.author, admission.background, out);
+    }
+
+    fn admission_over(&mut self, author: AgentId, background: bool, out: &mut Outbox) {
+        self.pending -= 1;
+        if background {
+            self.check_dry(author, out)
+        } else {
+            self.free(author.0, out)
+        }
+    }
+
+    /// Back to the queue, or abandoned after enough tries.
+    fn give_up(&mut self, agent: AgentId, subtask: SubtaskId, out: &mut Outbox) {
+        if self.queue.tries(subtask) <= self.s.requeues {
+            self.queue.requeue(subtask);
+            out.note(Note::Released(agent, subtask));
+            self.hand_out(out);
+        } else {
+            self.settle(subtask, false, out);
+        }
+    }
+
+    fn settle(&mut self, subtask: SubtaskId, done: bool, out: &mut Outbox) {
+        self.queue.settle(subtask, done);
+        out.note(if done {
+            Note::Done(subtask)
+        } else {
+            Note::Abandoned(subtask)
+        });
+        self.hand_out(out);
+    }
+
+    /// An agent has nothing in hand.
+    fn free(&mut self, i: u32, out: &mut Outbox) {
+        if self.queue.ready() > 0 {
+            self.claim(i, out);
+            return;
+        }
+        out.note(Note::Phase(AgentId(i), Phase::InputWait));
+        self.idle.push_back(i);
+        self.check_dry(AgentId(i), out);
+    }
+
+    /// Nothing is eligible: the most recent finisher takes the lock and asks for more, or ends the task.
+    fn check_dry(&mut self, finisher: AgentId, out: &mut Outbox) {
+        let quiet = self.queue.claimed() == 0 && self.pending == 0;
+        let dry = self.queue.ready() == 0
+            && !self.locked
+            && !self.finishing
+            && (quiet || (self.s.dry_policy == DryPolicy::Immediate && self.is_idle(finisher)));
+        if !dry {
+            return;
+        }
+        let asks = self.s.ask_more && self.more_asked < self.s.more_rounds;
+        if asks {
+            self.more_asked += 1;
+            self.locked = true;
+            let agent = self.take_lock(finisher, out);
+            let readable = self.readable(agent);
+            let prompt = prompt::board_first(Purpose::MoreSubtasks, &self.s, Some(readable), &[]);
+            let about = About {
+                attempt: self.more_asked as u16,
+                ..About::default()
+            };
+            let call = out.call(Request::new(agent, Purpose::MoreSubtasks, about, prompt));
+            self.calls.insert(call, For::More(agent));
+        } else if quiet {
+            self.finalize(finisher, out);
+        }
+    }
+
+    fn is_idle(&self, agent: AgentId) -> bool {
+        self.idle.contains(&agent.0)
+    }
+
+    /// The finisher, or the lead if there is one, leaves the idle line; the others wait for the lock.
+    fn take_lock(&mut self, finisher: AgentId, out: &mut Outbox) -> AgentId {
+        let agent = if self.s.finish == Finish::Lead {
+            self.lead()
+        } else {
+            finisher
+        };
+        self.idle.retain(|&i| i != agent.0);
+        for &i in &self.idle {
+            out.note(Note::Phase(AgentId(i), Phase::LockWait));
+        }
+        agent
+    }
+
+    fn unlock(&mut self, agent: AgentId, list: &SubtaskList, out: &mut Outbox) {
+        self.locked = false;
+        for &i in &self.idle {
+            out.note(Note::Phase(AgentId(i), Phase::InputWait));
+        }
+        let done = list.count == 0;
+        if done {
+            self.more_asked = self.s.more_rounds;
+        }
+        self.extend(list, out);
+        if agent.index() < self.members.len() {
+            self.free(agent.0, out);
+        } else {
+            out.note(Note::Phase(agent, Phase::InputWait));
+            self.check_dry(agent, out);
+        }
+    }
+
+    fn finalize(&mut self, finisher: AgentId, out: &mut Outbox) {
+        self.finishing = true;
+        let agent = self.take_lock(finisher, out);
+        for i in std::mem::take(&mut self.idle) {
+            out.note(Note::Phase(AgentId(i), Phase::IdleTail));
+        }
+        if !self.s.finalize {
+            self.submit(agent, None, out);
+            return;
+        }
+        let readable = self.readable(agent);
+        let prompt = prompt::board_first(Purpose::Finalize, &self.s, Some(readable), &[]);
+        let call = out.call(Request::new(
+            agent,
+            Purpose::Finalize,
+            About::default(),
+            prompt,
+        ));
+        self.calls.insert(call, For::Finalize(agent));
+    }
+
+    fn submit(&mut self, agent: AgentId, answer: Option<FindingId>, out: &mut Outbox) {
+        out.note(Note::Submitted(agent, LineId(0), answer));
+        out.note(Note::Phase(agent, Phase::IdleTail));
+        out.finish(Outcome {
+            submissions: vec![Submission {
+                agent,
+                line: LineId(0),
+                finding: answer,
+            }],
+        });
+    }
+
+    fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {
+        match (what, &reply.answer) {
+            (For::Plan, Answer::Subtasks(list)) => {
+                if self.lead().index() >= self.members.len() {
+                    out.note(Note::Phase(self.lead(), Phase::InputWait));
+                }
+                self.extend(list, out);
+                self.waiting_for_input(out);
+            }
+            (For::Unfold(i), Answer::Unfolded { tokens }) => self.begin(i, *tokens, out),
+            (For::Work(i), _) => {
+                let (_, next) = self.members[i as usize]
+                    .worker
+                    .on_reply(reply, &self.s, out);
+                self.go_on(i, next, out);
+            }
+            (For::Admission(admission), answer) => self.gate_replied(admission, answer, out),
+            (For::More(agent), Answer::Subtasks(list)) => self.unlock(agent, list, out),
+            (For::Finalize(agent), Answer::Final(answer)) => {
+                self.submit(agent, Some(answer.id), out)
+            }
+            (what, answer) => unreachable!("{what:?} was answered with {answer:?}"),
+        }
+    }
+
+    /// After planning, agents that got nothing wait for input.
+    fn waiting_for_input(&mut self, out: &mut Outbox) {
+        for &i in &self.idle {
+            out.note(Note::Phase(AgentId(i), Phase::InputWait));
+        }
+        if let Some(&i) = self.idle.front() {
+            self.check_dry(AgentId(i), out);
+        }
+    }
+
+    /// A call failed for good: a lost step, a subtask that goes back, a rejected gist, no more subtasks, no answer.
+    fn failed(&mut self, what: For, out: &mut Outbox) {
+        match what {
+            For::Plan => {
+                self.finishing = true;
+                self.submit(self.lead(), None, out);
+            }
+            For::Unfold(i) => self.begin(i, 0, out),
+            For::Work(i) => {
+                let next = self.members[i as usize].worker.on_failure();
+                self.go_on(i, next, out);
+            }
+            For::Admission(admission) if admission.gist.is_some() => {
+                self.judged(admission, false, out)
+            }
+            For::Admission(admission) => {
+                self.give_up(admission.author, admission.about.subtask, out);
+                self.admission_over(admission.author, admission.background, out);
+            }
+            For::More(agent) => {
+                let first = self.queue.created() as u32;
+                self.unlock(
+                    agent,
+                    &SubtaskList {
+                        first,
+                        ..SubtaskList::default()
+                    },
+                    out,
+                );
+            }
+            For::Finalize(agent) => self.submit(agent, None, out),
+        }
+    }
+}
+
+impl Policy for Queue {
+    fn handle(&mut self, _now: Time, event: &Event, out: &mut Outbox) {
+        match event {
+            Event::Started => self.start(out),
+            Event::Replied(call, reply) => {
+                if let Some(what) = self.calls.take(*call) {
+                    self.replied(what, reply, out);
+                }
+            }
+            Event::Failed(call, _) => {
+                if let Some(what) = self.calls.take(*call) {
+                    self.failed(what, out);
+                }
+            }
+            Event::TimerFired(timer) => self.appended(*timer, out),
+        }
+    }
+}

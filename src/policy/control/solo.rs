@@ -1,0 +1,220 @@
+//! No control, on `divide`: N agents that each do every subtask themselves, one after another in one growing context,
+//! and each write an answer. With N = 1 this is `single`.
+//!
+//! ```text
+//! Planning -> Working on subtask 0, 1, ... -> Finalizing -> Submitted
+//! ```
+//!
+//! Invariant: no agent's commands depend on another's replies.
+
+use crate::kernel::Time;
+use crate::model::call::{
+    Answer, Content, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission,
+    SubtaskList,
+};
+use crate::model::ids::{About, AgentId, LineId, StoreId, SubtaskId};
+use crate::model::note::{Note, Phase};
+use crate::policy::board::{Notebook, private};
+use crate::policy::calls::InFlight;
+use crate::policy::prompt;
+use crate::policy::protocol::{Event, Outbox, Policy};
+use crate::policy::settings::Settings;
+use crate::policy::worker::{Next, Worker};
+use std::sync::Arc;
+
+#[derive(Debug)]
+struct Soloist {
+    worker: Worker,
+    notebook: Notebook,
+    stores: u32,
+    next: u32,
+    subtasks: Arc<SubtaskList>,
+    answer: Option<crate::model::ids::FindingId>,
+}
+
+/// Independent agents.
+#[derive(Debug)]
+pub(crate) struct Solo {
+    s: Arc<Settings>,
+    agents: Vec<Soloist>,
+    /// Calls by agent; whether it is the agent's worker that called.
+    calls: InFlight<(u32, bool)>,
+    open: usize,
+}
+
+impl Solo {
+    pub(crate) fn new(s: Arc<Settings>, n: u32) -> Self {
+        let mut s = (*s).clone();
+        s.report_tokens = 0;
+        let soloist = |i| Soloist {
+            worker: Worker::new(AgentId(i)),
+            notebook: Notebook::new(private(AgentId(i))),
+            stores: 0,
+            next: 0,
+            subtasks: Arc::default(),
+            answer: None,
+        };
+        Self {
+            s: Arc::new(s),
+            agents: (0..n).map(soloist).collect(),
+            calls: InFlight::default(),
+            open: n as usize,
+        }
+    }
+
+    fn about(i: u32, subtask: u32) -> About {
+        About {
+            line: LineId(i),
+            subtask: SubtaskId(subtask),
+            attempt: 0,
+            step: 0,
+        }
+    }
+
+    fn next_subtask(&mut self, i: u32, out: &mut Outbox) {
+        let agent = &mut self.agents[i as usize];
+        let subtask = agent.next;
+        if subtask >= agent.subtasks.count {
+            self.finalize(i, out);
+            return;
+        }
+        agent.next += 1;
+        let opening = self.s.delegation_tokens + agent.subtasks.source_tokens[subtask as usize];
+        agent.worker.begin(
+            Self::about(i, subtask),
+            &[agent.notebook.known()],
+            subtask == 0,
+            opening,
+            &self.s,
+        );
+        self.step(i, out);
+    }
+
+    fn step(&mut self, i: u32, out: &mut Outbox) {
+        let call = self.agents[i as usize].worker.step(None, &self.s, out);
+        self.calls.insert(call, (i, true));
+    }
+
+    fn finalize(&mut self, i: u32, out: &mut Outbox) {
+        if !self.s.finalize {
+            self.submit(i, out);
+            return;
+        }
+        let agent = &self.agents[i as usize];
+        let mut prompt = agent.worker.prompt(Purpose::Finalize, None, &self.s);
+        prompt.retain(|span: &mut PromptSpan| !matches!(span.content, Content::View { .. }));
+        prompt.insert(
+            2,
+            PromptSpan {
+                role: SpanRole::History,
+                ..agent.notebook.known()
+            },
+        );
+        let call = out.call(Request::new(
+            AgentId(i),
+            Purpose::Finalize,
+            Self::about(i, 0),
+            prompt,
+        ));
+        self.calls.insert(call, (i, false));
+    }
+
+    fn submit(&mut self, i: u32, out: &mut Outbox) {
+        out.note(Note::Submitted(
+            AgentId(i),
+            LineId(i),
+            self.agents[i as usize].answer,
+        ));
+        out.note(Note::Phase(AgentId(i), Phase::IdleTail));
+        self.open -= 1;
+        if self.open == 0 {
+            let submission = |(i, a): (usize, &Soloist)| Submission {
+                agent: AgentId(i as u32),
+                line: LineId(i as u32),
+                finding: a.answer,
+            };
+            out.finish(Outcome {
+                submissions: self.agents.iter().enumerate().map(submission).collect(),
+            });
+        }
+    }
+
+    fn go_on(&mut self, i: u32, next: Next, out: &mut Outbox) {
+        match next {
+            Next::Step => self.step(i, out),
+            Next::Tool => {
+                let call = self.agents[i as usize].worker.tool(out);
+                self.calls.insert(call, (i, true));
+            }
+            Next::Compacted { digest, whole } => {
+                if whole {
+                    let n = self.agents.len() as u32;
+                    let agent = &mut self.agents[i as usize];
+                    agent.stores += 1;
+                    agent
+                        .notebook
+                        .replace(StoreId(1 + n * agent.stores + i), &digest, out);
+                }
+                self.step(i, out);
+            }
+            Next::Done(result) => {
+                if let Some(result) = result {
+                    self.agents[i as usize].notebook.keep(&result, out);
+                }
+                self.next_subtask(i, out);
+            }
+        }
+    }
+
+    fn replied(&mut self, i: u32, own: bool, reply: &Reply, out: &mut Outbox) {
+        match &reply.answer {
+            Answer::Subtasks(list) => {
+                self.agents[i as usize].subtasks = list.clone();
+                self.next_subtask(i, out);
+            }
+            Answer::Final(answer) => {
+                self.agents[i as usize].answer = Some(answer.id);
+                self.submit(i, out);
+            }
+            _ => {
+                debug_assert!(own, "only workers get other answers");
+                let (_, next) = self.agents[i as usize].worker.on_reply(reply, &self.s, out);
+                self.go_on(i, next, out);
+            }
+        }
+    }
+}
+
+impl Policy for Solo {
+    fn handle(&mut self, _now: Time, event: &Event, out: &mut Outbox) {
+        match event {
+            Event::Started => {
+                for i in 0..self.agents.len() as u32 {
+                    out.note(Note::Phase(AgentId(i), Phase::StartUp));
+                    let prompt = prompt::opening(Purpose::Plan, &self.s, &[]);
+                    let call = out.call(Request::new(
+                        AgentId(i),
+                        Purpose::Plan,
+                        Self::about(i, 0),
+                        prompt,
+                    ));
+                    self.calls.insert(call, (i, false));
+                }
+            }
+            Event::Replied(call, reply) => {
+                if let Some((i, own)) = self.calls.take(*call) {
+                    self.replied(i, own, reply, out);
+                }
+            }
+            Event::Failed(call, _) => match self.calls.take(*call) {
+                Some((i, true)) => {
+                    let next = self.agents[i as usize].worker.on_failure();
+                    self.go_on(i, next, out);
+                }
+                Some((i, false)) => self.submit(i, out),
+                None => {}
+            },
+            Event::TimerFired(_) => {}
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! No control, on `search`: N solver threads. Each plans, delegates to itself, hands off, plans again, submits. With a
+//! shared store each publishes typed notes through the gate and reads the board at every step; without one this is
+//! `independent`, call for call.
+//!
+//! ```text
+//! StartUp -> Planning -> Delegating -> Planning -> ... -> Submitted
+//! ```
+//!
+//! Invariant: with the store off no thread's commands depend on another's replies.
+
+use crate::kernel::{Span, Time};
+use crate::model::call::{
+    Answer, Decision, Finding, FindingKind, Outcome, Purpose, Reply, Request, Submission,
+};
+use crate::model::ids::{About, AgentId, CallId, LineId, SubtaskId, TimerId};
+use crate::model::note::{Note, Phase};
+use crate::policy::board::{Board, Notebook, private};
+use crate::policy::calls::InFlight;
+use crate::policy::prompt;
+use crate::policy::protocol::{Event, Outbox, Policy};
+use crate::policy::settings::{Gate, Settings, Store};
+use crate::policy::worker::{Next, Notes, Worker};
+use std::sync::Arc;
+
+/// What a call is for.
+#[derive(Debug)]
+enum For {
+    Plan(u32),
+    Work(u32),
+    Judge(u32, Finding),
+}
+
+#[derive(Debug)]
+struct Thread {
+    worker: Worker,
+    notebook: Notebook,
+    delegation: u16,
+    /// A candidate note went out in this delegation (the rule gate passes one).
+    candidate_noted: bool,
+    /// Notes sent to a judge so far; numbers the verdicts.
+    judged: u32,
+    planning: Option<CallId>,
+    patch: Option<Finding>,
+    submitted: bool,
+}
+
+/// N solver threads.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    s: Arc<Settings>,
+    threads: Vec<Thread>,
+    board: Board,
+    calls: InFlight<For>,
+    judging: u32,
+    starts: Vec<(TimerId, u32)>,
+    deadline: Option<TimerId>,
+    open: usize,
+    finished: bool,
+}
+
+impl Threads {
+    pub(crate) fn new(s: Arc<Settings>, n: u32) -> Self {
+        let thread = |i| Thread {
+            worker: Worker::new(AgentId(i)),
+            notebook: Notebook::new(private(AgentId(i))),
+            delegation: 0,
+            candidate_noted: false,
+            judged: 0,
+            planning: None,
+            patch: None,
+            submitted: false,
+        };
+        Self {
+            s,
+            threads: (0..n).map(thread).collect(),
+            board: Board::new(n),
+            calls: InFlight::default(),
+            judging: 0,
+            starts: Vec::new(),
+            deadline: None,
+            open: n as usize,
+            finished: false,
+        }
+    }
+
+    fn shares(&self) -> bool {
+        self.s.store == Store::Shared
+    }
+
+    fn about(&self, i: u32) -> About {
+        let delegation = self.threads[i as usize].delegation;
+        About {
+            line: LineId(i),
+            subtask: SubtaskId(0),
+            attempt: delegation,
+            step: 0,
+        }
+    }
+
+    fn start(&mut self, out: &mut Outbox) {
+        for i in 0..self.threads.len() as u32 {
+            out.note(Note::Phase(AgentId(i), Phase::StartUp));
+        }
+        if let Some(seconds) = self.s.deadline_s.at() {
+            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
+        }
+        for i in 0..self.threads.len() as u32 {
+            if i == 0 || self.s.stagger_s <= 0.0 {
+                self.plan(i, out);
+            } else {
+                let timer = out.set_timer(Span::from_secs_f64(self.s.stagger_s * f64::from(i)));
+                self.starts.push((timer, i));
+            }
+        }
+    }
+
+    fn plan(&mut self, i: u32, out: &mut Outbox) {
+        if !self.s.plan {
+            self.decided(i, Decision::Delegate, out);
+            return;
+        }
+        let board = self
+            .shares()
+            .then(|| self.board.read(AgentId(i), self.s.planner_window_tokens));
+        let thread = &self.threads[i as usize];
+        let prompt = prompt::board_first(Purpose::Plan, &self.s, board, &[thread.notebook.text()]);
+        let call = out.call(Request::new(
+            AgentId(i),
+            Purpose::Plan,
+            self.about(i),
+            prompt,
+        ));
+        self.threads[i as usize].planning = Some(call);
+        self.calls.insert(call, For::Plan(i));
+    }
+
+    fn decided(&mut self, i: u32, decision: Decision, out: &mut Outbox) {
+        let about = self.about(i);
+        let thread = &mut self.threads[i as usize];
+        let spent = u32::from(thread.delegation) >= self.s.max_delegations;
+        if decision == Decision::Submit || spent || thread.patch.is_some() {
+            self.submit(i, out);
+            return;
+        }
+        thread.candidate_noted = false;
+        thread.worker.begin(
+            about,
+            &[thread.notebook.known()],
+            true,
+            self.s.delegation_tokens,
+            &self.s,
+        );
+        thread.delegation += 1;
+        self.step(i, out);
+    }
+
+    fn step(&mut self, i: u32, out: &mut Outbox) {
+        let board = self
+            .shares()
+            .then(|| self.board.read(AgentId(i), self.s.board_window_tokens));
+        let call = self.threads[i as usize].worker.step(board, &self.s, out);
+        self.calls.insert(call, For::Work(i));
+    }
+
+    fn go_on(&mut self, i: u32, notes: &Notes, next: Next, out: &mut Outbox) {
+        if self.shares() {
+            for note in notes {
+                self.propose(i, note, out);
+            }
+        }
+        match next {
+            Next::Step | Next::Compacted { .. } => self.step(i, out),
+            Next::Tool => {
+                let call = self.threads[i as usize].worker.tool(out);
+                self.calls.insert(call, For::Work(i));
+            }
+            Next::Done(result) => {
+                let thread = &mut self.threads[i as usize];
+                if let Some(result) = result {
+                    thread.notebook.keep(&result, out);
+                    thread.patch = (result.kind == FindingKind::Patch).then_some(result);
+                }
+                self.plan(i, out);
+            }
+        }
+    }
+
+    /// A note goes to the gate.
+    fn propose(&mut self, i: u32, note: &Finding, out: &mut Outbox) {
+        let author = AgentId(i);
+        out.note(Note::Proposed(author, note.id));
+        match self.s.gate {
+            Gate::None => self.board.admit(author, note, out),
+            Gate::Rule => {
+                let thread = &mut self.threads[i as usize];
+                if note.kind == FindingKind::Patch && thread.candidate_noted {
+                    out.note(Note::Rejected(author, note.id));
+                } else {
+                    thread.candidate_noted |= note.kind == FindingKind::Patch;
+                    self.board.admit(author, note, out);
+                }
+            }
+            Gate::Llm | Gate::Oracle => {
+                let mut about = self.threads[i as usize].worker.about();
+                let thread = &mut self.threads[i as usize];
+                about.subtask = SubtaskId(thread.judged);
+                thread.judged += 1;
+                let spans = [prompt::finding(note, crate::model::call::SpanRole::New)];
+                let mut request = Request::new(
+                    author,
+                    Purpose::Verify,
+                    about,
+                    prompt::opening(Purpose::Verify, &self.s, &spans),
+                );
+                request.subject = Some(note.id);
+                request.background = true;
+                request.judge = crate::policy::gate::judge(self.s.gate);
+                let call = out.call(request);
+                self.judging += 1;
+                self.calls.insert(call, For::Judge(i, *note));
+            }
+        }
+    }
+
+    fn submit(&mut self, i: u32, out: &mut Outbox) {
+        let thread = &mut self.threads[i as usize];
+        thread.submitted = true;
+        out.note(Note::Submitted(
+            AgentId(i),
+            LineId(i),
+            thread.patch.map(|p| p.id),
+        ));
+        out.note(Note::Phase(AgentId(i), Phase::IdleTail));
+        self.open -= 1;
+        self.maybe_finish(out);
+    }
+
+    fn maybe_finish(&mut self, out: &mut Outbox) {
+        if self.open > 0 || self.judging > 0 || self.finished {
+            return;
+        }
+        self.finished = true;
+        if let Some(timer) = self.deadline.take() {
+            out.cancel_timer(timer);
+        }
+        let submission = |t: &Thread| Submission {
+            agent: t.worker.agent(),
+            line: LineId(t.worker.agent().0),
+            finding: t.patch.map(|p| p.id),
+        };
+        out.finish(Outcome {
+            submissions: self.threads.iter().map(submission).collect(),
+        });
+    }
+
+    fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {
+        match (what, &reply.answer) {
+            (For::Plan(i), Answer::Decided(decision)) => {
+                self.threads[i as usize].planning = None;
+                self.decided(i, *decision, out);
+            }
+            (For::Work(i), _) => {
+                let (notes, next) = self.threads[i as usize]
+                    .worker
+                    .on_reply(reply, &self.s, out);
+                self.go_on(i, &notes, next, out);
+            }
+            (For::Judge(i, note), Answer::Verdict { accepted }) => {
+                self.judged(i, &note, *accepted, out)
+            }
+            (what, answer) => unreachable!("{what:?} was answered with {answer:?}"),
+        }
+    }
+
+    fn judged(&mut self, i: u32, note: &Finding, accepted: bool, out: &mut Outbox) {
+        self.judging -= 1;
+        if accepted {
+            self.board.admit(AgentId(i), note, out);
+        } else {
+            out.note(Note::Rejected(AgentId(i), note.id));
+        }
+        self.maybe_finish(out);
+    }
+
+    /// A call failed for good. A failed plan ends the thread, a failed step is a lost step, a failed judge lets pass.
+    fn failed(&mut self, what: For, out: &mut Outbox) {
+        match what {
+            For::Plan(i) => {
+                self.threads[i as usize].planning = None;
+                self.submit(i, out);
+            }
+            For::Work(i) => {
+                let next = self.threads[i as usize].worker.on_failure();
+                self.go_on(i, &Notes::new(), next, out);
+            }
+            For::Judge(i, note) => self.judged(i, &note, true, out),
+        }
+    }
+
+    fn time_is_up(&mut self, out: &mut Outbox) {
+        self.deadline = None;
+        for (timer, _) in self.starts.drain(..) {
+            out.cancel_timer(timer);
+        }
+        for i in 0..self.threads.len() as u32 {
+            let thread = &mut self.threads[i as usize];
+            if thread.submitted {
+                continue;
+            }
+            if let Some(call) = thread.worker.stop().or(thread.planning.take()) {
+                self.calls.take(call);
+                out.cancel(call);
+            }
+            self.submit(i, out);
+        }
+    }
+}
+
+impl Policy for Threads {
+    fn handle(&mut self, _now: Time, event: &Event, out: &mut Outbox) {
+        match event {
+            Event::Started => self.start(out),
+            Event::Replied(call, reply) => {
+                if let Some(what) = self.calls.take(*call) {
+                    self.replied(what, reply, out);
+                }
+            }
+            Event::Failed(call, _) => {
+                if let Some(what) = self.calls.take(*call) {
+                    self.failed(what, out);
+                }
+            }
+            Event::TimerFired(timer) if self.deadline == Some(*timer) => self.time_is_up(out),
+            Event::TimerFired(timer) => {
+                if let Some(k) = self.starts.iter().position(|(t, _)| t == timer) {
+                    let (_, i) = self.starts.remove(k);
+                    self.plan(i, out);
+                }
+            }
+        }
+    }
+}

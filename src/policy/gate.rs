@@ -1,0 +1,103 @@
+//! The gate before an entry becomes readable, for results: compress and verify, retry with feedback, then give up.
+//!
+//! ```text
+//! raw -> Gist -> Verify -> admitted
+//!          ^        |
+//!          +-- no --+--> given up after the retries
+//! ```
+//!
+//! Invariant: each proposed gist gets exactly one verdict; what backs an entry exists before the entry does.
+
+use super::prompt;
+use super::protocol::Outbox;
+use super::settings::{Gate, Settings};
+use crate::model::call::{Finding, Judge, PromptSpan, Purpose, Request, SpanRole};
+use crate::model::ids::{About, AgentId, CallId};
+use crate::model::note::Note;
+
+/// Who judges at this gate.
+pub(crate) fn judge(gate: Gate) -> Judge {
+    if gate == Gate::Oracle {
+        Judge::Oracle
+    } else {
+        Judge::Model
+    }
+}
+
+/// A result on its way to the board.
+#[derive(Clone, Debug)]
+pub(crate) struct Admission {
+    pub(crate) author: AgentId,
+    pub(crate) about: About,
+    pub(crate) raw: Finding,
+    /// The snapshot the author worked from.
+    pub(crate) board: Option<PromptSpan>,
+    pub(crate) gist: Option<Finding>,
+    pub(crate) tries: u16,
+    pub(crate) background: bool,
+}
+
+/// What came of a verdict.
+pub(crate) enum Verdict {
+    Admitted(Finding),
+    /// Try again: this call writes the next gist.
+    Again(CallId),
+    GivenUp,
+}
+
+impl Admission {
+    fn request(&self, purpose: Purpose, subject: &Finding, s: &Settings) -> Request {
+        let spans = [prompt::finding(subject, SpanRole::New)];
+        let prompt = prompt::board_first(purpose, s, self.board, &spans);
+        let about = About {
+            step: u32::from(self.tries),
+            ..self.about
+        };
+        let mut request = Request::new(self.author, purpose, about, prompt);
+        request.subject = Some(subject.id);
+        request.background = self.background;
+        request
+    }
+
+    /// Asks for a gist of the raw result.
+    pub(crate) fn compress(&self, s: &Settings, out: &mut Outbox) -> CallId {
+        let mut request = self.request(Purpose::Gist, &self.raw, s);
+        request.product_tokens = s.gist_tokens;
+        request.completion_tokens = s.gist_tokens;
+        out.call(request)
+    }
+
+    /// Takes the gist and asks for a verdict; without a judge there is none to ask.
+    pub(crate) fn compressed(
+        &mut self,
+        gist: Finding,
+        s: &Settings,
+        out: &mut Outbox,
+    ) -> Option<CallId> {
+        self.gist = Some(gist);
+        out.note(Note::Proposed(self.author, gist.id));
+        if matches!(s.gate, Gate::None | Gate::Rule) {
+            return None;
+        }
+        let mut request = self.request(Purpose::Verify, &gist, s);
+        request
+            .prompt
+            .push(prompt::finding(&self.raw, SpanRole::New));
+        request.judge = judge(s.gate);
+        Some(out.call(request))
+    }
+
+    /// Acts on a verdict.
+    pub(crate) fn judged(&mut self, accepted: bool, s: &Settings, out: &mut Outbox) -> Verdict {
+        let gist = self.gist.take().expect("a verdict follows a gist");
+        if accepted {
+            return Verdict::Admitted(gist);
+        }
+        out.note(Note::Rejected(self.author, gist.id));
+        if self.tries >= s.gate_retries {
+            return Verdict::GivenUp;
+        }
+        self.tries += 1;
+        Verdict::Again(self.compress(s, out))
+    }
+}

@@ -1,0 +1,166 @@
+//! The data files of an output directory, as bytes.
+//!
+//! Invariant: rows follow the study's order; floats are the shortest text that reads back exactly; what is not
+//! finite is an empty cell.
+
+use super::number::{self, exact};
+use super::{plot, summary};
+use crate::experiment::Study;
+use csv::WriterBuilder;
+
+/// Header of `metrics.csv`.
+pub const METRICS: [&str; 15] = [
+    "scenario",
+    "policy",
+    "agents",
+    "metric",
+    "unit",
+    "mean",
+    "sd",
+    "ci_low",
+    "ci_high",
+    "p50",
+    "p90",
+    "p99",
+    "replications",
+    "origin",
+    "extrapolated",
+];
+/// Header of `comparison.csv`.
+pub const COMPARISON: [&str; 10] = [
+    "scenario",
+    "metric",
+    "agents",
+    "policy",
+    "baseline",
+    "difference",
+    "ratio",
+    "ci_low",
+    "ci_high",
+    "verdict",
+];
+/// Header of `replications.csv`.
+pub const REPLICATIONS: [&str; 6] = [
+    "scenario",
+    "policy",
+    "agents",
+    "replication",
+    "metric",
+    "value",
+];
+
+/// A file of the output directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Name within the directory.
+    pub name: String,
+    /// Content.
+    pub bytes: Vec<u8>,
+}
+
+impl File {
+    fn text(name: &str, text: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            bytes: text.into_bytes(),
+        }
+    }
+
+    /// blake3 of the content, in hexadecimal.
+    pub fn hash(&self) -> String {
+        blake3::hash(&self.bytes).to_hex().to_string()
+    }
+}
+
+/// Every file but the manifest, in order of name.
+pub fn all(study: &Study, figures: bool) -> Vec<File> {
+    let mut files = vec![
+        File::text("metrics.csv", metrics_csv(study)),
+        File::text("comparison.csv", comparison_csv(study)),
+        File::text("replications.csv", replications_csv(study)),
+        File::text(summary::FILE, summary::SummaryFile::of(study).to_json()),
+    ];
+    if figures {
+        files.extend(plot::files(study));
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files
+}
+
+/// Rows as CSV with unix line ends.
+fn csv(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = WriterBuilder::new().from_writer(Vec::new());
+    writer.write_record(header).expect("memory takes any row");
+    for row in rows {
+        writer.write_record(&row).expect("rows match the header");
+    }
+    let bytes = writer.into_inner().expect("memory takes any row");
+    String::from_utf8(bytes).expect("all cells are text")
+}
+
+/// `metrics.csv`: one line per policy, size and metric.
+pub fn metrics_csv(study: &Study) -> String {
+    let rows = study.cells.iter().flat_map(|cell| {
+        cell.series.iter().map(move |series| {
+            let s = number::summary(series);
+            let mut row = vec![
+                study.scenario.name.clone(),
+                cell.policy.clone(),
+                cell.agents.to_string(),
+                series.metric.to_owned(),
+                series.unit.to_owned(),
+            ];
+            row.extend([s.mean, s.sd, s.ci_low, s.ci_high, s.p50, s.p90, s.p99].map(exact));
+            row.extend([
+                s.n.to_string(),
+                "simulated".to_owned(),
+                cell.extrapolated.to_string(),
+            ]);
+            row
+        })
+    });
+    csv(&METRICS, rows)
+}
+
+/// `comparison.csv`: one line per metric, size and policy that was compared.
+pub fn comparison_csv(study: &Study) -> String {
+    let rows = study.comparisons.iter().map(|c| {
+        let mut row = vec![
+            study.scenario.name.clone(),
+            c.metric.to_owned(),
+            c.agents.to_string(),
+            c.policy.clone(),
+            c.baseline.clone(),
+        ];
+        row.extend([c.difference, c.ratio, c.ci_low, c.ci_high].map(exact));
+        row.push(c.verdict.to_owned());
+        row
+    });
+    csv(&COMPARISON, rows)
+}
+
+/// `replications.csv`: every value, replications counted from 0. A series that some replications do not have cannot
+/// say which: its replication cells are empty.
+pub fn replications_csv(study: &Study) -> String {
+    let whole = study.scenario.replications as usize;
+    let rows = study.cells.iter().flat_map(|cell| {
+        cell.series.iter().flat_map(move |series| {
+            let complete = series.values.len() == whole;
+            series.values.iter().enumerate().map(move |(i, &value)| {
+                vec![
+                    study.scenario.name.clone(),
+                    cell.policy.clone(),
+                    cell.agents.to_string(),
+                    if complete {
+                        i.to_string()
+                    } else {
+                        String::new()
+                    },
+                    series.metric.to_owned(),
+                    exact(value),
+                ]
+            })
+        })
+    });
+    csv(&REPLICATIONS, rows)
+}

@@ -1,0 +1,156 @@
+//! Scales from values to pixels, and ticks that people would have chosen.
+
+/// A scale of one axis.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scale {
+    low: f64,
+    high: f64,
+    from: f64,
+    to: f64,
+    log: bool,
+}
+
+impl Scale {
+    /// Maps `low..high` to `from..to`, by logarithms if `log`.
+    pub(super) fn new((low, high): (f64, f64), (from, to): (f64, f64), log: bool) -> Self {
+        Self {
+            low,
+            high,
+            from,
+            to,
+            log,
+        }
+    }
+
+    /// Where a value lies; values beyond the ends lie on them.
+    pub(super) fn at(&self, value: f64) -> f64 {
+        let place = |v: f64| if self.log { libm::log2(v) } else { v };
+        let value = value.clamp(self.low, self.high);
+        let share = (place(value) - place(self.low)) / (place(self.high) - place(self.low));
+        self.from + share * (self.to - self.from)
+    }
+}
+
+/// Range and ticks of a value axis.
+pub(super) struct Ticks {
+    pub(super) range: (f64, f64),
+    pub(super) values: Vec<f64>,
+    pub(super) decimals: Vec<usize>,
+    pub(super) log: bool,
+}
+
+/// Span above which a value axis is logarithmic.
+const LOG_ABOVE: f64 = 30.0;
+
+/// Ticks for values between `low` and `high`.
+pub(super) fn ticks(low: f64, high: f64, from_zero: bool) -> Ticks {
+    if low > 0.0 && high / low > LOG_ABOVE && from_zero {
+        return log_ticks(low, high);
+    }
+    let low = if from_zero { low.min(0.0) } else { low };
+    let span = if high > low {
+        high - low
+    } else {
+        high.abs().max(1.0)
+    };
+    let step = nice(span / 5.0);
+    let first = libm::floor(low / step + 1e-9) as i64;
+    let last = (libm::ceil(high / step - 1e-9) as i64).max(first + 1);
+    let decimals = (-libm::floor(libm::log10(step) + 1e-9)).max(0.0) as usize;
+    let fraction =
+        libm::fabs(step * pow10(decimals as i32) - libm::round(step * pow10(decimals as i32)));
+    let decimals = decimals + usize::from(fraction > 1e-6);
+    let values: Vec<f64> = (first..=last).map(|i| i as f64 * step).collect();
+    Ticks {
+        range: (first as f64 * step, last as f64 * step),
+        decimals: vec![decimals; values.len()],
+        values,
+        log: false,
+    }
+}
+
+/// 1, 2 and 5 of each decade, or 1 alone where there are many.
+fn log_ticks(low: f64, high: f64) -> Ticks {
+    let decade = |v: f64| libm::floor(libm::log10(v)) as i32;
+    let (first, last) = (decade(low), decade(high));
+    let factors: &[f64] = if last - first > 3 {
+        &[1.0]
+    } else {
+        &[1.0, 2.0, 5.0]
+    };
+    let mut all: Vec<(f64, usize)> = Vec::new();
+    for exponent in first..=last + 1 {
+        for factor in factors {
+            all.push((factor * pow10(exponent), (-exponent).max(0) as usize));
+        }
+    }
+    let below = all
+        .iter()
+        .rposition(|t| t.0 <= low * (1.0 + 1e-9))
+        .unwrap_or(0);
+    let above = all
+        .iter()
+        .position(|t| t.0 >= high * (1.0 - 1e-9))
+        .unwrap_or(all.len() - 1);
+    let kept = &all[below..=above];
+    Ticks {
+        range: (kept[0].0, kept[kept.len() - 1].0),
+        values: kept.iter().map(|t| t.0).collect(),
+        decimals: kept.iter().map(|t| t.1).collect(),
+        log: true,
+    }
+}
+
+/// 1, 2, 2.5 or 5 times a power of ten, at least `rough`.
+fn nice(rough: f64) -> f64 {
+    let base = pow10(libm::floor(libm::log10(rough)) as i32);
+    let factors = [1.0, 2.0, 2.5, 5.0];
+    let fits = factors.iter().find(|f| *f * base >= rough * (1.0 - 1e-9));
+    fits.map_or(10.0 * base, |f| f * base)
+}
+
+fn pow10(exponent: i32) -> f64 {
+    libm::exp10(f64::from(exponent))
+}
+
+/// Moves labels apart: each at least `gap` below the one before, all between `top` and `bottom` if they fit.
+pub(super) fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
+    let mut placed = wanted.to_vec();
+    let mut least = top;
+    for &i in &order {
+        placed[i] = placed[i].max(least);
+        least = placed[i] + gap;
+    }
+    let mut most = bottom;
+    for &i in order.iter().rev() {
+        placed[i] = placed[i].min(most);
+        most = placed[i] - gap;
+    }
+    placed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_cover_the_values_with_round_numbers() {
+        let linear = ticks(130.0, 4735.0, true);
+        assert_eq!(linear.values, [0.0, 1000.0, 2000.0, 3000.0, 4000.0, 5000.0]);
+        let log = ticks(0.5, 33.0, true);
+        assert!(log.log);
+        assert_eq!(log.values, [0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0]);
+        let flat = ticks(0.0, 0.0, true);
+        assert!(flat.range.1 > flat.range.0);
+        assert_eq!(ticks(0.0, 0.9, true).decimals[0], 1);
+        assert_eq!(ticks(0.0, 1.25, true).decimals[0], 2);
+    }
+
+    #[test]
+    fn labels_keep_their_distance() {
+        let placed = spread(&[10.0, 11.0, 99.0, 100.0], 20.0, 0.0, 100.0);
+        assert_eq!(placed, [10.0, 30.0, 80.0, 100.0]);
+    }
+}

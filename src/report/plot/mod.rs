@@ -1,0 +1,133 @@
+//! Figures, as SVG and PNG: quantities over the team size with 95 % bands, and agent time by phase.
+//!
+//! A figure is first laid out as a list of marks in logical pixels, then painted by plotters on both backends. Logs are
+//! libm's, coordinates whole numbers, the font is embedded.
+//!
+//! Invariant: equal studies give equal bytes; what is dashed or hollow is beyond every published team size.
+
+mod axis;
+mod canvas;
+mod lines;
+mod phases;
+mod png;
+mod style;
+
+use super::columns;
+use super::files::File;
+use super::number;
+use crate::experiment::Study;
+use canvas::Canvas;
+use lines::{LineFigure, Panel};
+
+/// Files of all figures that the study has data for, SVG and PNG of each.
+pub fn files(study: &Study) -> Vec<File> {
+    drawn(study)
+        .into_iter()
+        .flat_map(|(name, canvas)| {
+            [
+                File {
+                    name: format!("{name}.svg"),
+                    bytes: canvas.svg().into_bytes(),
+                },
+                File {
+                    name: format!("{name}.png"),
+                    bytes: canvas.png(),
+                },
+            ]
+        })
+        .collect()
+}
+
+/// Why figures are missing, if some are.
+pub fn missing(study: &Study) -> Option<&'static str> {
+    (columns::sizes(study).len() < 2).then_some("no lines over N: there is only one team size")
+}
+
+fn drawn(study: &Study) -> Vec<(&'static str, Canvas)> {
+    let over_sizes = if missing(study).is_some() {
+        Vec::new()
+    } else {
+        Vec::from(line_figures())
+    };
+    let lines = over_sizes
+        .iter()
+        .filter_map(|figure| Some((figure.name, lines::draw(study, figure)?)));
+    lines
+        .chain(phases::draw(study).map(|canvas| ("phases", canvas)))
+        .collect()
+}
+
+/// The figures over the team size.
+fn line_figures() -> [LineFigure; 4] {
+    let panel = |metric, heading| Panel { metric, heading };
+    [
+        LineFigure {
+            name: "makespan",
+            title: "Makespan: time until a task is done",
+            unit: "seconds per task",
+            scale: 1.0,
+            from_zero: true,
+            note: "",
+            panels: vec![panel("makespan_s", "")],
+        },
+        LineFigure {
+            name: "cost",
+            title: "Cost of a task, all agents together",
+            unit: "US dollars per task",
+            scale: 1.0,
+            from_zero: true,
+            note: "",
+            panels: vec![panel("cost_per_task_usd", "")],
+        },
+        LineFigure {
+            name: "accuracy",
+            title: "Accuracy: share of right submissions and of tasks solved by any",
+            unit: "percent",
+            scale: 100.0,
+            from_zero: false,
+            note: "",
+            panels: vec![
+                panel("avg_at_1", "Avg@1: mean over submissions"),
+                panel("pass", "Pass: at least one right"),
+            ],
+        },
+        LineFigure {
+            name: "utilisation",
+            title: "Controller utilisation: share of the makespan in which the lead is busy",
+            unit: "percent",
+            scale: 100.0,
+            from_zero: true,
+            note: "policies without a lead are not drawn",
+            panels: vec![panel("controller_utilisation", "")],
+        },
+    ]
+}
+
+/// What every figure says of its making.
+fn caption(study: &Study, notes: &[&str]) -> String {
+    let mix = &study.scenario.mix;
+    let mut parts: Vec<String> = [
+        ("accuracy", &mix.accuracy),
+        ("latencies", &mix.latencies),
+        ("prices", &mix.prices),
+    ]
+    .iter()
+    .filter(|(_, from)| !from.is_empty())
+    .map(|(what, from)| format!("{what} from {from}"))
+    .collect();
+    parts.insert(0, format!("{}: simulated", study.scenario.name));
+    parts.push(format!("{} replications", study.scenario.replications));
+    parts.push(format!("{} assumed inputs", study.inputs[2]));
+    parts.extend(
+        notes
+            .iter()
+            .filter(|n| !n.is_empty())
+            .map(ToString::to_string),
+    );
+    parts.join("; ") + "."
+}
+
+/// A short number for an axis or a bar.
+fn tick(value: f64, decimals: usize) -> String {
+    number::rounded(value, decimals)
+}

@@ -1,0 +1,326 @@
+//! Simulated time: a calendar, endpoints with limits, and the hidden truth of the workload behind one world.
+//!
+//! Invariant: a call is in exactly one place: waiting for a limit, waiting for a slot, in service, or backing off; it
+//! ends exactly once, as a reply, a failure or a cancellation.
+
+mod call;
+mod fleet;
+mod station;
+
+pub use fleet::{Fleet, FleetError};
+
+use super::driver::{Delivery, World};
+use super::trace::{Body, Trace};
+use crate::kernel::{Calendar, Key, Span, Time};
+use crate::model::call::{CallError, Outcome, Reply, Request};
+use crate::model::ids::{AgentId, CallId, TaskId, TimerId};
+use crate::model::note::Note;
+use crate::model::workload::Workload;
+use crate::policy::{Command, Event};
+use call::{Calls, Pending};
+use station::Station;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What is due in the calendar.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    Arrive(TaskId),
+    /// A try ends well.
+    Done(u32),
+    /// A try ends badly.
+    Broken(u32, CallError),
+    /// A backed-off call comes again.
+    Again(u32),
+    /// An endpoint's limit may admit the next call.
+    Admit(u16),
+    Timer(TaskId, TimerId),
+}
+
+#[derive(Debug)]
+struct Task {
+    workload: Workload,
+    timers: HashMap<TimerId, crate::kernel::EventId>,
+    over: bool,
+}
+
+/// The simulated world of one replication.
+pub struct Simulated {
+    fleet: Arc<Fleet>,
+    key: Key,
+    calendar: Calendar<Due>,
+    stations: Vec<Station>,
+    tasks: Vec<Task>,
+    calls: Calls,
+    open: usize,
+    stop_after: Option<u64>,
+    /// The trace of everything that happened.
+    pub trace: Trace,
+}
+
+impl Simulated {
+    /// A world with one workload per task; all tasks arrive at time zero.
+    pub fn new(
+        fleet: Arc<Fleet>,
+        key: Key,
+        workloads: Vec<Workload>,
+        trace: Trace,
+        stop_after: Option<u64>,
+    ) -> Self {
+        let mut calendar = Calendar::new();
+        for task in 0..workloads.len() as u32 {
+            calendar.schedule(Time::ZERO, Due::Arrive(TaskId(task)));
+        }
+        let tasks: Vec<Task> = workloads
+            .into_iter()
+            .map(|workload| Task {
+                workload,
+                timers: HashMap::new(),
+                over: false,
+            })
+            .collect();
+        Self {
+            stations: fleet.endpoints.iter().map(Station::new).collect(),
+            open: tasks.len(),
+            calls: Calls::default(),
+            fleet,
+            key,
+            calendar,
+            tasks,
+            stop_after,
+            trace,
+        }
+    }
+
+    fn happened(&mut self, at: Time, task: TaskId, body: Body) {
+        let seq = self.trace.record(at, task, body);
+        self.trace.cause = seq;
+    }
+
+    /// Takes in a policy's request.
+    fn call(&mut self, task: TaskId, id: CallId, request: Request) {
+        let now = self.calendar.now();
+        let outlook = self.tasks[task.index()].workload.prepare(&request);
+        let endpoint = self.fleet.endpoint_of(&request);
+        let board_tokens = request
+            .prompt
+            .iter()
+            .filter(|s| s.role == crate::model::call::SpanRole::Board)
+            .map(|s| u64::from(s.tokens))
+            .sum();
+        let pending = Pending::new(task, id, endpoint, request, outlook, now);
+        let body = Body::Called {
+            call: id,
+            agent: pending.request.agent,
+            purpose: pending.request.purpose,
+            background: pending.request.background,
+            about: pending.request.about,
+            endpoint,
+            prompt_tokens: pending.prompt_tokens,
+            board_tokens,
+        };
+        self.trace.record(now, task, body);
+        let slot = self.calls.insert(pending);
+        self.arrive(slot);
+    }
+
+    fn note(&mut self, task: TaskId, note: Note) {
+        let now = self.calendar.now();
+        let workload = &mut self.tasks[task.index()].workload;
+        workload.observe(&note);
+        let unsupported = match note {
+            Note::Proposed(_, f) | Note::Rejected(_, f) | Note::Admitted { finding: f, .. } => {
+                workload.is_unsupported(f)
+            }
+            Note::Submitted(_, _, f) => !workload.is_right(f),
+            _ => false,
+        };
+        self.trace
+            .record(now, task, Body::Noted { note, unsupported });
+    }
+
+    fn finish(&mut self, task: TaskId, outcome: &Outcome) {
+        let now = self.calendar.now();
+        for slot in self.calls.of_task(task) {
+            self.cancel(slot);
+        }
+        let score = self.tasks[task.index()].workload.score(outcome);
+        let facts = score
+            .facts
+            .into_iter()
+            .map(|(name, value)| (Cow::Borrowed(name), value))
+            .collect();
+        self.trace.record(
+            now,
+            task,
+            Body::Finished {
+                right: score.right,
+                facts,
+            },
+        );
+        let state = &mut self.tasks[task.index()];
+        assert!(!state.over, "a task finishes once");
+        state.over = true;
+        self.open -= 1;
+    }
+
+    fn replied(&mut self, now: Time, slot: u32) -> Delivery {
+        let pending = self.leave(now, slot);
+        let task = pending.task;
+        let duplicate =
+            self.tasks[task.index()]
+                .workload
+                .completed(now, &pending.request, &pending.answer);
+        let cost = pending.cost(&self.fleet.prices[pending.endpoint.index()], now);
+        let (sojourn, service) = (now - pending.called_at, now - pending.served_at);
+        let body = Body::Replied {
+            call: pending.id,
+            agent: pending.request.agent,
+            purpose: pending.request.purpose,
+            background: pending.request.background,
+            about: pending.request.about,
+            usage: pending.billed(),
+            cost,
+            duplicate,
+            sojourn,
+            service,
+        };
+        self.happened(now, task, body);
+        let reply = Reply {
+            answer: pending.answer,
+            usage: pending.usage,
+            sojourn,
+        };
+        Delivery {
+            task,
+            at: now,
+            event: Event::Replied(pending.id, reply),
+        }
+    }
+
+    fn failed(&mut self, now: Time, slot: u32, error: CallError) -> Delivery {
+        let pending = self.calls.remove(slot);
+        let body = Body::Failed {
+            call: pending.id,
+            agent: pending.request.agent,
+            purpose: pending.request.purpose,
+            background: pending.request.background,
+            error,
+            cost: pending.spent,
+            usage: pending.spent_usage,
+        };
+        self.happened(now, pending.task, body);
+        Delivery {
+            task: pending.task,
+            at: now,
+            event: Event::Failed(pending.id, error),
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop_after
+            .is_some_and(|most| self.trace.summary.counted >= most)
+    }
+}
+
+impl World for Simulated {
+    fn next(&mut self) -> Option<Delivery> {
+        loop {
+            if self.is_stopped() {
+                self.open = 0;
+                self.trace.summary.stop(self.calendar.now());
+                return None;
+            }
+            let (now, due) = self.calendar.pop()?;
+            match due {
+                Due::Arrive(task) => {
+                    self.happened(now, task, Body::Arrived);
+                    return Some(Delivery {
+                        task,
+                        at: now,
+                        event: Event::Started,
+                    });
+                }
+                Due::Done(slot) => return Some(self.replied(now, slot)),
+                Due::Broken(slot, error) => {
+                    if let Some(delivery) = self.broken(now, slot, error) {
+                        return Some(delivery);
+                    }
+                }
+                Due::Again(slot) => {
+                    if let Some(delivery) = self.again(now, slot) {
+                        return Some(delivery);
+                    }
+                }
+                Due::Admit(endpoint) => {
+                    self.stations[endpoint as usize].admission = None;
+                    self.admit(endpoint);
+                }
+                Due::Timer(task, timer) => {
+                    self.tasks[task.index()].timers.remove(&timer);
+                    self.happened(now, task, Body::TimerFired { timer });
+                    return Some(Delivery {
+                        task,
+                        at: now,
+                        event: Event::TimerFired(timer),
+                    });
+                }
+            }
+        }
+    }
+
+    fn execute(&mut self, task: TaskId, command: Command) {
+        match command {
+            Command::Call(id, request) => self.call(task, id, request),
+            Command::Cancel(id) => {
+                if let Some(slot) = self.calls.find(task, id) {
+                    self.cancel(slot);
+                }
+            }
+            Command::SetTimer(timer, after) => {
+                let event = self
+                    .calendar
+                    .schedule(self.calendar.now() + after, Due::Timer(task, timer));
+                self.tasks[task.index()].timers.insert(timer, event);
+            }
+            Command::CancelTimer(timer) => {
+                if let Some(event) = self.tasks[task.index()].timers.remove(&timer) {
+                    self.calendar.cancel(event);
+                }
+            }
+            Command::Note(note) => self.note(task, note),
+            Command::Finish(outcome) => self.finish(task, &outcome),
+        }
+    }
+
+    fn unfinished(&self) -> usize {
+        self.open
+    }
+}
+
+/// Persistent factor of an agent at an endpoint.
+fn agent_factor(key: &Key, task: TaskId, agent: AgentId, sigma: f64) -> f64 {
+    use crate::kernel::{Address, Law};
+    use crate::model::workload::Hidden;
+    if sigma <= 0.0 {
+        return 1.0;
+    }
+    let entity = crate::model::ids::entity(task, agent.0, 0);
+    let address = Address {
+        purpose: Hidden::AgentFactor as u16,
+        entity,
+        attempt: 0,
+        step: 0,
+    };
+    Law::Lognormal { mean: 1.0, sigma }.sample(&key.draws(address), 0)
+}
+
+/// A span as a share of another, in [0, 1].
+fn share(part: Span, whole: Span) -> f64 {
+    if whole == Span::ZERO {
+        1.0
+    } else {
+        (part.as_secs_f64() / whole.as_secs_f64()).min(1.0)
+    }
+}

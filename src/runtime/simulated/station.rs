@@ -1,0 +1,392 @@
+//! An endpoint in time: rate limits, slots, service, retries, cancellation.
+//!
+//! ```text
+//! arrive -> [limit] -> [slot] -> service -> reply
+//!    ^         |                    |
+//!    +---------+---- backoff <------+--> failure
+//! ```
+
+use super::call::{Pending, Place};
+use super::{Due, Simulated, agent_factor};
+use crate::kernel::{EventId, Servers, Span, Time, TokenBucket};
+use crate::model::cache::PrefixCache;
+use crate::model::call::{CallError, Purpose, Usage};
+use crate::model::endpoint::{EndpointSpec, Jitter, LimitPolicy};
+use crate::model::note::Phase;
+use crate::model::workload::{FAILURE, Hidden, NOISE};
+use crate::runtime::driver::Delivery;
+use crate::runtime::trace::Body;
+use std::collections::VecDeque;
+
+/// Buckets of the three kinds of limit.
+#[derive(Debug)]
+struct Buckets {
+    requests: Option<TokenBucket>,
+    input: Option<TokenBucket>,
+    output: Option<TokenBucket>,
+}
+
+/// State of an endpoint.
+#[derive(Debug)]
+pub(super) struct Station {
+    servers: Servers<u32>,
+    cache: PrefixCache,
+    buckets: Option<Buckets>,
+    /// Calls that wait for the limit, in order.
+    line: VecDeque<u32>,
+    pub(super) admission: Option<EventId>,
+}
+
+impl Station {
+    pub(super) fn new(spec: &EndpointSpec) -> Self {
+        let bucket = |limit: crate::model::Limit| {
+            limit
+                .at()
+                .map(|rate| TokenBucket::new(rate as u64, (rate * spec.burst_s / 60.0) as u64))
+        };
+        let (requests, input, output) = (
+            bucket(spec.requests_per_minute),
+            bucket(spec.input_tokens_per_minute),
+            bucket(spec.output_tokens_per_minute),
+        );
+        let limited = requests.is_some() || input.is_some() || output.is_some();
+        Self {
+            servers: Servers::new(spec.slots.whole().map(|n| n as u32)),
+            cache: PrefixCache::new(&spec.cache),
+            buckets: limited.then_some(Buckets {
+                requests,
+                input,
+                output,
+            }),
+            line: VecDeque::new(),
+            admission: None,
+        }
+    }
+}
+
+impl Buckets {
+    fn parts(&mut self, input: u64, output: u64) -> impl Iterator<Item = (&mut TokenBucket, u64)> {
+        let Self {
+            requests,
+            input: i,
+            output: o,
+        } = self;
+        [(requests, 1), (i, input), (o, output)]
+            .into_iter()
+            .filter_map(|(b, n)| b.as_mut().map(|b| (b, n)))
+    }
+
+    fn earliest(&mut self, now: Time, input: u64, output: u64) -> Time {
+        self.parts(input, output)
+            .map(|(b, n)| b.earliest(now, n))
+            .max()
+            .unwrap_or(now)
+    }
+
+    fn take(&mut self, now: Time, input: u64, output: u64) {
+        for (bucket, n) in self.parts(input, output) {
+            bucket.take(now, n);
+        }
+    }
+}
+
+impl Simulated {
+    /// A call (again) reaches its endpoint.
+    pub(super) fn arrive(&mut self, slot: u32) {
+        let endpoint = self.calls.get(slot).endpoint;
+        if self.stations[endpoint.index()].buckets.is_none() {
+            self.seek_slot(slot);
+            return;
+        }
+        self.calls.get(slot).place = Place::Limit;
+        if self.fleet.endpoints[endpoint.index()].at_limit == LimitPolicy::Backoff {
+            self.try_limit(slot);
+            return;
+        }
+        self.stations[endpoint.index()].line.push_back(slot);
+        self.admit(endpoint.0);
+        if self.calls.get(slot).place == Place::Limit {
+            self.waits(slot, Phase::RateLimitWait);
+        }
+    }
+
+    /// What a call takes from the buckets of its endpoint.
+    fn demand(&mut self, slot: u32) -> (u64, u64) {
+        let now = self.calendar.now();
+        let pending = self.calls.get(slot);
+        let spec = &self.fleet.endpoints[pending.endpoint.index()];
+        let cached = if spec.count_cached_input {
+            0
+        } else {
+            self.stations[pending.endpoint.index()].cache.read(
+                now,
+                pending.task.0,
+                &pending.request.prompt,
+            )
+        };
+        (
+            pending.prompt_tokens - cached,
+            u64::from(spec.max_output_tokens),
+        )
+    }
+
+    /// Lets calls through the limit in order, as far as the buckets reach now.
+    pub(super) fn admit(&mut self, endpoint: u16) {
+        let now = self.calendar.now();
+        while let Some(&slot) = self.stations[endpoint as usize].line.front() {
+            let (input, output) = self.demand(slot);
+            let station = &mut self.stations[endpoint as usize];
+            let buckets = station
+                .buckets
+                .as_mut()
+                .expect("only limited endpoints have a line");
+            let earliest = buckets.earliest(now, input, output);
+            if earliest > now {
+                if station.admission.is_none() {
+                    station.admission =
+                        Some(self.calendar.schedule(earliest, Due::Admit(endpoint)));
+                }
+                return;
+            }
+            buckets.take(now, input, output);
+            station.line.pop_front();
+            self.seek_slot(slot);
+        }
+    }
+
+    /// The server answers 429 if the buckets do not reach.
+    fn try_limit(&mut self, slot: u32) {
+        let now = self.calendar.now();
+        let (input, output) = self.demand(slot);
+        let endpoint = self.calls.get(slot).endpoint;
+        let buckets = self.stations[endpoint.index()]
+            .buckets
+            .as_mut()
+            .expect("only limited endpoints try");
+        let earliest = buckets.earliest(now, input, output);
+        if earliest > now {
+            // The refusal itself is an event, so that a call never fails inside its own command.
+            let event = self
+                .calendar
+                .schedule(now, Due::Broken(slot, CallError::RateLimited));
+            self.calls.get(slot).event = Some(event);
+            return;
+        }
+        buckets.take(now, input, output);
+        self.seek_slot(slot);
+    }
+
+    fn seek_slot(&mut self, slot: u32) {
+        let now = self.calendar.now();
+        let endpoint = self.calls.get(slot).endpoint;
+        match self.stations[endpoint.index()].servers.request(now, slot) {
+            Some(slot) => self.serve(slot),
+            None => {
+                self.calls.get(slot).place = Place::Slot;
+                self.waits(slot, Phase::SlotWait);
+            }
+        }
+    }
+
+    fn waits(&mut self, slot: u32, phase: Phase) {
+        let now = self.calendar.now();
+        let p = self.calls.get(slot);
+        let (task, body) = (
+            p.task,
+            Body::Waits {
+                call: p.id,
+                agent: p.request.agent,
+                background: p.request.background,
+                phase,
+            },
+        );
+        self.trace.record(now, task, body);
+    }
+
+    /// Service of one try begins.
+    fn serve(&mut self, slot: u32) {
+        let now = self.calendar.now();
+        let (key, fleet) = (self.key, self.fleet.clone());
+        let p = self.calls.get(slot);
+        let spec = &fleet.endpoints[p.endpoint.index()];
+        let draws = if p.tries == 0 {
+            p.draws
+        } else {
+            let purpose = Hidden::Retry as u16 + 16 * p.request.purpose.code();
+            key.draws(crate::kernel::Address {
+                purpose,
+                step: p.address.step << 6 | u32::from(p.tries),
+                ..p.address
+            })
+        };
+        let cache = &mut self.stations[p.endpoint.index()].cache;
+        let cached = cache.read(now, p.task.0, &p.request.prompt);
+        let uncached = p.prompt_tokens - cached;
+        p.usage = Usage {
+            prompt_tokens: p.prompt_tokens,
+            cached_tokens: cached,
+            cache_write_tokens: if cache.is_enabled()
+                && p.prompt_tokens >= u64::from(spec.cache.min_tokens)
+            {
+                uncached
+            } else {
+                0
+            },
+            completion_tokens: p.completion_tokens,
+        };
+        let noise = spec.noise.sample(&draws, NOISE);
+        let model = if p.request.purpose == Purpose::Tool {
+            1.0
+        } else {
+            fleet.latency_factor
+        };
+        let factor = noise * model * agent_factor(&key, p.task, p.request.agent, spec.agent_sigma);
+        let latency = spec.latency(
+            p.completion_tokens,
+            uncached,
+            cached,
+            p.request.items,
+            factor,
+        );
+        (p.place, p.served_at, p.first_token, p.total) =
+            (Place::Service, now, latency.first_token, latency.total);
+        let timeout = spec.timeout_s.at().map(Span::from_secs_f64);
+        let due = if draws.uniform(FAILURE) < spec.failure_probability {
+            (
+                Span::from_secs_f64(spec.failure_s),
+                Due::Broken(slot, CallError::Server),
+            )
+        } else if let Some(limit) = timeout.filter(|t| latency.total > *t) {
+            (limit, Due::Broken(slot, CallError::Timeout))
+        } else {
+            cache.write(now, now + latency.first_token, p.task.0, &p.request.prompt);
+            (latency.total, Due::Done(slot))
+        };
+        let (task, id, agent) = (p.task, p.id, p.request.agent);
+        let (background, purpose) = (p.request.background, p.request.purpose);
+        p.event = Some(self.calendar.schedule(now + due.0, due.1));
+        self.trace.record(
+            now,
+            task,
+            Body::Served {
+                call: id,
+                agent,
+                background,
+                purpose,
+            },
+        );
+    }
+
+    /// A call leaves service for good; the next in line takes its slot.
+    pub(super) fn leave(&mut self, now: Time, slot: u32) -> Pending {
+        let pending = self.calls.remove(slot);
+        self.release(now, pending.endpoint.0);
+        pending
+    }
+
+    fn release(&mut self, now: Time, endpoint: u16) {
+        if let Some(next) = self.stations[endpoint as usize].servers.release(now) {
+            self.serve(next);
+        }
+    }
+
+    /// A try ended badly: back off and come again, or give up.
+    pub(super) fn broken(&mut self, now: Time, slot: u32, error: CallError) -> Option<Delivery> {
+        let (key, fleet) = (self.key, self.fleet.clone());
+        let p = self.calls.get(slot);
+        let (endpoint, id, task) = (p.endpoint, p.id, p.task);
+        let spec = &fleet.endpoints[endpoint.index()];
+        if error == CallError::Timeout {
+            p.cut(now);
+            p.spent = p.cost(&fleet.prices[endpoint.index()], now);
+            let usage = p.usage;
+            p.spent_usage.add(&usage);
+        }
+        p.usage = Usage::default();
+        let served = error != CallError::RateLimited;
+        p.tries += 1;
+        let (tries, purpose) = (p.tries, p.request.purpose);
+        let give_up = tries > spec.retries;
+        let draws = key.draws(crate::kernel::Address {
+            purpose: Hidden::Retry as u16 + 16 * purpose.code(),
+            step: p.address.step << 6 | u32::from(tries),
+            ..p.address
+        });
+        self.trace.record(
+            now,
+            task,
+            Body::TryFailed {
+                call: id,
+                purpose,
+                error,
+            },
+        );
+        if served {
+            self.release(now, endpoint.0);
+        }
+        if give_up {
+            return Some(self.failed(now, slot, error));
+        }
+        let jitter = match spec.jitter {
+            Jitter::None => 1.0,
+            Jitter::Full => draws.uniform(FAILURE + 1),
+        };
+        let mut wait =
+            Span::from_secs_f64(spec.backoff_s * f64::from(1u32 << (tries - 1).min(20)) * jitter);
+        if error == CallError::RateLimited {
+            // Retry-After: no use to come before the bucket holds enough.
+            let (input, output) = self.demand(slot);
+            let buckets = self.stations[endpoint.index()]
+                .buckets
+                .as_mut()
+                .expect("only limited endpoints refuse");
+            wait = wait.max(buckets.earliest(now, input, output) - now);
+        }
+        let event = self.calendar.schedule(now + wait, Due::Again(slot));
+        let p = self.calls.get(slot);
+        (p.place, p.event) = (Place::Backoff, Some(event));
+        self.waits(slot, Phase::RateLimitWait);
+        None
+    }
+
+    /// A backed-off call comes again.
+    pub(super) fn again(&mut self, _now: Time, slot: u32) -> Option<Delivery> {
+        self.calls.get(slot).event = None;
+        self.arrive(slot);
+        None
+    }
+
+    /// Stops a call where it is; it is billed its prompt and the output so far, and frees its slot at once.
+    pub(super) fn cancel(&mut self, slot: u32) {
+        let now = self.calendar.now();
+        let fleet = self.fleet.clone();
+        if let Some(event) = self.calls.get(slot).event.take() {
+            self.calendar.cancel(event);
+        }
+        let mut pending = self.calls.remove(slot);
+        let endpoint = pending.endpoint;
+        pending.cut(now);
+        let cost = match pending.place {
+            Place::Service => pending.cost(&fleet.prices[endpoint.index()], now),
+            _ => pending.spent,
+        };
+        let body = Body::Cancelled {
+            call: pending.id,
+            agent: pending.request.agent,
+            purpose: pending.request.purpose,
+            background: pending.request.background,
+            cost,
+            usage: pending.billed(),
+        };
+        self.trace.record(now, pending.task, body);
+        let station = &mut self.stations[endpoint.index()];
+        match pending.place {
+            Place::Service => self.release(now, endpoint.0),
+            Place::Slot => {
+                station.servers.withdraw(now, |s| *s == slot);
+            }
+            Place::Limit => station.line.retain(|s| *s != slot),
+            Place::Backoff => {}
+        }
+    }
+}
