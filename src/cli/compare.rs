@@ -1,11 +1,60 @@
 //! `compare`: policies against a baseline.
 
-use super::args::CompareArgs;
-use crate::experiment::Scenario;
+use super::args::{CompareArgs, Format, OutputArgs};
+use super::progress::Progress;
+use super::{DONE, output};
+use crate::experiment::{Options, Scenario, Study, conduct};
+use crate::report::{self, Command, DirectoryError, Manifest, Plan, Stored};
 use anyhow::Result;
+use std::num::NonZeroUsize;
 
 /// Loads the scenario, simulates it, prints and saves the comparison.
 pub fn execute(args: &CompareArgs) -> Result<u8> {
-    let _scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
-    anyhow::bail!("compare is not wired yet")
+    let scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
+    let plan = announce(Command::Compare, &scenario, !args.no_figures, &args.output)?;
+    let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output)?;
+    output::print(&report::render(&study, args.output.format.into()))?;
+    if args.output.format == Format::Table {
+        output::print(&format!("\n{}", stored))?;
+    }
+    Ok(DONE)
+}
+
+/// Leave to write the output directory, before minutes of work.
+pub(super) fn announce(
+    command: Command,
+    scenario: &Scenario,
+    figures: bool,
+    args: &OutputArgs,
+) -> Result<Plan, DirectoryError> {
+    let dir = args.output_dir.clone().unwrap_or_else(|| report::default_dir(command, scenario));
+    report::plan(&dir, args.overwrite, Manifest::announce(command, scenario, figures))
+}
+
+/// Conducts the announced study and stores it.
+pub(super) fn conduct_announced(
+    scenario: &Scenario,
+    plan: &Plan,
+    compare: bool,
+    args: &OutputArgs,
+) -> Result<(Study, Stored)> {
+    let progress = Progress::new(args.quiet);
+    let tick = |done, total| progress.tick(done, total);
+    let jobs = args.jobs.map_or(0, NonZeroUsize::get);
+    let study = conduct(scenario, &Options { jobs, compare, progress: Some(&tick) });
+    progress.clear();
+    let study = study?;
+    let stored = report::store(plan, &study)?;
+    Ok((study, stored))
+}
+
+impl From<Format> for report::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Table => Self::Table,
+            Format::Json => Self::Json,
+            Format::Csv => Self::Csv,
+            Format::Md => Self::Md,
+        }
+    }
 }

@@ -11,11 +11,13 @@ pub mod init;
 pub mod list;
 pub mod output;
 pub mod params;
+mod progress;
 pub mod reproduce;
 pub mod run;
 pub mod schema;
 
 use crate::experiment::ScenarioError;
+use crate::report::DirectoryError;
 use args::{Cli, Command, CompareArgs};
 use clap::Parser;
 use std::process::ExitCode;
@@ -66,6 +68,9 @@ fn report(error: &anyhow::Error) -> u8 {
         return USAGE;
     }
     output::say(&format!("error: {error:#}"));
+    if let Some(error) = error.downcast_ref::<DirectoryError>() {
+        return error.exit_code();
+    }
     if error.is::<UsageError>() {
         USAGE
     } else {

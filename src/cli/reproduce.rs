@@ -1,17 +1,26 @@
 //! `reproduce`: run an output directory's command again and compare all bytes.
 
-use super::UsageError;
 use super::args::ReproduceArgs;
-use anyhow::Result;
+use super::progress::Progress;
+use super::{DONE, FAILED, output};
+use crate::experiment::{Options, conduct, validate};
+use crate::report::{self, Command};
+use anyhow::{Result, bail};
+use std::num::NonZeroUsize;
 
-/// Reads the manifest, runs the command, compares.
+/// Reads the manifest, runs its scenario, compares.
 pub fn execute(args: &ReproduceArgs) -> Result<u8> {
-    let manifest = args.directory.join("manifest.json");
-    let path = manifest.display();
-    let _manifest = std::fs::read_to_string(&manifest).map_err(|error| {
-        UsageError(format!(
-            "{path}: cannot be read ({error}); name a directory that `run` or `compare` wrote"
-        ))
-    })?;
-    anyhow::bail!("reproduce is not wired yet")
+    let manifest = report::directory::read(&args.directory)?;
+    if let Some(fault) = validate(&manifest.scenario).first() {
+        bail!(super::UsageError(format!("{}: {fault}", args.directory.join("manifest.json").display())));
+    }
+    let progress = Progress::new(args.quiet);
+    let tick = |done, total| progress.tick(done, total);
+    let jobs = args.jobs.map_or(0, NonZeroUsize::get);
+    let compare = manifest.command == Command::Compare;
+    let study = conduct(&manifest.scenario, &Options { jobs, compare, progress: Some(&tick) });
+    progress.clear();
+    let found = report::compare(&args.directory, &study?)?;
+    output::print(&found.to_string())?;
+    Ok(if found.agrees() { DONE } else { FAILED })
 }

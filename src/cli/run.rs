@@ -1,16 +1,55 @@
-//! `run`: simulate scenarios and check them against closed forms.
+//! `run`: simulate scenarios and check them against the closed forms they state.
 
 use super::args::RunArgs;
+use super::compare::{announce, conduct_announced};
+use super::{DONE, MISSED, UsageError, output};
 use crate::experiment::Scenario;
-use anyhow::Result;
+use crate::experiment::replication::Point;
+use crate::report::{self, Command};
+use anyhow::{Context, Result};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
 
-/// Loads all scenarios before any of them runs.
+/// Loads all scenarios before any of them runs; exits with 3 if a closed form is missed.
 pub fn execute(args: &RunArgs) -> Result<u8> {
     let overrides = args.change.overrides();
-    let _scenarios = args
+    let scenarios = args
         .scenarios
         .iter()
         .map(|source| Scenario::load(source, &overrides))
         .collect::<Result<Vec<_>, _>>()?;
-    anyhow::bail!("run is not wired yet")
+    if scenarios.len() > 1 && (args.output.output_dir.is_some() || args.trace.is_some()) {
+        return Err(UsageError("--output-dir and --trace go with one scenario".to_owned()).into());
+    }
+    let scenarios: Vec<Scenario> =
+        scenarios.into_iter().map(|s| if args.full { s.full() } else { s }).collect();
+    let plans = scenarios
+        .iter()
+        .map(|s| announce(Command::Run, s, false, &args.output))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(path) = &args.trace {
+        trace(&scenarios[0], path)?;
+    }
+    let mut missed = 0;
+    for (scenario, plan) in scenarios.iter().zip(&plans) {
+        let (study, stored) = conduct_announced(scenario, plan, false, &args.output)?;
+        output::print(&report::render(&study, args.output.format.into()))?;
+        if !args.output.quiet {
+            eprintln!("{stored}");
+        }
+        missed += study.checks.iter().filter(|c| !c.holds).count();
+    }
+    if missed > 0 {
+        eprintln!("error: {missed} closed form(s) missed; see the rows marked above");
+    }
+    Ok(if missed > 0 { MISSED } else { DONE })
+}
+
+/// The first replication of the first cell, as JSON Lines.
+fn trace(scenario: &Scenario, path: &Path) -> Result<()> {
+    let file = File::create(path).with_context(|| format!("cannot write the trace {}", path.display()))?;
+    let point = Point::new(scenario, &scenario.policies[0], scenario.agents[0])?;
+    point.run(0, Some(Box::new(BufWriter::new(file))))?;
+    Ok(())
 }

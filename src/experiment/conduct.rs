@@ -18,8 +18,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Options<'a> {
     /// Threads; 0 for all cores.
     pub jobs: usize,
-    /// Full budgets of closed-form checks.
-    pub full: bool,
     /// Whether to compare with the baseline.
     pub compare: bool,
     /// Called with runs done and runs in all.
@@ -39,12 +37,8 @@ pub fn conduct(scenario: &Scenario, options: &Options) -> Result<Study, RunError
 }
 
 fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunError> {
-    let replications = if options.full {
-        scenario.full_replications.unwrap_or(scenario.replications)
-    } else {
-        scenario.replications
-    };
-    let points = points(scenario, &scenario.policies, options.full)?;
+    let replications = scenario.replications;
+    let points = points(scenario, &scenario.policies)?;
     let done = AtomicU64::new(0);
     let total = points.len() as u64 * u64::from(replications);
     let tick = || {
@@ -65,7 +59,7 @@ fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunErro
         .collect();
     let comparing = options.compare && scenario.measure.is_none();
     let pilot = if comparing {
-        pilot(scenario, options)?
+        pilot(scenario)?
     } else {
         Vec::new()
     };
@@ -79,29 +73,22 @@ fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunErro
         verdicts.extend(sensitivity::flips(scenario, &comparisons)?);
     }
     Ok(Study {
-        checks: checks(scenario, &cells, replications, options.full),
+        checks: checks(scenario, &cells),
         warnings: verdict::warnings(scenario, &cells, &comparisons),
         verdicts,
         inputs: super::parameters::counts(&super::parameters::parameters(scenario)),
         digest: hasher.finalize().to_hex()[..16].to_owned(),
-        scenario: Scenario {
-            replications,
-            ..scenario.clone()
-        },
+        scenario: scenario.clone(),
         cells,
         comparisons,
     })
 }
 
-fn points<'a>(
-    scenario: &'a Scenario,
-    policies: &'a [String],
-    full: bool,
-) -> Result<Vec<Point<'a>>, RunError> {
+fn points<'a>(scenario: &'a Scenario, policies: &'a [String]) -> Result<Vec<Point<'a>>, RunError> {
     policies
         .iter()
         .flat_map(|p| scenario.agents.iter().map(move |n| (p, *n)))
-        .map(|(p, n)| Point::new(scenario, p, n, full))
+        .map(|(p, n)| Point::new(scenario, p, n))
         .collect()
 }
 
@@ -160,7 +147,7 @@ pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run]) -> Cell {
 }
 
 /// Pilot cells of the central forms, to choose the best among them.
-fn pilot(scenario: &Scenario, options: &Options) -> Result<Vec<Cell>, RunError> {
+fn pilot(scenario: &Scenario) -> Result<Vec<Cell>, RunError> {
     if scenario.baseline != BEST_CENTRAL {
         return Ok(Vec::new());
     }
@@ -170,7 +157,7 @@ fn pilot(scenario: &Scenario, options: &Options) -> Result<Vec<Cell>, RunError> 
         .filter(|p| comparison::is_central(scenario, p))
         .cloned()
         .collect();
-    let points = points(scenario, &central, options.full)?;
+    let points = points(scenario, &central)?;
     let runs = replicate(&points, PILOT, scenario.replications.min(64), &|| {})?;
     Ok(points
         .iter()
@@ -180,18 +167,9 @@ fn pilot(scenario: &Scenario, options: &Options) -> Result<Vec<Cell>, RunError> 
 }
 
 /// Closed forms beside what the runs gave. Below the full budget, tolerances widen by the square root of the ratio.
-fn checks(scenario: &Scenario, cells: &[Cell], replications: u32, full: bool) -> Vec<Check> {
-    let budget = |replications: u32, full: bool| {
-        let events = scenario.measure.as_ref().map_or(1, |m| {
-            m.full_stop_after.filter(|_| full).unwrap_or(m.stop_after)
-        });
-        f64::from(replications) * events as f64
-    };
-    let most = budget(
-        scenario.full_replications.unwrap_or(scenario.replications),
-        true,
-    );
-    let widen = (most / budget(replications, full)).max(1.0).sqrt();
+fn checks(scenario: &Scenario, cells: &[Cell]) -> Vec<Check> {
+    let budget = |s: &Scenario| f64::from(s.replications) * s.measure.as_ref().map_or(1.0, |m| m.stop_after as f64);
+    let widen = (budget(&scenario.clone().full()) / budget(scenario)).max(1.0).sqrt();
     scenario
         .expect
         .iter()

@@ -42,12 +42,7 @@ pub struct Point<'a> {
 
 impl<'a> Point<'a> {
     /// Resolves settings, endpoints and protocol of a policy.
-    pub fn new(
-        scenario: &'a Scenario,
-        policy: &'a str,
-        agents: u32,
-        full: bool,
-    ) -> Result<Self, RunError> {
+    pub fn new(scenario: &'a Scenario, policy: &'a str, agents: u32) -> Result<Self, RunError> {
         let wrong = |why: String| RunError::NoSuchPoint {
             policy: policy.to_owned(),
             why,
@@ -64,10 +59,7 @@ impl<'a> Point<'a> {
         )
         .map_err(|e| wrong(e.to_string()))?;
         catalog::build(&settings, &scenario.workload, agents).map_err(wrong)?;
-        let stop_after = scenario
-            .measure
-            .as_ref()
-            .map(|m| m.full_stop_after.filter(|_| full).unwrap_or(m.stop_after));
+        let stop_after = scenario.measure.as_ref().map(|m| m.stop_after);
         Ok(Self {
             scenario,
             policy,

@@ -212,6 +212,16 @@ fn best_central() -> String {
 }
 
 impl Scenario {
+    /// The scenario with the full budgets of its checks.
+    #[must_use]
+    pub fn full(mut self) -> Self {
+        self.replications = self.full_replications.unwrap_or(self.replications);
+        if let Some(measure) = &mut self.measure {
+            measure.stop_after = measure.full_stop_after.unwrap_or(measure.stop_after);
+        }
+        self
+    }
+
     /// The catalogue's name behind a policy of this scenario.
     pub fn base_of<'a>(&'a self, policy: &'a str) -> &'a str {
         match self.policy.get(policy).and_then(|own| own.get("based_on")) {

@@ -141,7 +141,7 @@ fn turned(
     policies.push(policy.to_owned());
     let points: Result<Vec<Point>, RunError> = policies
         .iter()
-        .map(|p| Point::new(&moved, p, n, false))
+        .map(|p| Point::new(&moved, p, n))
         .collect();
     let points = points?;
     let runs = replicate(&points, FIRST, REPLICATIONS, &|| {})?;

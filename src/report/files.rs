@@ -6,6 +6,7 @@
 use super::number::{self, exact};
 use super::{plot, summary};
 use crate::experiment::Study;
+use crate::experiment::comparison::HEADLINE;
 use csv::WriterBuilder;
 
 /// Header of `metrics.csv`.
@@ -139,12 +140,13 @@ pub fn comparison_csv(study: &Study) -> String {
     csv(&COMPARISON, rows)
 }
 
-/// `replications.csv`: every value, replications counted from 0. A series that some replications do not have cannot
-/// say which: its replication cells are empty.
+/// `replications.csv`: every value of the headline metrics, replications counted from 0. A series that some
+/// replications do not have cannot say which: its replication cells are empty.
 pub fn replications_csv(study: &Study) -> String {
     let whole = study.scenario.replications as usize;
     let rows = study.cells.iter().flat_map(|cell| {
-        cell.series.iter().flat_map(move |series| {
+        let headline = cell.series.iter().filter(|s| HEADLINE.contains(&s.metric));
+        headline.flat_map(move |series| {
             let complete = series.values.len() == whole;
             series.values.iter().enumerate().map(move |(i, &value)| {
                 vec![
