@@ -468,6 +468,12 @@ fn faults_of_files() {
             &["policy.single.gate = \"strict\": unknown word"],
         ),
         (
+            DIVIDE,
+            "[roles]",
+            "[policy.delm-queue]\ncontrol = \"none\"\n[roles]",
+            &["policies[0] = \"delm-queue\": threads with a shared store work on `search` only"],
+        ),
+        (
             SMALL,
             "[roles]",
             "[policy.single]\nbarrier = { k-of-n = { k = 0 } }\n[roles]",

@@ -2,7 +2,7 @@
 
 use super::args::{Format, ParamsArgs};
 use super::{DONE, output};
-use crate::experiment::{Scenario, counts, parameters};
+use crate::experiment::{Parameter, Scenario, counts, parameters};
 use anyhow::Result;
 
 /// Loads the scenario, lists its inputs, sums them up by source.
@@ -25,14 +25,19 @@ pub fn execute(args: &ParamsArgs) -> Result<u8> {
         .collect();
     let mut text = output::table(args.format, &header, &rows)?;
     if matches!(args.format, Format::Table | Format::Md) {
-        let [published, fitted, assumed, design] = counts(&inputs);
-        text += &format!(
-            "\n\n{} inputs: {published} published, {fitted} fitted, {assumed} assumed, {design} choices of the experiment\n",
-            inputs.len()
-        );
+        text.push_str("\n\n");
+        text.push_str(&format_counts(&inputs));
     }
     output::print(&text)?;
     Ok(DONE)
+}
+
+fn format_counts(inputs: &[Parameter]) -> String {
+    let [published, fitted, assumed, design] = counts(inputs);
+    format!(
+        "{} inputs: {published} published, {fitted} fitted, {assumed} assumed, {design} choices of the experiment",
+        inputs.len()
+    )
 }
 
 /// Long lists would push the other columns off the screen.

@@ -102,13 +102,17 @@ impl Scenario {
             edits.iter().partition(|e| e.names_a_preset());
         let (sources, late): (Vec<&Edit>, Vec<&Edit>) =
             late.into_iter().partition(|e| e.path[0] == "sources");
-        early.iter().for_each(|edit| edit.apply(&mut tree, &shape));
+        for edit in early {
+            edit.apply(&mut tree, &shape);
+        }
         expander.endpoints(&mut tree);
-        late.iter().for_each(|edit| edit.apply(&mut tree, &shape));
-        late.iter().for_each(|edit| edit.disown(&mut tree));
-        sources
-            .iter()
-            .for_each(|edit| edit.apply(&mut tree, &shape));
+        for edit in late {
+            edit.apply(&mut tree, &shape);
+            edit.disown(&mut tree);
+        }
+        for edit in sources {
+            edit.apply(&mut tree, &shape);
+        }
         expander.laws(&mut tree);
         faults.append(&mut expander.faults);
         let scenario = judge(&tree, &shape, faults)?;
@@ -133,7 +137,7 @@ impl Overrides {
         for text in &self.set {
             match Edit::parse(text) {
                 Ok(edit) => edits.push(edit),
-                Err(fault) => faults.push(fault),
+                Err(fault) => faults.push(*fault),
             }
         }
         let mut flag = |flag: &'static str, key: &str, value: Value| {
