@@ -143,19 +143,10 @@ pub const METRICS: &[Metric] = &[
     ),
     metric("calls", "1", Lower, "calls issued"),
     metric("failed_tries", "1", Lower, "tries that failed"),
-    metric(
-        "tries_per_call",
-        "1",
-        Lower,
-        "tries over answered and failed calls",
-    ),
     metric("failed_calls", "1", Lower, "calls that failed for good"),
-    metric(
-        "rate_limit_wait_per_call_s",
-        "s",
-        Lower,
-        "time in limits and backoff per call",
-    ),
+    metric("step_tries", "1", Lower, "tries per worker step"),
+    metric("step_failed_share", "1", Lower, "share of worker steps that failed for good"),
+    metric("step_backoff_s", "s", Lower, "agent time in limits and backoff per worker step"),
     metric(
         "step_response_s",
         "s",
@@ -194,6 +185,7 @@ pub const METRICS: &[Metric] = &[
         Neither,
         "prompt tokens of worker steps",
     ),
+    metric("step_cached_tokens", "tokens", Neither, "of them read from a cache"),
     metric(
         "dispatch_prompt_tokens",
         "tokens",
@@ -352,7 +344,7 @@ fn value(s: &Summary, name: &str) -> Option<f64> {
     };
     let stay = |phase: Phase| {
         ratio(
-            s.workers.time[phase as usize].as_secs_f64(),
+            s.workers.stayed[phase as usize].as_secs_f64(),
             s.workers.stays[phase as usize] as f64,
         )
     };
@@ -410,10 +402,11 @@ fn value(s: &Summary, name: &str) -> Option<f64> {
             .and_then(|n| ratio(n as f64 * 60.0, window)),
         "calls" => Some(count(|c| c.issued) / tasks),
         "failed_tries" => Some(count(|c| c.failed_tries) / tasks),
-        "tries_per_call" => ratio(
-            count(|c| c.answered) + count(|c| c.failed_tries),
-            count(|c| c.answered) + count(|c| c.failed),
-        ),
+        "step_tries" => {
+            let c = of(Purpose::Step);
+            ratio((c.answered + c.failed_tries) as f64, (c.answered + c.failed) as f64)
+        }
+        "step_failed_share" => ratio(of(Purpose::Step).failed as f64, of(Purpose::Step).issued as f64),
         "failed_calls" => Some(count(|c| c.failed) / tasks),
         "step_backoff_s" => ratio(
             all_time(Phase::RateLimitWait).as_secs_f64(),

@@ -40,9 +40,14 @@ impl Board {
         prompt::view(BOARD, view, SpanRole::Board)
     }
 
-    /// Makes an entry readable.
-    pub(crate) fn admit(&mut self, author: AgentId, finding: &Finding, out: &mut Outbox) {
-        let stale_by = self.context.version() - self.seen[author.index()];
+    /// The version that a reader saw last.
+    pub(crate) fn seen(&self, reader: AgentId) -> u32 {
+        self.seen[reader.index()]
+    }
+
+    /// Makes an entry readable that was written on the strength of version `read`.
+    pub(crate) fn admit(&mut self, author: AgentId, finding: &Finding, read: u32, out: &mut Outbox) {
+        let stale_by = self.context.version() - read;
         let version = self.context.append(finding.id, finding.tokens);
         out.note(Note::Admitted {
             agent: author,

@@ -11,7 +11,7 @@
 use super::prompt;
 use super::protocol::Outbox;
 use super::settings::{Gate, Settings};
-use crate::model::call::{Finding, Judge, PromptSpan, Purpose, Request, SpanRole};
+use crate::model::call::{Content, Finding, Judge, PromptSpan, Purpose, Request, SpanRole};
 use crate::model::ids::{About, AgentId, CallId};
 use crate::model::note::Note;
 
@@ -46,6 +46,14 @@ pub(crate) enum Verdict {
 }
 
 impl Admission {
+    /// The version of the board that the result rests on.
+    pub(crate) fn read_version(&self) -> u32 {
+        match self.board.map(|span| span.content) {
+            Some(Content::View { version, .. }) => version,
+            _ => 0,
+        }
+    }
+
     fn request(&self, purpose: Purpose, subject: &Finding, s: &Settings) -> Request {
         let spans = [prompt::finding(subject, SpanRole::New)];
         let prompt = prompt::board_first(purpose, s, self.board, &spans);

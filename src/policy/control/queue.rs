@@ -318,7 +318,7 @@ impl Queue {
     }
 
     fn publish(&mut self, admission: &Admission, gist: &Finding, out: &mut Outbox) {
-        self.board.admit(admission.author, gist, out);
+        self.board.admit(admission.author, gist, admission.read_version(), out);
         self.settle(admission.about.subtask, true, out);
         self.admission_over(admission.author, admission.background, out);
     }

@@ -185,19 +185,24 @@ impl Threads {
         }
     }
 
+    fn admit(&mut self, author: AgentId, note: &Finding, out: &mut Outbox) {
+        let read = self.board.seen(author);
+        self.board.admit(author, note, read, out);
+    }
+
     /// A note goes to the gate.
     fn propose(&mut self, i: u32, note: &Finding, out: &mut Outbox) {
         let author = AgentId(i);
         out.note(Note::Proposed(author, note.id));
         match self.s.gate {
-            Gate::None => self.board.admit(author, note, out),
+            Gate::None => self.admit(author, note, out),
             Gate::Rule => {
                 let thread = &mut self.threads[i as usize];
                 if note.kind == FindingKind::Patch && thread.candidate_noted {
                     out.note(Note::Rejected(author, note.id));
                 } else {
                     thread.candidate_noted |= note.kind == FindingKind::Patch;
-                    self.board.admit(author, note, out);
+                    self.admit(author, note, out);
                 }
             }
             Gate::Llm | Gate::Oracle => {
@@ -275,7 +280,7 @@ impl Threads {
     fn judged(&mut self, i: u32, note: &Finding, accepted: bool, out: &mut Outbox) {
         self.judging -= 1;
         if accepted {
-            self.board.admit(AgentId(i), note, out);
+            self.admit(AgentId(i), note, out);
         } else {
             out.note(Note::Rejected(AgentId(i), note.id));
         }

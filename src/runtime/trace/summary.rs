@@ -47,8 +47,10 @@ pub struct Counts {
 pub struct Station {
     /// Time per phase.
     pub time: [Span; 13],
-    /// Ended stays per phase.
+    /// Stays per phase that ended, begun before the window or not.
     pub stays: [u64; 13],
+    /// Their whole lengths.
+    pub stayed: [Span; 13],
 }
 
 /// What the gate did.
@@ -82,7 +84,10 @@ pub struct Latencies {
 #[derive(Clone, Copy, Debug)]
 struct Now {
     phase: Phase,
+    /// Counted up to here.
     since: Time,
+    /// In this phase since.
+    entered: Time,
 }
 
 /// The summary.
@@ -144,10 +149,7 @@ impl Summary {
     /// A summary for `tasks` teams. With `count`, measuring starts anew after that many replies of the purpose.
     pub fn new(team: &Team, tasks: u32, count: Option<(Purpose, u64)>, watch: Option<u32>) -> Self {
         let agents = (team.workers + team.leads) as usize;
-        let idle = Now {
-            phase: Phase::StartUp,
-            since: Time::ZERO,
-        };
+        let idle = Now { phase: Phase::StartUp, since: Time::ZERO, entered: Time::ZERO };
         Self {
             team: *team,
             agents: vec![vec![idle; agents]; tasks as usize],
@@ -337,10 +339,14 @@ impl Summary {
             &mut self.workers
         };
         let ended = moved.unwrap_or(now.phase) as usize;
-        let stay = at - now.since;
-        station.time[ended] += stay;
-        station.stays[ended] += u64::from(stay > Span::ZERO);
-        *now = Now { phase, since: at };
+        station.time[ended] += at - now.since;
+        if now.phase == phase {
+            now.since = at;
+            return;
+        }
+        station.stays[ended] += u64::from(at > now.entered);
+        station.stayed[ended] += at - now.entered;
+        *now = Now { phase, since: at, entered: at };
     }
 
     fn note(&mut self, at: Time, task: TaskId, note: &Note, unsupported: bool) {
