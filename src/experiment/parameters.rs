@@ -110,7 +110,7 @@ pub(crate) fn input_at(path: &[String]) -> Option<String> {
 pub(crate) fn is_source_key(key: &str) -> bool {
     let key = rule(key);
     let keys: Vec<&str> = key.split('.').collect();
-    let table = matches!(keys[..], ["all_policies"] | ["policy"] | ["policy", _]);
+    let table = matches!(keys[..], ["all_policies" | "policy"] | ["policy", _]);
     table
         || KNOWN.iter().any(|known| {
             let wants: Vec<&str> = known.path.split('.').collect();
@@ -332,6 +332,11 @@ impl Leaf {
             .iter()
             .filter(|(pattern, _)| covers(pattern, &self.path))
             .max_by_key(|(pattern, _)| (pattern.split('.').count(), !pattern.contains('*')));
+        // A note on a whole table does not vouch for what the table leaves out.
+        let depth = |path: &str| path.split('.').count();
+        let own = own.filter(|(pattern, _)| {
+            !(self.known.neutral && untouched && depth(pattern) < depth(&self.path))
+        });
         let (source, cite, prior) = match (own, self.known) {
             (Some((_, note)), known) => {
                 let prior = if note.prior.is_empty() && note.kind == Assumed {
@@ -490,5 +495,8 @@ mod tests {
         let list = parameters(&Scenario::load("swe-verified", &Overrides::default()).unwrap());
         assert_eq!(counts(&list).iter().sum::<usize>(), list.len());
         assert!(counts(&list).iter().all(|&n| n > 0), "{:?}", counts(&list));
+        let source = |path: &str| list.iter().find(|p| p.path == path).unwrap().source;
+        assert_eq!(source("endpoints.tool.noise"), Fitted);
+        assert_eq!(source("endpoints.tool.slots"), Design, "left out");
     }
 }

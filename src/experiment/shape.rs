@@ -198,16 +198,16 @@ impl Shape {
                     let mend = format!("write {}", x.round());
                     faults.push(expected("a whole number", mend));
                 }
-                _ => faults.push(expected("a whole number", advice(schema))),
+                _ => faults.push(expected("a whole number", mend("a whole number", schema))),
             },
             "number" => match node.item {
                 Item::Leaf(Value::Integer(_)) => {}
                 Item::Leaf(Value::Float(x)) if x.is_finite() => {}
-                _ => faults.push(expected("a finite number", advice(schema))),
+                _ => faults.push(expected("a finite number", mend("a number", schema))),
             },
             "boolean" => {
                 if !matches!(node.item, Item::Leaf(Value::Boolean(_))) {
-                    faults.push(expected("true or false", advice(schema)));
+                    faults.push(expected("true or false", mend("true or false", schema)));
                 }
             }
             "string" => match (node.as_str(), schema["const"].as_str()) {
@@ -360,7 +360,15 @@ fn bounds(schema: &Json) -> (i64, i64) {
     )
 }
 
-/// What the schema says of a key, as a mend.
+/// What to write, and what the key is about.
+fn mend(what: &str, schema: &Json) -> String {
+    match advice(schema) {
+        about if about.is_empty() => format!("write {what}"),
+        about => format!("write {what} ({about})"),
+    }
+}
+
+/// What the schema says of a key.
 fn advice(schema: &Json) -> String {
     let text = schema["description"].as_str().unwrap_or_default();
     text.lines()
