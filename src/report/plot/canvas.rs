@@ -267,6 +267,16 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
     f64::from(width) * size / big
 }
 
+/// A text, its end cut off if it is wider.
+pub(super) fn fit(text: &str, size: f64, width: f64) -> String {
+    let mut kept = text.to_owned();
+    let mut shown = text.to_owned();
+    while text_width(&shown, size) > width && kept.pop().is_some() {
+        shown = format!("{kept}\u{2026}");
+    }
+    shown
+}
+
 /// A text in lines that are at most so wide.
 pub(super) fn wrap(text: &str, size: f64, width: f64) -> Vec<String> {
     let mut lines = vec![String::new()];
