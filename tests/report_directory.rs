@@ -268,7 +268,7 @@ fn reproduction_tells_what_differs() {
     assert!(!altered.agrees());
     insta::assert_snapshot!(altered.to_string(), @r"
     not reproduced: 2 files differ
-      metrics.csv: altered since it was written; line 960: `fake-search,delm-solvers,64,share_idle_tail,share,0.31562500000000004,0,0.31562500000000004,0.31562500000000004,0.31562500000000004,0.31562500000000004,0.315625...` there, `fake-search,delm-solvers,64,share_idle_tail,share,0.31562500000000004,0,0.31562500000000004,0.31562500000000004,0.31562500000000004,0.31562500000000004,0.315625...` now
+      metrics.csv: altered since it was written; line 960: `...2500000000004,0.31562500000000004,12,simulated,tru8` there, `...2500000000004,0.31562500000000004,12,simulated,true` now
       summary.json: missing
     ");
 }

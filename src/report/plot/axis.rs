@@ -72,10 +72,10 @@ pub(super) fn ticks(low: f64, least: f64, high: f64, kind: Kind) -> Ticks {
     let step = nice(span / 6.0);
     let first = libm::floor(low / step + 1e-9) as i64;
     let last = (libm::ceil(high / step - 1e-9) as i64).max(first + 1);
-    let decimals = (-libm::floor(libm::log10(step) + 1e-9)).max(0.0) as usize;
-    let fraction =
-        libm::fabs(step * pow10(decimals as i32) - libm::round(step * pow10(decimals as i32)));
-    let decimals = decimals + usize::from(fraction > 1e-6);
+    let decimals = (-libm::floor(libm::log10(step) + 1e-9)).max(0.0) as i32;
+    let shifted = step * pow10(decimals);
+    let half = libm::fabs(shifted - libm::round(shifted)) > 1e-6; // 0.25 needs one more than 0.2
+    let decimals = decimals as usize + usize::from(half);
     let values: Vec<f64> = (first..=last).map(|i| i as f64 * step).collect();
     Ticks {
         range: (first as f64 * step, last as f64 * step),
