@@ -212,7 +212,7 @@ pub(crate) fn study() -> Study {
 /// One policy at one size with closed forms, and numbers that are none.
 pub(crate) fn closed_form() -> Study {
     let mut study = study();
-    study.scenario.name = "fake/closed form".to_owned();
+    "fake/closed form".clone_into(&mut study.scenario.name);
     study.scenario.agents = vec![4];
     study.scenario.policies = vec!["orchestrator-parallel".to_owned()];
     study

@@ -166,10 +166,10 @@ impl Canvas {
 
     fn paint<B: DrawingBackend>(&self, mut backend: B, font: f64, drop: f64) {
         register();
-        let (w, h) = backend.get_size();
+        let corner = device((WIDTH, HEIGHT));
         let white = ShapeStyle::from(&plotters::style::WHITE).filled();
         backend
-            .draw_rect((0, 0), (w as i32, h as i32), &white, true)
+            .draw_rect((0, 0), corner, &white, true)
             .expect(MEMORY);
         for mark in &self.marks {
             mark.paint(&mut backend, font, drop);

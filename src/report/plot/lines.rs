@@ -118,7 +118,7 @@ fn lines(study: &Study, metric: &str, scale: f64) -> Vec<Line> {
             .filter(|cell| cell.policy == policy)
             .filter_map(|cell| {
                 let s = number::summary(cell.get(metric)?);
-                s.mean.is_finite().then(|| Value {
+                s.mean.is_finite().then_some(Value {
                     agents: cell.agents,
                     mean: s.mean * scale,
                     low: s.ci_low * scale,
