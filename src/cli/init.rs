@@ -1,7 +1,7 @@
 //! `init`: a scenario to start from.
 
 use super::args::InitArgs;
-use super::{DONE, UsageError};
+use super::{DONE, UsageError, output};
 use crate::experiment::embedded;
 use anyhow::{Context, Result};
 use std::fs::OpenOptions;
@@ -45,6 +45,6 @@ pub fn execute(args: &InitArgs) -> Result<u8> {
     })?;
     file.write_all(format!("{HEADER}{text}").as_bytes())
         .with_context(|| format!("{path}: cannot be written"))?;
-    eprintln!("wrote {path}; `delm-sim compare {path}` runs it");
+    output::say(&format!("wrote {path}; `delm-sim compare {path}` runs it"));
     Ok(DONE)
 }

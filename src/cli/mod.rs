@@ -63,11 +63,11 @@ fn report(error: &anyhow::Error) -> u8 {
     }
     if let Some(error) = error.downcast_ref::<ScenarioError>() {
         for line in error.to_string().lines() {
-            eprintln!("error: {line}");
+            output::say(&format!("error: {line}"));
         }
         return USAGE;
     }
-    eprintln!("error: {error:#}");
+    output::say(&format!("error: {error:#}"));
     if let Some(error) = error.downcast_ref::<DirectoryError>() {
         return error.exit_code();
     }

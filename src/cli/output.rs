@@ -2,8 +2,8 @@
 
 use super::args::Format;
 use anyhow::Result;
-use comfy_table::{Table, presets};
-use std::io::{self, Write};
+use comfy_table::{ContentArrangement, Table, presets};
+use std::io::{self, IsTerminal, Write};
 
 /// Writes data to standard output.
 ///
@@ -19,6 +19,12 @@ pub fn print(text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Says a line on standard error; nobody listening is no failure.
+pub fn say(line: &str) {
+    // Unlike `eprintln!` this does not panic when standard error is closed.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Whether the reader of standard output went away, which is no failure.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
@@ -27,7 +33,8 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// A table as text in one of the forms. Lines are as long as they need to be, so that they can be searched. JSON rows are objects with the header's words as keys.
+/// A table as text in one of the forms. A terminal gets wrapped cells; elsewhere lines are as long as they need to
+/// be, so that they can be searched. JSON rows are objects with the header's words as keys.
 pub fn table(format: Format, header: &[&str], rows: &[Vec<String>]) -> Result<String> {
     Ok(match format {
         Format::Json => {
@@ -58,8 +65,37 @@ pub fn table(format: Format, header: &[&str], rows: &[Vec<String>]) -> Result<St
             } else {
                 table.add_rows(rows);
                 table.load_style(presets::NOTHING);
+                if io::stdout().is_terminal() {
+                    table.set_content_arrangement(ContentArrangement::Dynamic);
+                    table.set_width(columns());
+                }
             }
             table.trim_fmt()
         }
     })
+}
+
+/// Width of the terminal as far as the environment tells.
+fn columns() -> u16 {
+    let told = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    told.unwrap_or(120).max(60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_table_in_four_forms() {
+        let rows = vec![vec!["a|b".to_owned(), "1,5".to_owned()]];
+        let form = |format| table(format, &["x", "y"], &rows).unwrap();
+        assert_eq!(form(Format::Csv), "x,y\na|b,\"1,5\"\n");
+        assert_eq!(
+            form(Format::Md),
+            "| x    | y   |\n|------|-----|\n| a\\|b | 1,5 |"
+        );
+        assert_eq!(form(Format::Table), " x    y\n a|b  1,5");
+        let json: serde_json::Value = serde_json::from_str(&form(Format::Json)).unwrap();
+        assert_eq!(json[0]["y"], "1,5");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::args::{Format, ParamsArgs};
 use super::{DONE, output};
-use crate::experiment::{Scenario, counts, parameters};
+use crate::experiment::{Parameter, Scenario, counts, parameters};
 use anyhow::Result;
 
 /// Loads the scenario, lists its inputs, sums them up by source.
@@ -14,19 +14,37 @@ pub fn execute(args: &ParamsArgs) -> Result<u8> {
         .iter()
         .map(|p| {
             let source = p.source.name();
-            [&p.path, &p.value, p.unit, source, &p.cite, &p.prior]
+            let value = match args.format {
+                Format::Table => cut(&p.value),
+                _ => p.value.clone(),
+            };
+            [&p.path, &value, p.unit, source, &p.cite, &p.prior]
                 .map(str::to_owned)
                 .to_vec()
         })
         .collect();
     let mut text = output::table(args.format, &header, &rows)?;
     if matches!(args.format, Format::Table | Format::Md) {
-        let [published, fitted, assumed, design] = counts(&inputs);
-        text += &format!(
-            "\n\n{} inputs: {published} published, {fitted} fitted, {assumed} assumed, {design} choices of the experiment\n",
-            inputs.len()
-        );
+        text.push_str("\n\n");
+        text.push_str(&format_counts(&inputs));
     }
     output::print(&text)?;
     Ok(DONE)
+}
+
+fn format_counts(inputs: &[Parameter]) -> String {
+    let [published, fitted, assumed, design] = counts(inputs);
+    format!(
+        "{} inputs: {published} published, {fitted} fitted, {assumed} assumed, {design} choices of the experiment",
+        inputs.len()
+    )
+}
+
+/// Long lists would push the other columns off the screen.
+fn cut(value: &str) -> String {
+    const MOST: usize = 48;
+    if value.chars().count() <= MOST {
+        return value.to_owned();
+    }
+    value.chars().take(MOST - 3).chain("...".chars()).collect()
 }

@@ -334,16 +334,12 @@ pub(crate) struct Edit {
 
 impl Edit {
     /// Reads `PATH=VALUE`: a dotted TOML key, a TOML value; a bare word is a string.
-    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Box<Fault>> {
         let place = Place::Flag("--set");
         let fault = |wrong: &str| {
+            let wrong = format!("`{}`: {wrong}", short(text));
             let mend = "write PATH=VALUE, as in --set sharing.respect=0.8";
-            Fault::new(
-                KeyPath::default(),
-                format!("`{}`: {wrong}", short(text)),
-                mend,
-            )
-            .placed(&place)
+            Box::new(Fault::new(KeyPath::default(), wrong, mend).placed(&place))
         };
         let (path, value) = text.split_once('=').ok_or_else(|| fault("has no `=`"))?;
         let dotted: Vec<String> = match DeTable::parse(&format!("{path} = 0")) {

@@ -5,6 +5,7 @@
 use super::document::{Edit, Node};
 use super::embedded;
 use super::faults::{Fault, KeyPath, Place, ScenarioError, nearest};
+use super::parameters::{covers, input_at};
 use super::presets::Expander;
 use super::scenario::Scenario;
 use super::shape::Shape;
@@ -99,9 +100,19 @@ impl Scenario {
         let edits = overrides.edits(&mut faults);
         let (early, late): (Vec<&Edit>, Vec<&Edit>) =
             edits.iter().partition(|e| e.names_a_preset());
-        early.iter().for_each(|edit| edit.apply(&mut tree, &shape));
+        let (sources, late): (Vec<&Edit>, Vec<&Edit>) =
+            late.into_iter().partition(|e| e.path[0] == "sources");
+        for edit in early {
+            edit.apply(&mut tree, &shape);
+        }
         expander.endpoints(&mut tree);
-        late.iter().for_each(|edit| edit.apply(&mut tree, &shape));
+        for edit in late {
+            edit.apply(&mut tree, &shape);
+            edit.disown(&mut tree);
+        }
+        for edit in sources {
+            edit.apply(&mut tree, &shape);
+        }
         expander.laws(&mut tree);
         faults.append(&mut expander.faults);
         let scenario = judge(&tree, &shape, faults)?;
@@ -126,7 +137,7 @@ impl Overrides {
         for text in &self.set {
             match Edit::parse(text) {
                 Ok(edit) => edits.push(edit),
-                Err(fault) => faults.push(fault),
+                Err(fault) => faults.push(*fault),
             }
         }
         let mut flag = |flag: &'static str, key: &str, value: Value| {
@@ -190,6 +201,24 @@ impl Edit {
             path[..],
             ["endpoints"] | ["endpoints", _] | ["endpoints", _, "preset"]
         )
+    }
+
+    /// A note of `[sources]` vouches for the value that was there, not for this one.
+    fn disown(&self, tree: &mut Node) {
+        let Some(input) = input_at(&self.path) else {
+            return;
+        };
+        let noted = tree
+            .child("sources")
+            .and_then(Node::entries)
+            .is_some_and(|notes| notes.keys().any(|note| covers(note, &input)));
+        if noted {
+            let mut note = toml::Table::new();
+            note.insert("kind".into(), "assumed".into());
+            note.insert("cite".into(), "set on the command line".into());
+            let note = Node::of(Value::Table(note), &self.value.place);
+            tree.set(&["sources".to_owned(), input], note);
+        }
     }
 
     /// Writes the value. Where one of several named forms stands, another form replaces it.

@@ -16,6 +16,7 @@ use crate::policy::catalog;
 use crate::policy::settings::{Barrier, Control, Settings, Store};
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::sync::Arc;
 
 /// Largest team.
 pub const MOST_AGENTS: u32 = 1_000_000;
@@ -140,19 +141,20 @@ impl Judge {
     }
 
     fn whole_limit(&mut self, key: KeyPath, limit: Limit) {
-        if let Some(x) = limit.at() {
-            if !(1.0..=MOST * 1e6).contains(&x) {
-                let wrong = "must be at least 1, or \"unlimited\"";
-                self.bad(key, x, wrong, "write \"unlimited\" for no limit");
-            }
+        if let Some(x) = limit.at()
+            && !(1.0..=MOST * 1e6).contains(&x)
+        {
+            let wrong = "must be at least 1, or \"unlimited\"";
+            self.bad(key, x, wrong, "write \"unlimited\" for no limit");
         }
     }
 
     fn span_limit(&mut self, key: KeyPath, limit: Limit) {
-        if let Some(x) = limit.at() {
-            if !(x > 0.0 && x <= MOST) {
-                self.bad(key, x, "must be above 0, or \"unlimited\"", "write seconds");
-            }
+        if let Some(x) = limit.at()
+            && !(x > 0.0 && x <= MOST)
+        {
+            let wrong = "must be above 0, or \"unlimited\"";
+            self.bad(key, x, wrong, "write seconds");
         }
     }
 
@@ -246,9 +248,14 @@ impl Judge {
                     let wrong = format!("does not run on a `{kind}` workload");
                     self.fault(key, wrong, format!("these do: {}", fit.join(", ")));
                 }
-                Some(_) => {}
+                Some(_) => {
+                    let before = self.faults.len();
+                    self.settings(s, name);
+                    if self.faults.len() == before {
+                        self.buildable(s, name, key);
+                    }
+                }
             }
-            self.settings(s, name);
         }
         if s.baseline != "best-central" && !s.policies.contains(&s.baseline) {
             let near = nearest(&s.baseline, s.policies.iter().map(String::as_str));
@@ -295,11 +302,17 @@ impl Judge {
         }
     }
 
+    /// Whether a policy can be built at all from its settings on this workload.
+    fn buildable(&mut self, s: &Scenario, policy: &str, key: KeyPath) {
+        if let Ok(settings) = s.settings(policy)
+            && let Err(wrong) = catalog::build(&Arc::new(settings), &s.workload, 1)
+        {
+            self.fault(key, wrong, "choose another control, store or workload");
+        }
+    }
+
     /// The resolved settings of a policy; a fault stands under the key that set the value.
     fn settings(&mut self, s: &Scenario, policy: &str) {
-        if catalog::entry(s.base_of(policy)).is_none() {
-            return;
-        }
         let at = |setting: &str| {
             let own = s
                 .policy
@@ -320,7 +333,7 @@ impl Judge {
         };
         match set.barrier {
             Barrier::KOfN { k } => {
-                self.count(at("barrier").with("k-of-n").with("k"), k, MOST_AGENTS)
+                self.count(at("barrier").with("k-of-n").with("k"), k, MOST_AGENTS);
             }
             Barrier::Timeout { seconds } if seconds <= 0.0 || seconds > MOST => {
                 let key = at("barrier").with("timeout").with("seconds");
@@ -343,6 +356,7 @@ impl Judge {
             ("brief_tokens", set.brief_tokens),
             ("gist_tokens", set.gist_tokens),
             ("digest_tokens", set.digest_tokens),
+            ("memory_digest_tokens", set.memory_digest_tokens),
         ] {
             self.within(at(name), tokens.into(), 0.0, 1e8, "write tokens");
         }
@@ -640,6 +654,7 @@ impl Judge {
         for (name, x) in [
             ("base_s", e.base_s),
             ("completion_s_per_token", e.completion_s_per_token),
+            ("long_completion_s_per_token", e.long_completion_s_per_token),
             ("uncached_s_per_ktoken", e.uncached_s_per_ktoken),
             ("cached_s_per_ktoken", e.cached_s_per_ktoken),
             ("item_s", e.item_s),
@@ -652,6 +667,7 @@ impl Judge {
         self.sigma(at("agent_sigma"), e.agent_sigma);
         for (name, limit) in [
             ("slots", e.slots),
+            ("long_completion_tokens", e.long_completion_tokens),
             ("requests_per_minute", e.requests_per_minute),
             ("input_tokens_per_minute", e.input_tokens_per_minute),
             ("output_tokens_per_minute", e.output_tokens_per_minute),
