@@ -3,6 +3,7 @@
 #[path = "report/fake.rs"]
 mod fake;
 
+use delm_sim::experiment::comparison::HEADLINE;
 use delm_sim::report::{self, Format, files, plot, table};
 
 #[test]
@@ -28,9 +29,7 @@ fn markdown_has_every_row() {
     let page = report::render(&study, Format::Md);
     let rows = page.lines().filter(|l| l.starts_with("| ")).count();
     assert_eq!(rows, study.cells.len() + study.comparisons.len() + 4);
-    assert!(
-        page.contains("| delm-solvers \\* | 64 |") || page.contains("| delm-solvers | 64 \\* |")
-    );
+    assert!(page.contains("| delm-solvers | 64 \\* |"));
 }
 
 #[test]
@@ -59,7 +58,8 @@ fn every_number_of_the_files_reads_back_exactly() {
     let mut values = rows
         .records()
         .map(|r| r.unwrap()[5].parse::<f64>().unwrap());
-    for series in study.cells.iter().flat_map(|c| &c.series) {
+    let all = study.cells.iter().flat_map(|c| &c.series);
+    for series in all.filter(|s| HEADLINE.contains(&s.metric)) {
         for value in &series.values {
             assert_eq!(values.next(), Some(*value));
         }
@@ -80,7 +80,7 @@ fn what_is_no_number_is_an_empty_cell() {
     assert!(metrics.contains(",empty_s,s,,,,,,,,0,simulated,false\n"));
     assert!(metrics.contains(",gap_s,s,,,,,,,,3,simulated,false\n"));
     let values = files::replications_csv(&study);
-    assert!(values.contains("orchestrator-parallel,4,,gap_s,1\n"));
+    assert!(values.contains("orchestrator-parallel,4,,cost_per_submission_usd,1.5\n"));
     assert!(files::comparison_csv(&study).ends_with(",,,,,equal\n"));
 }
 
@@ -121,7 +121,7 @@ fn figures_are_whole_files() {
         assert!(names.contains(&format!("{name}.png").as_str()));
     }
     for file in &figures {
-        if file.name.ends_with(".png") {
+        if file.bytes.starts_with(b"\x89") {
             assert!(file.bytes.starts_with(b"\x89PNG\r\n\x1a\n"));
             assert!(file.bytes.len() > 10_000, "{} is empty", file.name);
         } else {
@@ -138,6 +138,31 @@ fn figures_are_whole_files() {
             std::fs::write(format!("{dir}/{}", file.name), file.bytes).unwrap();
         }
     }
+}
+
+#[test]
+fn figures_survive_odd_studies() {
+    let mut study = fake::study();
+    for (i, cell) in study.cells.iter_mut().enumerate() {
+        for series in &mut cell.series {
+            series.values.truncate(1);
+            match i % 3 {
+                0 => series.values[0] = 0.0,
+                1 => series.values.push(-1e9 * series.values[0]),
+                _ => {}
+            }
+        }
+    }
+    study.cells.remove(0);
+    study
+        .cells
+        .retain(|c| c.policy != "independent" || c.agents == 16);
+    study.cells[0].policy = "a-policy-with-a-name-that-nobody-should-ever-have-chosen".to_owned();
+    study.scenario.mix.accuracy = "a & b < c \"quoted\"".to_owned();
+    assert_eq!(plot::files(&study).len(), 10);
+    study.cells.clear();
+    assert_eq!(plot::files(&study), []);
+    assert!(!report::render(&study, Format::Table).is_empty());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::number;
 use crate::experiment::Study;
 use crate::experiment::study::Cell;
+use crate::policy::catalog;
 
 /// One column of the headline table.
 pub(super) struct Column {
@@ -109,8 +110,9 @@ pub(super) fn featured(study: &Study) -> Vec<&str> {
             names.push(&comparison.policy);
         }
     }
-    if names.iter().any(|n| n.starts_with("delm")) {
-        names.retain(|n| n.starts_with("delm"));
+    let decentral = |name: &&str| catalog::is_decentral(study.scenario.base_of(name));
+    if names.iter().any(decentral) {
+        names.retain(decentral);
     }
     names
 }

@@ -147,7 +147,7 @@ pub(super) fn inspect(plan: &Plan) -> Result<Found, DirectoryError> {
                 path: dir.to_owned(),
             });
         }
-        Err(e) if e.kind() == ErrorKind::NotFound => {
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return match dir.ancestors().skip(1).find(|a| a.exists()) {
                 Some(parent) if !parent.is_dir() => Err(DirectoryError::NotADirectory {
                     path: parent.to_owned(),

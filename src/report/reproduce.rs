@@ -196,19 +196,30 @@ fn first_difference(there: &[u8], now: &[u8]) -> String {
             (None, None) => break,
             (x, y) if x == y => {}
             (x, y) => {
-                return format!("line {number}: {} there, {} now", quote(x), quote(y));
+                let same = x.unwrap_or("").chars().zip(y.unwrap_or("").chars());
+                let skip = same
+                    .take_while(|(a, b)| a == b)
+                    .count()
+                    .saturating_sub(LEAD);
+                let (x, y) = (quote(x, skip), quote(y, skip));
+                return format!("line {number}: {x} there, {y} now");
             }
         }
     }
     "line ends".to_owned()
 }
 
-fn quote(line: Option<&str>) -> String {
-    match line {
-        None => "nothing".to_owned(),
-        Some(line) if line.chars().count() > 160 => {
-            format!("`{}...`", line.chars().take(160).collect::<String>())
-        }
-        Some(line) => format!("`{line}`"),
-    }
+/// Characters of a quotation before the first that differs, and in all.
+const LEAD: usize = 50;
+const QUOTED: usize = 90;
+
+fn quote(line: Option<&str>, skip: usize) -> String {
+    let Some(line) = line else {
+        return "nothing".to_owned();
+    };
+    let before = if skip > 0 { "..." } else { "" };
+    let mut rest = line.chars().skip(skip);
+    let shown: String = rest.by_ref().take(QUOTED).collect();
+    let after = if rest.next().is_some() { "..." } else { "" };
+    format!("`{before}{shown}{after}`")
 }

@@ -9,6 +9,7 @@
 use super::directory::{DirectoryError, Found, PARTIAL, Plan, inspect, io, read};
 use super::files::{self, File};
 use super::manifest::{self, Manifest};
+use super::plot;
 use crate::experiment::Study;
 use std::fmt;
 use std::fs;
@@ -38,6 +39,8 @@ pub struct Stored {
     pub data: Vec<String>,
     /// Names of the pictures.
     pub pictures: Vec<String>,
+    /// Why pictures are missing, if some are.
+    pub missing: Option<&'static str>,
 }
 
 impl fmt::Display for Stored {
@@ -62,7 +65,11 @@ impl fmt::Display for Stored {
         if stems.is_empty() {
             write!(f, "  figures: none")
         } else {
-            write!(f, "  figures: {} (.svg and .png)", stems.join(" "))
+            write!(f, "  figures: {} (.svg and .png)", stems.join(" "))?;
+            match self.missing {
+                Some(why) => write!(f, "; {why}"),
+                None => Ok(()),
+            }
         }
     }
 }
@@ -115,6 +122,7 @@ pub fn store(plan: &Plan, study: &Study) -> Result<Stored, DirectoryError> {
         status,
         data,
         pictures,
+        missing: plot::missing(study),
     })
 }
 

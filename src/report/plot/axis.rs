@@ -42,24 +42,40 @@ pub(super) struct Ticks {
 /// Span above which a value axis is logarithmic.
 const LOG_ABOVE: f64 = 30.0;
 
-/// Ticks for values between `low` and `high`.
-pub(super) fn ticks(low: f64, high: f64, from_zero: bool) -> Ticks {
-    if low > 0.0 && high / low > LOG_ABOVE && from_zero {
-        return log_ticks(low, high);
+/// What a value axis should show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// From zero, or logarithmic where the values span too much.
+    Amount,
+    /// Percent from zero.
+    Percent,
+    /// Percent, near the values only.
+    PercentNear,
+}
+
+/// Ticks for bands between `low` and `high` whose lowest mean is `least`.
+pub(super) fn ticks(low: f64, least: f64, high: f64, kind: Kind) -> Ticks {
+    if kind == Kind::Amount && least > 0.0 && high / least > LOG_ABOVE {
+        // A band may reach below zero; it is cut where it would take the whole figure.
+        return log_ticks(low.max(least / 3.0), high);
     }
-    let low = if from_zero { low.min(0.0) } else { low };
+    let (low, high) = match kind {
+        Kind::Amount => (0.0, high.max(0.0)),
+        Kind::Percent => (0.0, high.min(100.0)),
+        Kind::PercentNear => (low.max(0.0), high.min(100.0)),
+    };
     let span = if high > low {
         high - low
     } else {
         high.abs().max(1.0)
     };
-    let step = nice(span / 5.0);
+    let step = nice(span / 6.0);
     let first = libm::floor(low / step + 1e-9) as i64;
     let last = (libm::ceil(high / step - 1e-9) as i64).max(first + 1);
-    let decimals = (-libm::floor(libm::log10(step) + 1e-9)).max(0.0) as usize;
-    let fraction =
-        libm::fabs(step * pow10(decimals as i32) - libm::round(step * pow10(decimals as i32)));
-    let decimals = decimals + usize::from(fraction > 1e-6);
+    let decimals = (-libm::floor(libm::log10(step) + 1e-9)).max(0.0) as i32;
+    let shifted = step * pow10(decimals);
+    let half = libm::fabs(shifted - libm::round(shifted)) > 1e-6; // 0.25 needs one more than 0.2
+    let decimals = decimals as usize + usize::from(half);
     let values: Vec<f64> = (first..=last).map(|i| i as f64 * step).collect();
     Ticks {
         range: (first as f64 * step, last as f64 * step),
@@ -137,15 +153,20 @@ mod tests {
 
     #[test]
     fn ticks_cover_the_values_with_round_numbers() {
-        let linear = ticks(130.0, 4735.0, true);
+        let linear = ticks(150.0, 160.0, 4735.0, Kind::Amount);
         assert_eq!(linear.values, [0.0, 1000.0, 2000.0, 3000.0, 4000.0, 5000.0]);
-        let log = ticks(0.5, 33.0, true);
+        let log = ticks(0.5, 0.5, 33.0, Kind::Amount);
         assert!(log.log);
         assert_eq!(log.values, [0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0]);
-        let flat = ticks(0.0, 0.0, true);
+        assert_eq!(ticks(-9.0, 0.6, 33.0, Kind::Amount).range, (0.2, 50.0));
+        let flat = ticks(0.0, 0.0, 0.0, Kind::Amount);
         assert!(flat.range.1 > flat.range.0);
-        assert_eq!(ticks(0.0, 0.9, true).decimals[0], 1);
-        assert_eq!(ticks(0.0, 1.25, true).decimals[0], 2);
+        assert_eq!(ticks(0.0, 0.0, 1.1, Kind::Amount).decimals[0], 1);
+        assert_eq!(ticks(0.0, 0.0, 1.25, Kind::Amount).decimals[0], 2);
+        assert_eq!(
+            ticks(-3.0, 1.0, 104.0, Kind::PercentNear).range,
+            (0.0, 100.0)
+        );
     }
 
     #[test]

@@ -166,10 +166,10 @@ impl Canvas {
 
     fn paint<B: DrawingBackend>(&self, mut backend: B, font: f64, drop: f64) {
         register();
-        let (w, h) = backend.get_size();
+        let corner = device((WIDTH, HEIGHT));
         let white = ShapeStyle::from(&plotters::style::WHITE).filled();
         backend
-            .draw_rect((0, 0), (w as i32, h as i32), &white, true)
+            .draw_rect((0, 0), corner, &white, true)
             .expect(MEMORY);
         for mark in &self.marks {
             mark.paint(&mut backend, font, drop);
@@ -265,6 +265,16 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
         .box_size(text)
         .expect("the embedded font has every size");
     f64::from(width) * size / big
+}
+
+/// A text, its end cut off if it is wider.
+pub(super) fn fit(text: &str, size: f64, width: f64) -> String {
+    let mut kept = text.to_owned();
+    let mut shown = text.to_owned();
+    while text_width(&shown, size) > width && kept.pop().is_some() {
+        shown = format!("{kept}\u{2026}");
+    }
+    shown
 }
 
 /// A text in lines that are at most so wide.

@@ -1,7 +1,7 @@
 //! A quantity over the team size: one line per policy, its 95 % band, labels beside the ends of the lines.
 
-use super::axis::{self, Scale, Ticks};
-use super::canvas::{Align, Canvas, HEIGHT, Point, WIDTH, text_width, wrap};
+use super::axis::{self, Kind, Scale, Ticks};
+use super::canvas::{Align, Canvas, HEIGHT, Point, WIDTH, fit, text_width, wrap};
 use super::style::{FAINT, FRAME, GRID, Look, TEXT, looks};
 use super::{caption, columns, number, tick};
 use crate::experiment::Study;
@@ -12,7 +12,7 @@ pub(super) struct LineFigure {
     pub(super) title: &'static str,
     pub(super) unit: &'static str,
     pub(super) scale: f64,
-    pub(super) from_zero: bool,
+    pub(super) kind: Kind,
     pub(super) note: &'static str,
     pub(super) panels: Vec<Panel>,
 }
@@ -54,7 +54,8 @@ pub(super) fn draw(study: &Study, figure: &LineFigure) -> Option<Canvas> {
     let all = || panels.iter().flatten().flat_map(|line| &line.points);
     let low = all().map(|v| v.low).reduce(f64::min)?;
     let high = all().map(|v| v.high).reduce(f64::max)?;
-    let ticks = axis::ticks(low, high, figure.from_zero);
+    let least = all().map(|v| v.mean).reduce(f64::min)?;
+    let ticks = axis::ticks(low, least, high, figure.kind);
     let mut canvas = Canvas::default();
     head(&mut canvas, figure.title, &unit_line(figure, &ticks));
     let count = panels.len() as f64;
@@ -80,7 +81,11 @@ pub(super) fn draw(study: &Study, figure: &LineFigure) -> Option<Canvas> {
 }
 
 fn unit_line(figure: &LineFigure, ticks: &Ticks) -> String {
-    let scale = if ticks.log { ", logarithmic" } else { "" };
+    let scale = match ticks.range.0 {
+        _ if ticks.log => ", logarithmic",
+        low if low > 0.0 => "; the axis does not begin at 0",
+        _ => "",
+    };
     format!("{}{scale}", figure.unit)
 }
 
@@ -113,7 +118,7 @@ fn lines(study: &Study, metric: &str, scale: f64) -> Vec<Line> {
             .filter(|cell| cell.policy == policy)
             .filter_map(|cell| {
                 let s = number::summary(cell.get(metric)?);
-                s.mean.is_finite().then(|| Value {
+                s.mean.is_finite().then_some(Value {
                     agents: cell.agents,
                     mean: s.mean * scale,
                     low: s.ci_low * scale,
@@ -201,7 +206,7 @@ impl Frame {
     }
 
     fn plot(&self, canvas: &mut Canvas, lines: &[Line]) {
-        for line in lines {
+        for line in lines.iter().filter(|line| line.points.len() > 1) {
             let upper = line.points.iter().map(|v| self.point(v.agents, v.high));
             let lower = line
                 .points
@@ -245,7 +250,14 @@ impl Frame {
             canvas.line(&[(end.0 + 9.0, end.1), (x, y)], ink, 0.55, 1.0);
             canvas.line(&[(x, y), (x + 26.0, y)], ink, 1.0, line.look.width);
             canvas.marker((x + 13.0, y), line.look.marker, 5.0, ink, false);
-            canvas.text((x + 34.0, y), &line.policy, 14.5, ink, Align::Left);
+            let name = if line.look.width > 3.0 { ink } else { TEXT };
+            canvas.text(
+                (x + 34.0, y),
+                &fit(&line.policy, 14.5, 206.0),
+                14.5,
+                name,
+                Align::Left,
+            );
         }
     }
 }

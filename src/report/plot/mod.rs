@@ -16,6 +16,7 @@ use super::columns;
 use super::files::File;
 use super::number;
 use crate::experiment::Study;
+use axis::Kind;
 use canvas::Canvas;
 use lines::{LineFigure, Panel};
 
@@ -66,7 +67,7 @@ fn line_figures() -> [LineFigure; 4] {
             title: "Makespan: time until a task is done",
             unit: "seconds per task",
             scale: 1.0,
-            from_zero: true,
+            kind: Kind::Amount,
             note: "",
             panels: vec![panel("makespan_s", "")],
         },
@@ -75,7 +76,7 @@ fn line_figures() -> [LineFigure; 4] {
             title: "Cost of a task, all agents together",
             unit: "US dollars per task",
             scale: 1.0,
-            from_zero: true,
+            kind: Kind::Amount,
             note: "",
             panels: vec![panel("cost_per_task_usd", "")],
         },
@@ -84,7 +85,7 @@ fn line_figures() -> [LineFigure; 4] {
             title: "Accuracy: share of right submissions and of tasks solved by any",
             unit: "percent",
             scale: 100.0,
-            from_zero: false,
+            kind: Kind::PercentNear,
             note: "",
             panels: vec![
                 panel("avg_at_1", "Avg@1: mean over submissions"),
@@ -96,7 +97,7 @@ fn line_figures() -> [LineFigure; 4] {
             title: "Controller utilisation: share of the makespan in which the lead is busy",
             unit: "percent",
             scale: 100.0,
-            from_zero: true,
+            kind: Kind::Percent,
             note: "policies without a lead are not drawn",
             panels: vec![panel("controller_utilisation", "")],
         },

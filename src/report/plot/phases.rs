@@ -1,6 +1,6 @@
 //! Where agent time goes: one bar per policy, stacked by phase, at the largest published size and at the largest.
 
-use super::canvas::{Align, Canvas, Ink, WIDTH, text_width};
+use super::canvas::{Align, Canvas, Ink, WIDTH, fit, text_width};
 use super::lines::{foot, head};
 use super::style::{FRAME, GRID, TEXT, WHITE};
 use super::{caption, columns, number, tick};
@@ -67,7 +67,13 @@ pub(super) fn draw(study: &Study) -> Option<Canvas> {
     let row = ((BOTTOM - TOP) / policies.len() as f64).min(72.0);
     for (i, policy) in policies.iter().enumerate() {
         let y = TOP + row * (i as f64 + 0.5);
-        canvas.text((LEFT - 12.0, y), policy, 14.5, TEXT, Align::Right);
+        canvas.text(
+            (LEFT - 12.0, y),
+            &fit(policy, 14.5, 208.0),
+            14.5,
+            TEXT,
+            Align::Right,
+        );
     }
     let count = shown.len() as f64;
     let width = (RIGHT - LEFT - BETWEEN * (count - 1.0)) / count;

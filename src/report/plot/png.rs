@@ -34,9 +34,9 @@ pub(super) fn encode(pixels: &[u8], width: u32, height: u32) -> Vec<u8> {
     header.extend(height.to_be_bytes());
     header.extend([8, 2, 0, 0, 0]); // 8 bits, RGB, deflate, adaptive filters, not interlaced
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
-    chunk(&mut file, b"IHDR", &header);
-    chunk(&mut file, b"IDAT", &compressed(pixels, width as usize * 3));
-    chunk(&mut file, b"IEND", &[]);
+    chunk(&mut file, *b"IHDR", &header);
+    chunk(&mut file, *b"IDAT", &compressed(pixels, width as usize * 3));
+    chunk(&mut file, *b"IEND", &[]);
     file
 }
 
@@ -54,12 +54,12 @@ fn compressed(pixels: &[u8], stride: usize) -> Vec<u8> {
     encoder.finish().expect("memory takes any bytes")
 }
 
-fn chunk(file: &mut Vec<u8>, kind: &[u8; 4], data: &[u8]) {
+fn chunk(file: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
     file.extend((data.len() as u32).to_be_bytes());
     file.extend(kind);
     file.extend(data);
     let mut crc = Crc::new();
-    crc.update(kind);
+    crc.update(&kind);
     crc.update(data);
     file.extend(crc.sum().to_be_bytes());
 }

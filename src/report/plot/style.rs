@@ -48,13 +48,9 @@ enum Family {
 }
 
 fn family(study: &Study, policy: &str) -> Family {
-    let own = study.scenario.policy.get(policy);
-    let base = own
-        .and_then(|table| table.get("based_on"))
-        .and_then(toml::Value::as_str)
-        .unwrap_or(policy);
+    let base = study.scenario.base_of(policy);
     match catalog::entry(base) {
-        _ if base.starts_with("delm") => Family::Delm,
+        _ if catalog::is_decentral(base) => Family::Delm,
         Some(entry) if entry.central => Family::Central,
         Some(entry) if matches!(entry.name, "single" | "independent") => Family::Alone,
         _ => Family::Other,
