@@ -22,8 +22,10 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
     if scenarios.len() > 1 && (args.output.output_dir.is_some() || args.trace.is_some()) {
         return Err(UsageError("--output-dir and --trace go with one scenario".to_owned()).into());
     }
-    let scenarios: Vec<Scenario> =
-        scenarios.into_iter().map(|s| if args.full { s.full() } else { s }).collect();
+    let scenarios: Vec<Scenario> = scenarios
+        .into_iter()
+        .map(|s| if args.full { s.full() } else { s })
+        .collect();
     let plans = scenarios
         .iter()
         .map(|s| announce(Command::Run, s, false, &args.output))
@@ -48,7 +50,8 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
 
 /// The first replication of the first cell, as JSON Lines.
 fn trace(scenario: &Scenario, path: &Path) -> Result<()> {
-    let file = File::create(path).with_context(|| format!("cannot write the trace {}", path.display()))?;
+    let file =
+        File::create(path).with_context(|| format!("cannot write the trace {}", path.display()))?;
     let point = Point::new(scenario, &scenario.policies[0], scenario.agents[0])?;
     point.run(0, Some(Box::new(BufWriter::new(file))))?;
     Ok(())

@@ -168,8 +168,12 @@ fn pilot(scenario: &Scenario) -> Result<Vec<Cell>, RunError> {
 
 /// Closed forms beside what the runs gave. Below the full budget, tolerances widen by the square root of the ratio.
 fn checks(scenario: &Scenario, cells: &[Cell]) -> Vec<Check> {
-    let budget = |s: &Scenario| f64::from(s.replications) * s.measure.as_ref().map_or(1.0, |m| m.stop_after as f64);
-    let widen = (budget(&scenario.clone().full()) / budget(scenario)).max(1.0).sqrt();
+    let budget = |s: &Scenario| {
+        f64::from(s.replications) * s.measure.as_ref().map_or(1.0, |m| m.stop_after as f64)
+    };
+    let widen = (budget(&scenario.clone().full()) / budget(scenario))
+        .max(1.0)
+        .sqrt();
     scenario
         .expect
         .iter()

@@ -56,6 +56,10 @@ pub struct Preset {
     /// Sources of single values, by path from `endpoint`, where they differ (prices, limits).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, SourceNote>,
+    /// How the values were fitted and how they did on unseen data: for people and reports; simulations ignore it.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    #[schemars(with = "serde_json::Value")]
+    pub fit: toml::Table,
 }
 
 /// Expands the presets of a scenario.

@@ -139,10 +139,8 @@ fn turned(
     };
     let mut policies: Vec<String> = scenario.policies.iter().filter(rivals).cloned().collect();
     policies.push(policy.to_owned());
-    let points: Result<Vec<Point>, RunError> = policies
-        .iter()
-        .map(|p| Point::new(&moved, p, n))
-        .collect();
+    let points: Result<Vec<Point>, RunError> =
+        policies.iter().map(|p| Point::new(&moved, p, n)).collect();
     let points = points?;
     let runs = replicate(&points, FIRST, REPLICATIONS, &|| {})?;
     let mut cells: Vec<_> = points
