@@ -4,10 +4,7 @@
 use delm_sim::experiment::calibration::{CalibrateOptions, ReadOptions, calibrate, read_log};
 use std::path::Path;
 
-const LOG: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../shared/data/claude_code/claude_code_requests.csv.gz"
-);
+const LOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/claude_code/claude_code_requests.csv.gz");
 
 #[test]
 fn the_four_largest_models_hold_on_unseen_traces() {
@@ -17,16 +14,10 @@ fn the_four_largest_models_hold_on_unseen_traces() {
         return;
     }
     let log = read_log(Path::new(&path), &ReadOptions::default()).unwrap();
-    let options = CalibrateOptions {
-        resamples: 100,
-        ..CalibrateOptions::default()
-    };
+    let options = CalibrateOptions { resamples: 100, ..CalibrateOptions::default() };
     let calibration = calibrate(&log, &options).unwrap();
     for result in &calibration.models[..4] {
-        let validation = result
-            .validation
-            .as_ref()
-            .expect("the log holds traces out");
+        let validation = result.validation.as_ref().expect("the log holds traces out");
         for check in &validation.quantiles {
             println!(
                 "{} p{:.0}: observed {:.2} s, simulated {:.2} s, {:+.1} %",

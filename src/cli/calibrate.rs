@@ -13,8 +13,8 @@ use clap::{Args, ValueEnum};
 use super::args::Format;
 use super::{DONE, UsageError};
 use crate::experiment::calibration::{
-    Aliases, CalibrateOptions, CalibrationError, Preset, Provenance, ReadOptions, RequestLog,
-    Split, calibrate, check, presets, read_log,
+    Aliases, CalibrateOptions, CalibrationError, Preset, Provenance, ReadOptions, RequestLog, Split, calibrate, check,
+    presets, read_log,
 };
 use crate::experiment::scenario::DEFAULT_SEED;
 
@@ -52,20 +52,10 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "S", default_value_t = 600.0, value_parser = positive)]
     pub tool_cap_s: f64,
     /// Origin of the log, for the presets: repository, path, commit, licence
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub source: String,
     /// Date to write into the presets
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub date: String,
     /// Form of the results on standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -137,24 +127,12 @@ pub fn run(args: &CalibrateArgs) -> Result<String, CalibrationError> {
         return check_presets(args, &log, &options);
     }
     let calibration = calibrate(&log, &options)?;
-    let provenance = Provenance {
-        cite: args.source.clone(),
-        date: args.date.clone(),
-        command: command(args, &log),
-    };
+    let provenance = Provenance { cite: args.source.clone(), date: args.date.clone(), command: command(args, &log) };
     let files = presets(&calibration, &log, &options, &provenance);
-    let mut files: Vec<(String, String)> = files
-        .iter()
-        .map(|(name, preset)| (format!("{name}.toml"), preset.to_toml()))
-        .collect();
-    files.push((
-        "calibration.csv".to_owned(),
-        screen::csv(&screen::rows(&calibration)),
-    ));
-    let folder = args
-        .output_dir
-        .clone()
-        .unwrap_or_else(|| default_folder(&args.log));
+    let mut files: Vec<(String, String)> =
+        files.iter().map(|(name, preset)| (format!("{name}.toml"), preset.to_toml())).collect();
+    files.push(("calibration.csv".to_owned(), screen::csv(&screen::rows(&calibration))));
+    let folder = args.output_dir.clone().unwrap_or_else(|| default_folder(&args.log));
     let written = output::write(&folder, &files, args.overwrite)?;
     Ok(match args.format {
         Format::Table => screen::table(&calibration, &log, &options, &written),
@@ -177,9 +155,7 @@ fn check_presets(
             mend: "name a preset that `delm-sim calibrate` wrote for a model of the log".to_owned(),
         };
         let endpoint = preset.endpoint().map_err(&fault)?;
-        let model = preset
-            .model()
-            .ok_or_else(|| fault("[fit] names no model".to_owned()))?;
+        let model = preset.model().ok_or_else(|| fault("[fit] names no model".to_owned()))?;
         let validation = check(log, model, &endpoint, options)?;
         checked.push((model.to_owned(), validation));
     }

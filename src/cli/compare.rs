@@ -27,15 +27,8 @@ pub(super) fn announce(
     figures: bool,
     args: &OutputArgs,
 ) -> Result<Plan, DirectoryError> {
-    let dir = args
-        .output_dir
-        .clone()
-        .unwrap_or_else(|| report::default_dir(command, scenario));
-    report::plan(
-        &dir,
-        args.overwrite,
-        Manifest::announce(command, scenario, figures),
-    )
+    let dir = args.output_dir.clone().unwrap_or_else(|| report::default_dir(command, scenario));
+    report::plan(&dir, args.overwrite, Manifest::announce(command, scenario, figures))
 }
 
 /// Conducts the announced study and stores it.
@@ -48,14 +41,7 @@ pub(super) fn conduct_announced(
     let progress = Progress::new(args.quiet);
     let tick = |done, total| progress.tick(done, total);
     let jobs = args.jobs.map_or(0, NonZeroUsize::get);
-    let study = conduct(
-        scenario,
-        &Options {
-            jobs,
-            compare,
-            progress: Some(&tick),
-        },
-    );
+    let study = conduct(scenario, &Options { jobs, compare, progress: Some(&tick) });
     progress.clear();
     let study = study?;
     let stored = report::store(plan, &study)?;

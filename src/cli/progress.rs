@@ -12,9 +12,7 @@ impl Progress {
     /// Shows nothing if `quiet`, or if nobody watches.
     pub(super) fn new(quiet: bool) -> Self {
         let watched = !quiet && stderr().is_terminal();
-        Self {
-            shown: watched.then(|| AtomicU64::new(u64::MAX)),
-        }
+        Self { shown: watched.then(|| AtomicU64::new(u64::MAX)) }
     }
 
     /// Takes in how far the runs are.

@@ -12,23 +12,13 @@ use std::num::NonZeroUsize;
 pub fn execute(args: &ReproduceArgs) -> Result<u8> {
     let manifest = report::directory::read(&args.directory)?;
     if let Some(fault) = validate(&manifest.scenario).first() {
-        bail!(super::UsageError(format!(
-            "{}: {fault}",
-            args.directory.join("manifest.json").display()
-        )));
+        bail!(super::UsageError(format!("{}: {fault}", args.directory.join("manifest.json").display())));
     }
     let progress = Progress::new(args.quiet);
     let tick = |done, total| progress.tick(done, total);
     let jobs = args.jobs.map_or(0, NonZeroUsize::get);
     let compare = manifest.command == Command::Compare;
-    let study = conduct(
-        &manifest.scenario,
-        &Options {
-            jobs,
-            compare,
-            progress: Some(&tick),
-        },
-    );
+    let study = conduct(&manifest.scenario, &Options { jobs, compare, progress: Some(&tick) });
     progress.clear();
     let found = report::compare(&args.directory, &study?)?;
     output::print(&found.to_string())?;

@@ -27,10 +27,7 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn new(agents: u32) -> Self {
-        Self {
-            context: Context::default(),
-            seen: vec![0; agents as usize],
-        }
+        Self { context: Context::default(), seen: vec![0; agents as usize] }
     }
 
     /// A reader takes the newest entries that fit its window.
@@ -69,19 +66,12 @@ pub(crate) struct Notebook {
 
 impl Notebook {
     pub(crate) fn new(store: StoreId) -> Self {
-        Self {
-            store,
-            context: Context::default(),
-        }
+        Self { store, context: Context::default() }
     }
 
     pub(crate) fn keep(&mut self, finding: &Finding, out: &mut Outbox) {
         let version = self.context.append(finding.id, finding.tokens);
-        out.note(Note::Kept {
-            store: self.store,
-            finding: finding.id,
-            version,
-        });
+        out.note(Note::Kept { store: self.store, finding: finding.id, version });
     }
 
     pub(crate) fn tokens(&self) -> u32 {

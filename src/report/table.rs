@@ -12,9 +12,8 @@ use std::fmt::Write as _;
 /// Widest line.
 pub const WIDTH: usize = 110;
 /// Headings of the closed forms.
-pub(super) const CHECK_HEADINGS: [&str; 9] = [
-    "policy", "N", "metric", "theory", "run", "off by", "allowed", "holds", "formula",
-];
+pub(super) const CHECK_HEADINGS: [&str; 9] =
+    ["policy", "N", "metric", "theory", "run", "off by", "allowed", "holds", "formula"];
 
 /// The screen of a study, ending in a newline.
 pub fn screen(study: &Study) -> String {
@@ -42,11 +41,7 @@ pub fn checks_table(study: &Study) -> String {
         right(&mut table, index);
     }
     let held = study.checks.iter().filter(|c| c.holds).count();
-    format!(
-        "Closed forms: {held} of {} hold\n{}",
-        study.checks.len(),
-        text(&table)
-    )
+    format!("Closed forms: {held} of {} hold\n{}", study.checks.len(), text(&table))
 }
 
 /// A check as people read it.
@@ -68,11 +63,7 @@ pub(super) fn check_row(check: &Check) -> Vec<String> {
 /// Question, sources, number of inputs of each kind.
 fn head(study: &Study) -> String {
     let scenario = &study.scenario;
-    let mut out = wrap(
-        &format!("{}: {}", scenario.name, scenario.question),
-        WIDTH,
-        "  ",
-    ) + "\n";
+    let mut out = wrap(&format!("{}: {}", scenario.name, scenario.question), WIDTH, "  ") + "\n";
     let _ = writeln!(out, "{}", wrap(&sources(study), WIDTH, "  "));
     let _ = writeln!(out, "{}", wrap(&inputs(study), WIDTH, "  "));
     out
@@ -81,16 +72,12 @@ fn head(study: &Study) -> String {
 /// Where the numbers come from, in one sentence.
 pub(super) fn sources(study: &Study) -> String {
     let mix = &study.scenario.mix;
-    let parts: Vec<String> = [
-        ("accuracy", &mix.accuracy),
-        ("latencies", &mix.latencies),
-        ("tokens", &mix.tokens),
-        ("prices", &mix.prices),
-    ]
-    .iter()
-    .filter(|(_, from)| !from.is_empty())
-    .map(|(what, from)| format!("{what} from {from}"))
-    .collect();
+    let parts: Vec<String> =
+        [("accuracy", &mix.accuracy), ("latencies", &mix.latencies), ("tokens", &mix.tokens), ("prices", &mix.prices)]
+            .iter()
+            .filter(|(_, from)| !from.is_empty())
+            .map(|(what, from)| format!("{what} from {from}"))
+            .collect();
     if parts.is_empty() {
         "Simulated; the scenario does not say where its numbers come from.".to_owned()
     } else {
@@ -128,23 +115,12 @@ fn rows(study: &Study) -> String {
         right(&mut table, index);
     }
     let mut out = text(&table);
-    if study
-        .cells
-        .iter()
-        .any(|c| c.extrapolated && shown.contains(&c.agents))
-    {
+    if study.cells.iter().any(|c| c.extrapolated && shown.contains(&c.agents)) {
         out += "* beyond every published team size of this policy: extrapolated\n";
     }
-    let others: Vec<String> = columns::sizes(study)
-        .iter()
-        .filter(|n| !shown.contains(n))
-        .map(u32::to_string)
-        .collect();
+    let others: Vec<String> = columns::sizes(study).iter().filter(|n| !shown.contains(n)).map(u32::to_string).collect();
     if !others.is_empty() {
-        let line = format!(
-            "N = {} and all other metrics: --format md|csv|json, metrics.csv",
-            others.join(", ")
-        );
+        let line = format!("N = {} and all other metrics: --format md|csv|json, metrics.csv", others.join(", "));
         let _ = writeln!(out, "{}", wrap(&line, WIDTH, "  "));
     }
     out
@@ -158,24 +134,11 @@ fn titled(column: &Column) -> String {
 fn against(study: &Study) -> Option<String> {
     let featured = columns::featured(study);
     let shown = columns::shown_sizes(study);
-    let mut table = plain(&[
-        "policy",
-        "metric",
-        "N",
-        "difference [95 %]",
-        "ratio",
-        "verdict",
-        "against",
-    ]);
+    let mut table = plain(&["policy", "metric", "N", "difference [95 %]", "ratio", "verdict", "against"]);
     for policy in featured {
         for metric in COMPARED {
             let of_metric = |c: &&Comparison| c.policy == policy && c.metric == metric;
-            for c in study
-                .comparisons
-                .iter()
-                .filter(of_metric)
-                .filter(|c| shown.contains(&c.agents))
-            {
+            for c in study.comparisons.iter().filter(of_metric).filter(|c| shown.contains(&c.agents)) {
                 table.add_row(comparison_row(study, c));
             }
         }
@@ -184,21 +147,14 @@ fn against(study: &Study) -> Option<String> {
         right(&mut table, index);
     }
     (table.row_count() > 0).then(|| {
-        format!(
-            "Paired comparison (same tasks, same random numbers; policy minus baseline)\n{}",
-            text(&table)
-        )
+        format!("Paired comparison (same tasks, same random numbers; policy minus baseline)\n{}", text(&table))
     })
 }
 
 /// A comparison as people read it: policy, metric, N, difference, ratio, verdict, baseline.
 pub(super) fn comparison_row(study: &Study, c: &Comparison) -> Vec<String> {
     let cell = study.cell(&c.policy, c.agents);
-    let mark = if cell.is_some_and(|c| c.extrapolated) {
-        " *"
-    } else {
-        ""
-    };
+    let mark = if cell.is_some_and(|c| c.extrapolated) { " *" } else { "" };
     let column = columns::heading(c.metric);
     let scale = column.map_or(1.0, |x| x.scale);
     let name = match column {
@@ -211,11 +167,7 @@ pub(super) fn comparison_row(study: &Study, c: &Comparison) -> Vec<String> {
         name,
         c.agents.to_string(),
         with_interval(c.difference * scale, c.ci_low * scale, c.ci_high * scale),
-        if c.ratio.is_finite() {
-            format!("{}x", number::short(c.ratio))
-        } else {
-            "-".to_owned()
-        },
+        if c.ratio.is_finite() { format!("{}x", number::short(c.ratio)) } else { "-".to_owned() },
         c.verdict.to_owned(),
         c.baseline.clone(),
     ]
@@ -225,10 +177,7 @@ fn listed(title: &str, sentences: &[String]) -> Option<String> {
     if sentences.is_empty() {
         return None;
     }
-    let lines: Vec<String> = sentences
-        .iter()
-        .map(|s| wrap(&format!("- {s}"), WIDTH, "  "))
-        .collect();
+    let lines: Vec<String> = sentences.iter().map(|s| wrap(&format!("- {s}"), WIDTH, "  ")).collect();
     Some(format!("{title}\n{}\n", lines.join("\n")))
 }
 

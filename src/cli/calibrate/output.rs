@@ -7,19 +7,12 @@ use crate::experiment::calibration::CalibrationError;
 
 /// Writes files into a folder, and says so in a line. A folder that already holds them is a success; another one that
 /// is not empty needs `overwrite`, which replaces files of these names and leaves others alone.
-pub(super) fn write(
-    folder: &Path,
-    files: &[(String, String)],
-    overwrite: bool,
-) -> Result<String, CalibrationError> {
-    let fault = |path: &Path, why: &std::io::Error| CalibrationError::Write {
-        path: path.to_owned(),
-        why: why.to_string(),
-    };
+pub(super) fn write(folder: &Path, files: &[(String, String)], overwrite: bool) -> Result<String, CalibrationError> {
+    let fault =
+        |path: &Path, why: &std::io::Error| CalibrationError::Write { path: path.to_owned(), why: why.to_string() };
     let shown = folder.display();
-    let same = |(name, text): &(String, String)| {
-        fs::read(folder.join(name)).is_ok_and(|bytes| bytes == text.as_bytes())
-    };
+    let same =
+        |(name, text): &(String, String)| fs::read(folder.join(name)).is_ok_and(|bytes| bytes == text.as_bytes());
     if files.iter().all(same) {
         return Ok(format!("{shown} holds the same presets already"));
     }
@@ -41,9 +34,9 @@ pub(super) fn write(
     }
     fs::create_dir_all(folder).map_err(|why| fault(folder, &why))?;
     let partial = |name: &str| folder.join(format!(".{name}.partial"));
-    let staged = files.iter().try_for_each(|(name, text)| {
-        fs::write(partial(name), text).map_err(|why| fault(&folder.join(name), &why))
-    });
+    let staged = files
+        .iter()
+        .try_for_each(|(name, text)| fs::write(partial(name), text).map_err(|why| fault(&folder.join(name), &why)));
     if staged.is_err() {
         for (name, _) in files {
             // What was staged may be missing: the fault to report is the one above.

@@ -6,8 +6,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde_json::json;
 
 use crate::experiment::calibration::{
-    Banded, CalibrateOptions, Calibration, ModelResult, RequestLog, Split, Validation,
-    resample::digits, rule, tools::Gaps,
+    Banded, CalibrateOptions, Calibration, ModelResult, RequestLog, Split, Validation, resample::digits, rule,
+    tools::Gaps,
 };
 
 /// Headings of the flat form.
@@ -43,8 +43,7 @@ pub(super) fn rows(calibration: &Calibration) -> Vec<FlatRow> {
 /// The flat form of checks.
 pub(super) fn check_rows(checked: &[(String, Validation)]) -> Vec<FlatRow> {
     let rows = checked.iter();
-    rows.flat_map(|(model, validation)| flat(model, validation))
-        .collect()
+    rows.flat_map(|(model, validation)| flat(model, validation)).collect()
 }
 
 fn flat(model: &str, validation: &Validation) -> Vec<FlatRow> {
@@ -69,18 +68,12 @@ fn flat(model: &str, validation: &Validation) -> Vec<FlatRow> {
         .iter()
         .map(|check| {
             let parts = [check.observed_s, check.simulated_s, check.relative_error];
-            row(
-                format!("latency_s_p{:.0}", check.p * 100.0),
-                parts.map(Some),
-            )
+            row(format!("latency_s_p{:.0}", check.p * 100.0), parts.map(Some))
         })
         .collect();
     let error = Some(validation.median_absolute_error);
     rows.push(row("median_absolute_error".to_owned(), [None, None, error]));
-    rows.push(row(
-        "ks_distance".to_owned(),
-        [None, None, Some(validation.ks)],
-    ));
+    rows.push(row("ks_distance".to_owned(), [None, None, Some(validation.ks)]));
     rows
 }
 
@@ -106,19 +99,14 @@ pub(super) fn markdown(rows: &[FlatRow]) -> String {
 }
 
 /// Everything, for programs.
-pub(super) fn json(
-    calibration: &Calibration,
-    log: &RequestLog,
-    options: &CalibrateOptions,
-) -> String {
+pub(super) fn json(calibration: &Calibration, log: &RequestLog, options: &CalibrateOptions) -> String {
     let models: Vec<_> = calibration
         .models
         .iter()
         .map(|result| {
             let coefficients = result.fit.coefficients.iter();
-            let coefficients: serde_json::Map<_, _> = coefficients
-                .map(|(name, band)| ((*name).to_owned(), json!(band)))
-                .collect();
+            let coefficients: serde_json::Map<_, _> =
+                coefficients.map(|(name, band)| ((*name).to_owned(), json!(band))).collect();
             json!({
                 "model": result.model,
                 "preset": result.preset,
@@ -156,31 +144,19 @@ pub(super) fn json(
 
 /// Checks of finished presets, for programs.
 pub(super) fn checks_json(checked: &[(String, Validation)]) -> String {
-    let checks: Vec<_> = checked
-        .iter()
-        .map(|(model, validation)| json!({ "model": model, "check": validation }))
-        .collect();
-    serde_json::to_string_pretty(&json!({ "format": 1, "checks": checks }))
-        .expect("results are plain values")
-        + "\n"
+    let checks: Vec<_> =
+        checked.iter().map(|(model, validation)| json!({ "model": model, "check": validation })).collect();
+    serde_json::to_string_pretty(&json!({ "format": 1, "checks": checks })).expect("results are plain values") + "\n"
 }
 
 /// The screen of a calibration.
-pub(super) fn table(
-    calibration: &Calibration,
-    log: &RequestLog,
-    options: &CalibrateOptions,
-    written: &str,
-) -> String {
+pub(super) fn table(calibration: &Calibration, log: &RequestLog, options: &CalibrateOptions, written: &str) -> String {
     let mut text = head(log, options);
     let split = match log.split {
         Split::Column => "by the column split",
         Split::Hash => "by hash, one trace in five",
     };
-    let _ = writeln!(
-        text,
-        "held out {split}; the law has not seen those traces\n"
-    );
+    let _ = writeln!(text, "held out {split}; the law has not seen those traces\n");
     text += &coefficients(&calibration.models);
     text.push('\n');
     let checked: Vec<(&str, &Validation)> = calibration
@@ -193,10 +169,7 @@ pub(super) fn table(
     text += &first_tokens(&checked);
     if let Some(tools) = &calibration.tools {
         let line = |gaps: &Gaps| {
-            format!(
-                "mean {:.1} s, p50 {:.1}, p90 {:.1}, p99 {:.1}",
-                gaps.mean_s, gaps.p50_s, gaps.p90_s, gaps.p99_s
-            )
+            format!("mean {:.1} s, p50 {:.1}, p90 {:.1}, p99 {:.1}", gaps.mean_s, gaps.p50_s, gaps.p90_s, gaps.p99_s)
         };
         let _ = writeln!(text, "Tool time: {}: {}", rule(tools), line(&tools.used));
         if let Some(other) = &tools.other {
@@ -226,17 +199,11 @@ pub(super) fn table(
 }
 
 /// The screen of checks of finished presets.
-pub(super) fn checks(
-    checked: &[(String, Validation)],
-    log: &RequestLog,
-    options: &CalibrateOptions,
-) -> String {
+pub(super) fn checks(checked: &[(String, Validation)], log: &RequestLog, options: &CalibrateOptions) -> String {
     let mut text = head(log, options);
     text += "finished presets against all rows of the log\n\n";
-    let shown: Vec<(&str, &Validation)> = checked
-        .iter()
-        .map(|(model, validation)| (model.as_str(), validation))
-        .collect();
+    let shown: Vec<(&str, &Validation)> =
+        checked.iter().map(|(model, validation)| (model.as_str(), validation)).collect();
     text += &quantiles(&shown);
     text.push('\n');
     text += &first_tokens(&shown);
@@ -293,12 +260,7 @@ fn coefficients(results: &[ModelResult]) -> String {
         let of = |name: &str, scale: f64| {
             let found = result.fit.coefficients.iter().find(|(n, _)| *n == name);
             found.map_or("-".to_owned(), |(_, band)| {
-                format!(
-                    "{} {}..{}",
-                    short(band.value * scale),
-                    short(band.low * scale),
-                    short(band.high * scale)
-                )
+                format!("{} {}..{}", short(band.value * scale), short(band.low * scale), short(band.high * scale))
             })
         };
         table.add_row([
@@ -349,10 +311,9 @@ fn quantiles(checked: &[(&str, &Validation)]) -> String {
                 .to_owned(),
             ]);
         }
-        for (quantity, band, scale) in [
-            ("median |error| %", validation.median_absolute_error, 100.0),
-            ("KS distance", validation.ks, 1.0),
-        ] {
+        for (quantity, band, scale) in
+            [("median |error| %", validation.median_absolute_error, 100.0), ("KS distance", validation.ks, 1.0)]
+        {
             let mut row = [const { String::new() }; 9];
             row[3] = quantity.to_owned();
             row[6] = banded(band, scale);
@@ -397,12 +358,7 @@ fn lines(table: &Table) -> String {
 }
 
 fn banded(band: Banded, scale: f64) -> String {
-    format!(
-        "{} ({} .. {})",
-        short(band.value * scale),
-        short(band.low * scale),
-        short(band.high * scale)
-    )
+    format!("{} ({} .. {})", short(band.value * scale), short(band.low * scale), short(band.high * scale))
 }
 
 /// Three significant digits, without an exponent.

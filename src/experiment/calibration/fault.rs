@@ -48,21 +48,12 @@ impl CalibrationError {
 
     /// A fault of a whole file.
     pub(super) fn file(file: &str, wrong: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::Log {
-            file: file.to_owned(),
-            line: None,
-            column: None,
-            wrong: wrong.into(),
-            mend: mend.into(),
-        }
+        Self::Log { file: file.to_owned(), line: None, column: None, wrong: wrong.into(), mend: mend.into() }
     }
 
     /// A fault of an option.
     pub(super) fn usage(wrong: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::Usage {
-            wrong: wrong.into(),
-            mend: mend.into(),
-        }
+        Self::Usage { wrong: wrong.into(), mend: mend.into() }
     }
 }
 

@@ -50,13 +50,8 @@ pub struct Fit {
 }
 
 /// Names of the coefficients, in the order of the design.
-const NAMES: [&str; TERMS] = [
-    "base_s",
-    "completion_s_per_token",
-    "long_completion_s_per_token",
-    "uncached_s_per_ktoken",
-    "cached_s_per_ktoken",
-];
+const NAMES: [&str; TERMS] =
+    ["base_s", "completion_s_per_token", "long_completion_s_per_token", "uncached_s_per_ktoken", "cached_s_per_ktoken"];
 
 /// Fits the requests of one model; `resamples` of whole traces give the intervals of the coefficients.
 ///
@@ -64,29 +59,15 @@ const NAMES: [&str; TERMS] = [
 /// If there are no requests.
 pub fn fit(requests: &[LoggedRequest], resamples: usize, seed: u64) -> Fit {
     assert!(!requests.is_empty(), "a fit needs requests");
-    let long = requests
-        .iter()
-        .filter(|request| request.completion as f64 > KNEE_TOKENS)
-        .count();
-    let knee = if long >= KNEE_ROWS {
-        KNEE_TOKENS
-    } else {
-        f64::INFINITY
-    };
+    let long = requests.iter().filter(|request| request.completion as f64 > KNEE_TOKENS).count();
+    let knee = if long >= KNEE_ROWS { KNEE_TOKENS } else { f64::INFINITY };
     let design: Vec<Row> = requests.iter().map(|request| row(request, knee)).collect();
     let weights = vec![1.0; requests.len()];
     let b = coefficients(requests, &design, &weights, None);
-    let ratios: Vec<f64> = requests
-        .iter()
-        .zip(&design)
-        .map(|(request, x)| request.latency_s / predicted(x, &b))
-        .collect();
+    let ratios: Vec<f64> =
+        requests.iter().zip(&design).map(|(request, x)| request.latency_s / predicted(x, &b)).collect();
     let agents: Vec<u32> = requests.iter().map(|request| request.agent).collect();
-    let Residuals {
-        agent_sigma,
-        within_sigma,
-        noise,
-    } = residuals(&ratios, &agents);
+    let Residuals { agent_sigma, within_sigma, noise } = residuals(&ratios, &agents);
     let mut traces: Vec<u32> = requests.iter().map(|request| request.trace).collect();
     traces.sort_unstable();
     traces.dedup();
@@ -99,25 +80,16 @@ pub fn fit(requests: &[LoggedRequest], resamples: usize, seed: u64) -> Fit {
         endpoint: EndpointSpec {
             base_s: rounded[0],
             completion_s_per_token: rounded[1],
-            long_completion_tokens: if bent {
-                Limit::At(knee)
-            } else {
-                Limit::Unlimited
-            },
+            long_completion_tokens: if bent { Limit::At(knee) } else { Limit::Unlimited },
             long_completion_s_per_token: if bent { rounded[2] } else { 0.0 },
             uncached_s_per_ktoken: rounded[3],
             cached_s_per_ktoken: rounded[4],
-            noise: Law::Table {
-                quantiles: noise.iter().map(|value| digits(*value, 4)).collect(),
-            },
+            noise: Law::Table { quantiles: noise.iter().map(|value| digits(*value, 4)).collect() },
             agent_sigma: digits(agent_sigma, 3),
             ..EndpointSpec::default()
         },
         within_sigma: digits(within_sigma, 3),
-        coefficients: (0..TERMS)
-            .filter(|i| bent || *i != 2)
-            .map(|i| (NAMES[i], bands[i]))
-            .collect(),
+        coefficients: (0..TERMS).filter(|i| bent || *i != 2).map(|i| (NAMES[i], bands[i])).collect(),
         tokens: tokens(requests),
     }
 }
@@ -139,12 +111,7 @@ fn predicted(x: &Row, b: &Row) -> f64 {
 }
 
 /// The coefficients, from `start` or from relative least squares.
-fn coefficients(
-    requests: &[LoggedRequest],
-    design: &[Row],
-    weights: &[f64],
-    start: Option<Row>,
-) -> Row {
+fn coefficients(requests: &[LoggedRequest], design: &[Row], weights: &[f64], start: Option<Row>) -> Row {
     let rows = || {
         requests
             .iter()
@@ -153,8 +120,7 @@ fn coefficients(
             .filter(|(_, weight)| **weight > 0.0)
             .map(|((request, x), weight)| (*x, request.latency_s, *weight))
     };
-    let mut b = start
-        .unwrap_or_else(|| non_negative(rows().map(|(x, y, weight)| (x, y, weight / (y * y)))));
+    let mut b = start.unwrap_or_else(|| non_negative(rows().map(|(x, y, weight)| (x, y, weight / (y * y)))));
     for _ in 0..ROUNDS {
         let next = non_negative(rows().map(|(x, y, weight)| {
             let p = predicted(&x, &b);
@@ -162,10 +128,7 @@ fn coefficients(
             let huber = if off > HUBER { HUBER / off } else { 1.0 };
             (x, y, weight * huber * libm::pow(p, -2.0 * WEIGHT_EXPONENT))
         }));
-        let rest = next
-            .iter()
-            .zip(&b)
-            .all(|(next, old)| (next - old).abs() <= 1e-7 * old.abs());
+        let rest = next.iter().zip(&b).all(|(next, old)| (next - old).abs() <= 1e-7 * old.abs());
         b = next;
         if rest {
             break;

@@ -116,19 +116,12 @@ pub fn validate(
     let simulated = simulate(endpoint, requests, traces, seed);
     let errors = requests.iter().map(|request| {
         let law = latency_s(endpoint, request, median_factor(endpoint)).0;
-        (
-            (law / request.latency_s - 1.0).abs(),
-            groups.of_request(request),
-        )
+        ((law / request.latency_s - 1.0).abs(), groups.of_request(request))
     });
     let errors = Sample::new(errors.collect());
-    let observed = requests
-        .iter()
-        .map(|request| (request.latency_s, groups.of_request(request)));
+    let observed = requests.iter().map(|request| (request.latency_s, groups.of_request(request)));
     let observed = Sample::new(observed.collect());
-    let drawn = simulated
-        .iter()
-        .map(|(i, total, _)| (*total, groups.of_request(&requests[*i])));
+    let drawn = simulated.iter().map(|(i, total, _)| (*total, groups.of_request(&requests[*i])));
     let drawn = Sample::new(drawn.collect());
 
     let ps = BOUNDS.map(|(p, _)| p);
@@ -136,18 +129,11 @@ pub fn validate(
         let observed_at = observed.quantiles(ps, counts)?;
         let drawn_at = drawn.quantiles(ps, counts)?;
         let error = errors.quantiles([0.5], counts)?[0];
-        Some((
-            observed_at,
-            drawn_at,
-            error,
-            observed.distance(&drawn, counts)?,
-        ))
+        Some((observed_at, drawn_at, error, observed.distance(&drawn, counts)?))
     };
     let whole = measure(&vec![1; n])?;
     let mut resampler = Resampler::new(seed, b"holdout");
-    let resampled: Vec<_> = (0..resamples)
-        .filter_map(|_| measure(&resampler.counts(n)))
-        .collect();
+    let resampled: Vec<_> = (0..resamples).filter_map(|_| measure(&resampler.counts(n))).collect();
     let banded = |value: f64, part: &dyn Fn(&([f64; 3], [f64; 3], f64, f64)) -> f64| {
         band(value, &mut resampled.iter().map(part).collect::<Vec<f64>>())
     };
@@ -205,21 +191,13 @@ fn simulate(
     seed: u64,
 ) -> Vec<(usize, f64, f64)> {
     let times = (SIMULATED / requests.len()).clamp(4, 400) as u64;
-    let own = Law::Lognormal {
-        mean: 1.0,
-        sigma: endpoint.agent_sigma,
-    };
+    let own = Law::Lognormal { mean: 1.0, sigma: endpoint.agent_sigma };
     let mut drawn = Vec::with_capacity(requests.len() * times as usize);
     for replication in 0..times {
         let key = Key::new(seed, replication);
         for (i, request) in requests.iter().enumerate() {
             let at = |attempt, step| {
-                key.draws(Address {
-                    purpose: PURPOSE,
-                    entity: traces[request.trace as usize].key,
-                    attempt,
-                    step,
-                })
+                key.draws(Address { purpose: PURPOSE, entity: traces[request.trace as usize].key, attempt, step })
             };
             let noise = endpoint.noise.sample(&at(0, request.step), 0);
             let factor = own.sample(&at(1, request.agent), 1);
@@ -231,17 +209,8 @@ fn simulate(
 }
 
 fn latency_s(endpoint: &EndpointSpec, request: &LoggedRequest, factor: f64) -> (f64, f64) {
-    let latency = endpoint.latency(
-        request.completion,
-        request.uncached,
-        request.cached,
-        0,
-        factor,
-    );
-    (
-        latency.total.as_secs_f64(),
-        latency.first_token.as_secs_f64(),
-    )
+    let latency = endpoint.latency(request.completion, request.uncached, request.cached, 0, factor);
+    (latency.total.as_secs_f64(), latency.first_token.as_secs_f64())
 }
 
 /// The factor of a middling call of a middling agent.
@@ -253,16 +222,11 @@ fn median_factor(endpoint: &EndpointSpec) -> f64 {
     noise * libm::exp(-endpoint.agent_sigma * endpoint.agent_sigma / 2.0)
 }
 
-fn first_token(
-    requests: &[LoggedRequest],
-    simulated: &[(usize, f64, f64)],
-) -> Option<FirstTokenCheck> {
+fn first_token(requests: &[LoggedRequest], simulated: &[(usize, f64, f64)]) -> Option<FirstTokenCheck> {
     let recorded = requests.iter().filter_map(|request| request.first_token_s);
     let mut recorded: Vec<f64> = recorded.collect();
     let rows = recorded.len();
-    let drawn = simulated
-        .iter()
-        .filter(|(i, ..)| requests[*i].first_token_s.is_some());
+    let drawn = simulated.iter().filter(|(i, ..)| requests[*i].first_token_s.is_some());
     let mut drawn: Vec<f64> = drawn.map(|(_, _, first)| *first).collect();
     if rows == 0 {
         return None;
@@ -292,9 +256,7 @@ fn judge(validation: &mut Validation) {
         );
         if check.within_band {
             verdict = verdict.max(Verdict::Usable);
-            reasons.push(format!(
-                "{missed}, but inside the band of the held-out traces"
-            ));
+            reasons.push(format!("{missed}, but inside the band of the held-out traces"));
         } else {
             verdict = Verdict::Poor;
             reasons.push(missed);
@@ -309,10 +271,7 @@ fn judge(validation: &mut Validation) {
     }
     if validation.rows < FEW_ROWS || validation.traces < FEW_TRACES {
         verdict = verdict.max(Verdict::Usable);
-        reasons.push(format!(
-            "only {} held-out rows of {} traces",
-            validation.rows, validation.traces
-        ));
+        reasons.push(format!("only {} held-out rows of {} traces", validation.rows, validation.traces));
     }
     validation.verdict = verdict;
     validation.reasons = reasons;

@@ -35,11 +35,7 @@ pub(super) fn non_negative(rows: impl Iterator<Item = (Row, f64, f64)>) -> Row {
             continue;
         }
         // At a solution of the normal equations the sum of squares falls by b'X'y.
-        let gain: f64 = terms
-            .iter()
-            .zip(&solution)
-            .map(|(&i, b)| moment[i] * b)
-            .sum();
+        let gain: f64 = terms.iter().zip(&solution).map(|(&i, b)| moment[i] * b).sum();
         if gain > best.1 {
             best = ([0.0; TERMS], gain);
             for (&i, &value) in terms.iter().zip(&solution) {
@@ -86,13 +82,7 @@ mod tests {
 
     fn rows(b: Row) -> Vec<(Row, f64, f64)> {
         let row = |i: u32| {
-            let x = [
-                1.0,
-                f64::from(i % 7),
-                f64::from(i % 11),
-                f64::from(i % 3),
-                f64::from(i * i % 13),
-            ];
+            let x = [1.0, f64::from(i % 7), f64::from(i % 11), f64::from(i % 3), f64::from(i * i % 13)];
             (x, x.iter().zip(b).map(|(x, b)| x * b).sum(), 1.0)
         };
         (0..100).map(row).collect()
@@ -102,10 +92,7 @@ mod tests {
     fn exact_coefficients_come_back() {
         let b = [1.5, 0.25, 0.0, 2.0, 0.125];
         let found = non_negative(rows(b).into_iter());
-        assert!(
-            found.iter().zip(b).all(|(x, y)| (x - y).abs() < 1e-9),
-            "{found:?}"
-        );
+        assert!(found.iter().zip(b).all(|(x, y)| (x - y).abs() < 1e-9), "{found:?}");
     }
 
     #[test]

@@ -41,12 +41,7 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self {
-            aliases: Aliases::default(),
-            split: None,
-            check_only: false,
-            censored_from_s: 300.0,
-        }
+        Self { aliases: Aliases::default(), split: None, check_only: false, censored_from_s: 300.0 }
     }
 }
 
@@ -149,18 +144,13 @@ pub struct RequestLog {
 pub fn read_log(path: &Path, options: &ReadOptions) -> Result<RequestLog, CalibrationError> {
     let file = path.display().to_string();
     let (text, digest) = read_text(path, &file)?;
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|why| unreadable(&file, &why))?;
     let header = Header::new(&file, header, &options.aliases)?;
     let split = header.split(options.split)?;
     let mut builder = Builder::new(&header, split, options);
     let mut record = StringRecord::new();
-    while reader
-        .read_record(&mut record)
-        .map_err(|why| unreadable(&file, &why))?
-    {
+    while reader.read_record(&mut record).map_err(|why| unreadable(&file, &why))? {
         builder.row(&Row {
             header: &header,
             record: &record,
@@ -227,19 +217,12 @@ impl<'a> Builder<'a> {
             return Ok(trace);
         }
         let hash = blake3::hash(id.as_bytes());
-        let key = u64::from_le_bytes(
-            hash.as_bytes()[..8]
-                .try_into()
-                .expect("a hash has 32 bytes"),
-        );
+        let key = u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes"));
         let held_out = match self.split {
             Split::Column => by_column,
             Split::Hash => key.is_multiple_of(5),
         };
-        let trace = Trace {
-            id: id.to_owned(),
-            key,
-        };
+        let trace = Trace { id: id.to_owned(), key };
         let index = self.traces.len() as u32;
         self.traces.push((trace, 0, held_out));
         self.by_trace.insert(id.to_owned(), index);
@@ -285,11 +268,7 @@ impl<'a> Builder<'a> {
         if row.cell("input_types") == "tool_result"
             && let Some(seconds) = pause
         {
-            self.gaps.push(ToolGap {
-                trace,
-                sub_agent: agent != "main",
-                seconds,
-            });
+            self.gaps.push(ToolGap { trace, sub_agent: agent != "main", seconds });
         }
         let Some(latency_s) = latency_s.filter(|seconds| *seconds > 0.0) else {
             self.rows.without_time += 1;
@@ -301,10 +280,7 @@ impl<'a> Builder<'a> {
         }
         self.rows.kept += 1;
         let agents = self.agents.len() as u32;
-        let agent = *self
-            .agents
-            .entry((trace, agent.to_owned()))
-            .or_insert(agents);
+        let agent = *self.agents.entry((trace, agent.to_owned())).or_insert(agents);
         let models = self.models.len() as u32;
         let model = *self.models.entry(model.to_owned()).or_insert(models);
         self.requests.push(LoggedRequest {
@@ -325,19 +301,12 @@ impl<'a> Builder<'a> {
     fn finish(self, file: String, digest: String) -> Result<RequestLog, CalibrationError> {
         let path = self.header.file;
         if self.rows.read == 0 {
-            return Err(CalibrationError::file(
-                path,
-                "a header, but no row",
-                "give one line per request",
-            ));
+            return Err(CalibrationError::file(path, "a header, but no row", "give one line per request"));
         }
         if self.requests.is_empty() {
             return Err(CalibrationError::file(
                 path,
-                format!(
-                    "none of the {} rows has a usable api_time_s",
-                    self.rows.read
-                ),
+                format!("none of the {} rows has a usable api_time_s", self.rows.read),
                 "a fit needs request times; map the column with --columns api_time_s=NAME",
             ));
         }
@@ -349,9 +318,7 @@ impl<'a> Builder<'a> {
                  on this log with --check",
             ));
         }
-        let tells_tools = ["input_types", "think_time_s"]
-            .iter()
-            .all(|name| self.header.has(name));
+        let tells_tools = ["input_types", "think_time_s"].iter().all(|name| self.header.has(name));
         let mut models = vec![String::new(); self.models.len()];
         for (name, index) in self.models {
             models[index as usize] = name;

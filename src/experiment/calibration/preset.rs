@@ -61,18 +61,10 @@ impl Preset {
         let mut sources = BTreeMap::new();
         if let Some(price) = &result.price {
             endpoint.price = price.price.clone();
-            let note = if price.note.is_empty() {
-                String::new()
-            } else {
-                format!("; {}", price.note)
-            };
+            let note = if price.note.is_empty() { String::new() } else { format!("; {}", price.note) };
             sources.insert(
                 "price".to_owned(),
-                SourceNote {
-                    kind: SourceKind::Published,
-                    cite: format!("{PRICE_SOURCE}{note}"),
-                    prior: String::new(),
-                },
+                SourceNote { kind: SourceKind::Published, cite: format!("{PRICE_SOURCE}{note}"), prior: String::new() },
             );
         }
         let mut fit = record(log, options, provenance);
@@ -96,12 +88,7 @@ impl Preset {
     }
 
     /// The preset of a log's tool times.
-    pub fn of_tools(
-        tools: &ToolTimes,
-        log: &RequestLog,
-        options: &CalibrateOptions,
-        provenance: &Provenance,
-    ) -> Self {
+    pub fn of_tools(tools: &ToolTimes, log: &RequestLog, options: &CalibrateOptions, provenance: &Provenance) -> Self {
         let mut fit = record(log, options, provenance);
         fit.insert("rule".into(), rule(tools).into());
         fit.insert("cap_s".into(), tools.cap_s.into());
@@ -124,19 +111,13 @@ impl Preset {
     /// If it cannot be read, is not a preset, or its endpoint is not one.
     pub fn read(path: &Path) -> Result<Self, CalibrationError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|why| {
-            CalibrationError::file(
-                &file,
-                format!("cannot be read: {why}"),
-                "name a preset file",
-            )
-        })?;
-        let preset: Self = toml::from_str(&text).map_err(|why| {
-            CalibrationError::file(&file, why.to_string(), "write it with `delm-sim calibrate`")
-        })?;
-        preset.endpoint().map_err(|why| {
-            CalibrationError::file(&file, format!("[endpoint]: {why}"), "mend the value")
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|why| CalibrationError::file(&file, format!("cannot be read: {why}"), "name a preset file"))?;
+        let preset: Self = toml::from_str(&text)
+            .map_err(|why| CalibrationError::file(&file, why.to_string(), "write it with `delm-sim calibrate`"))?;
+        preset
+            .endpoint()
+            .map_err(|why| CalibrationError::file(&file, format!("[endpoint]: {why}"), "mend the value"))?;
         Ok(preset)
     }
 
@@ -145,11 +126,8 @@ impl Preset {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn endpoint(&self) -> Result<EndpointSpec, String> {
-        let endpoint: EndpointSpec = self
-            .endpoint
-            .clone()
-            .try_into()
-            .map_err(|why: toml::de::Error| why.message().to_owned())?;
+        let endpoint: EndpointSpec =
+            self.endpoint.clone().try_into().map_err(|why: toml::de::Error| why.message().to_owned())?;
         endpoint.noise.validate()?;
         Ok(endpoint)
     }
@@ -191,11 +169,7 @@ pub fn rule(tools: &ToolTimes) -> String {
         Whose::SubAgents => "sub-agents, which run without people",
         Whose::Main => "main agents, permission prompts to people included",
     };
-    let resolution = if tools.whole_seconds {
-        ", recorded in whole seconds"
-    } else {
-        ""
-    };
+    let resolution = if tools.whole_seconds { ", recorded in whole seconds" } else { "" };
     format!(
         "{gaps} client gaps of {whose}, in {traces} traces{resolution}; only gaps ended by tool results alone, up to \
          {} s; client overhead is in them, so they bound tool time from above",

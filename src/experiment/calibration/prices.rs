@@ -5,7 +5,8 @@ use crate::model::price::{PriceSpec, Rates};
 /// The table, with its date and source in the first lines.
 const TABLE: &str = include_str!("../../../assets/prices.csv");
 /// Where the table is from.
-pub const PRICE_SOURCE: &str = "list price, 2026-11: BerriAI/litellm model table, package litellm 1.109.1, MIT (assets/prices.csv)";
+pub const PRICE_SOURCE: &str =
+    "list price, 2026-11: BerriAI/litellm model table, package litellm 1.109.1, MIT (assets/prices.csv)";
 
 /// A model's price.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,12 +26,8 @@ pub struct ListPrice {
 /// ```
 pub fn list_price(model: &str) -> Option<ListPrice> {
     let model = undated(model);
-    let mut reader = csv::ReaderBuilder::new()
-        .comment(Some(b'#'))
-        .from_reader(TABLE.as_bytes());
-    let rows = reader
-        .records()
-        .map(|row| row.expect("the committed table is whole"));
+    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(TABLE.as_bytes());
+    let rows = reader.records().map(|row| row.expect("the committed table is whole"));
     let row = rows.into_iter().find(|row| &row[0] == model)?;
     let rate = |i: usize| row[i].parse::<f64>().ok();
     let input = rate(1)?;
@@ -40,13 +37,7 @@ pub fn list_price(model: &str) -> Option<ListPrice> {
         cache_write_usd_per_mtok: rate(3).unwrap_or(input),
         output_usd_per_mtok: rate(4)?,
     };
-    Some(ListPrice {
-        price: PriceSpec {
-            rates,
-            ..PriceSpec::default()
-        },
-        note: row[5].to_owned(),
-    })
+    Some(ListPrice { price: PriceSpec { rates, ..PriceSpec::default() }, note: row[5].to_owned() })
 }
 
 /// A model's name without a release date (eight digits) at its end.
@@ -63,23 +54,15 @@ mod tests {
 
     #[test]
     fn every_row_of_the_table_is_a_price() {
-        let names = TABLE
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .skip(1)
-            .map(|line| line.split(',').next().unwrap());
+        let names =
+            TABLE.lines().filter(|line| !line.starts_with('#')).skip(1).map(|line| line.split(',').next().unwrap());
         for name in names {
             let rates = list_price(name).unwrap().price.rates;
             assert!(rates.cache_read_usd_per_mtok <= rates.input_usd_per_mtok);
             assert!(rates.input_usd_per_mtok <= rates.cache_write_usd_per_mtok);
             assert!(rates.cache_write_usd_per_mtok < rates.output_usd_per_mtok);
         }
-        assert!(
-            list_price("claude-sonnet-4-20250514")
-                .unwrap()
-                .note
-                .contains("4-5")
-        );
+        assert!(list_price("claude-sonnet-4-20250514").unwrap().note.contains("4-5"));
         assert_eq!(list_price("nobody-1"), None);
         assert_eq!(undated("a-b-2025"), "a-b-2025");
     }

@@ -22,26 +22,16 @@ pub struct Banded {
 /// A number rounded to some significant digits; its shortest decimal form is short.
 pub fn digits(value: f64, count: usize) -> f64 {
     // Through the decimal form, so that what is written is what is read back.
-    format!("{value:.*e}", count.saturating_sub(1))
-        .parse()
-        .expect("a formatted number is a number")
+    format!("{value:.*e}", count.saturating_sub(1)).parse().expect("a formatted number is a number")
 }
 
 /// A value with the central 95 % of its resamples; itself if there are none.
 pub(super) fn band(value: f64, sample: &mut [f64]) -> Banded {
     if sample.is_empty() {
-        return Banded {
-            value,
-            low: value,
-            high: value,
-        };
+        return Banded { value, low: value, high: value };
     }
     sample.sort_unstable_by(f64::total_cmp);
-    Banded {
-        value,
-        low: quantile(sample, 0.025),
-        high: quantile(sample, 0.975),
-    }
+    Banded { value, low: quantile(sample, 0.025), high: quantile(sample, 0.975) }
 }
 
 /// Draws traces with replacement.

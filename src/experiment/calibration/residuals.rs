@@ -38,11 +38,7 @@ pub fn residuals(ratios: &[f64], agents: &[u32]) -> Residuals {
     let groups = Groups::of(&calm, agents);
     let Some((between, within)) = groups.components() else {
         let mut ratios = ratios.to_vec();
-        return Residuals {
-            agent_sigma: 0.0,
-            within_sigma: groups.total_sd(),
-            noise: table(&mut ratios, POINTS),
-        };
+        return Residuals { agent_sigma: 0.0, within_sigma: groups.total_sd(), noise: table(&mut ratios, POINTS) };
     };
     // The best linear predictor of an agent's own level shrinks short records towards the common one. The runtime's
     // factor has mean 1, hence a mean logarithm of -between / 2, which the noise makes up for.
@@ -55,11 +51,7 @@ pub fn residuals(ratios: &[f64], agents: &[u32]) -> Residuals {
             libm::exp(log - level + between / 2.0)
         })
         .collect();
-    Residuals {
-        agent_sigma: between.sqrt(),
-        within_sigma: within.sqrt(),
-        noise: table(&mut rest, POINTS),
-    }
+    Residuals { agent_sigma: between.sqrt(), within_sigma: within.sqrt(), noise: table(&mut rest, POINTS) }
 }
 
 /// Means and squares by group.
@@ -87,19 +79,10 @@ impl Groups {
         let rows = values.len() as f64;
         let mean = values.iter().sum::<f64>() / rows;
         let square = |x: f64| x * x;
-        let inner_squares = values
-            .iter()
-            .zip(groups)
-            .map(|(value, group)| square(value - means[*group as usize].1))
-            .sum();
+        let inner_squares =
+            values.iter().zip(groups).map(|(value, group)| square(value - means[*group as usize].1)).sum();
         let outer_squares = means.iter().map(|(n, m)| n * square(m - mean)).sum();
-        Self {
-            means,
-            mean,
-            rows,
-            inner_squares,
-            outer_squares,
-        }
+        Self { means, mean, rows, inner_squares, outer_squares }
     }
 
     fn group(&self, group: u32) -> (f64, f64) {
@@ -131,9 +114,7 @@ impl Groups {
 pub(super) fn table(values: &mut [f64], points: usize) -> Vec<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let last = points - 1;
-    let mut grid: Vec<f64> = (0..points)
-        .map(|i| quantile(values, i as f64 / last as f64))
-        .collect();
+    let mut grid: Vec<f64> = (0..points).map(|i| quantile(values, i as f64 / last as f64)).collect();
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
     let top = values.partition_point(|value| *value < grid[last - 1]);
     if top < values.len() {
@@ -154,11 +135,7 @@ mod tests {
     use crate::kernel::{Address, Key, Law};
 
     fn lognormal(sigma: f64, entity: u64, step: u32) -> f64 {
-        let address = Address {
-            entity,
-            step,
-            ..Address::default()
-        };
+        let address = Address { entity, step, ..Address::default() };
         let draws = Key::new(5, 0).draws(address);
         Law::Lognormal { mean: 1.0, sigma }.sample(&draws, 0)
     }
@@ -169,24 +146,12 @@ mod tests {
         let ratios: Vec<f64> = agents
             .iter()
             .zip(0..)
-            .map(|(agent, step)| {
-                lognormal(0.15, 1000 + u64::from(*agent), 0) * lognormal(0.2, 0, step)
-            })
+            .map(|(agent, step)| lognormal(0.15, 1000 + u64::from(*agent), 0) * lognormal(0.2, 0, step))
             .collect();
         let found = residuals(&ratios, &agents);
-        assert!(
-            (found.agent_sigma - 0.15).abs() < 0.02,
-            "{}",
-            found.agent_sigma
-        );
-        assert!(
-            (found.within_sigma - 0.2).abs() < 0.01,
-            "{}",
-            found.within_sigma
-        );
-        let noise = Law::Table {
-            quantiles: found.noise,
-        };
+        assert!((found.agent_sigma - 0.15).abs() < 0.02, "{}", found.agent_sigma);
+        assert!((found.within_sigma - 0.2).abs() < 0.01, "{}", found.within_sigma);
+        let noise = Law::Table { quantiles: found.noise };
         assert!((noise.mean() - 1.0).abs() < 0.02, "{}", noise.mean());
     }
 

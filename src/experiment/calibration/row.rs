@@ -21,11 +21,7 @@ impl<'a> Header<'a> {
         self.places.contains_key(name)
     }
 
-    pub(super) fn new(
-        file: &'a str,
-        header: &StringRecord,
-        aliases: &Aliases,
-    ) -> Result<Self, CalibrationError> {
+    pub(super) fn new(file: &'a str, header: &StringRecord, aliases: &Aliases) -> Result<Self, CalibrationError> {
         let found: Vec<&str> = header.iter().map(str::trim).collect();
         let fault = |wrong: String, mend: String| CalibrationError::Log {
             file: file.to_owned(),
@@ -54,11 +50,7 @@ impl<'a> Header<'a> {
             }
         }
         if missing.is_empty() {
-            return Ok(Self {
-                file,
-                width: found.len(),
-                places,
-            });
+            return Ok(Self { file, width: found.len(), places });
         }
         let shown: Vec<String> = found.iter().take(20).map(|name| shorten(name)).collect();
         let mend = if found.len() == 1 && found[0].contains(['\t', ';']) {
@@ -117,10 +109,7 @@ impl Row<'_> {
     /// The trimmed cell of a column; empty if the log has none.
     pub(super) fn cell(&self, name: &'static str) -> &str {
         let place = self.header.places.get(name);
-        place
-            .and_then(|place| self.record.get(*place))
-            .unwrap_or_default()
-            .trim()
+        place.and_then(|place| self.record.get(*place)).unwrap_or_default().trim()
     }
 
     pub(super) fn fault(&self, column: &'static str, wrong: &str, mend: &str) -> CalibrationError {
@@ -141,11 +130,7 @@ impl Row<'_> {
             file: self.header.file.to_owned(),
             line: Some(self.line),
             column: None,
-            wrong: format!(
-                "{} cells, but the header has {} columns",
-                self.record.len(),
-                self.header.width
-            ),
+            wrong: format!("{} cells, but the header has {} columns", self.record.len(), self.header.width),
             mend: "mend the line; the file may be cut off".to_owned(),
         })
     }

@@ -24,12 +24,7 @@ pub struct CalibrateOptions {
 
 impl Default for CalibrateOptions {
     fn default() -> Self {
-        Self {
-            models: Vec::new(),
-            resamples: 200,
-            seed: DEFAULT_SEED,
-            tool_cap_s: 600.0,
-        }
+        Self { models: Vec::new(), resamples: 200, seed: DEFAULT_SEED, tool_cap_s: 600.0 }
     }
 }
 
@@ -65,40 +60,24 @@ pub struct Calibration {
 ///
 /// # Errors
 /// If a named model does not occur, or no model has enough rows.
-pub fn calibrate(
-    log: &RequestLog,
-    options: &CalibrateOptions,
-) -> Result<Calibration, CalibrationError> {
+pub fn calibrate(log: &RequestLog, options: &CalibrateOptions) -> Result<Calibration, CalibrationError> {
     let mut chosen = choose(log, &options.models)?;
     chosen.sort_by_key(|model| {
-        let rows = log
-            .requests
-            .iter()
-            .filter(|request| request.model == *model);
+        let rows = log.requests.iter().filter(|request| request.model == *model);
         (std::cmp::Reverse(rows.count()), *model)
     });
-    let mut calibration = Calibration {
-        models: Vec::new(),
-        refused: Vec::new(),
-        tools: tool_times(log, options.tool_cap_s),
-    };
+    let mut calibration =
+        Calibration { models: Vec::new(), refused: Vec::new(), tools: tool_times(log, options.tool_cap_s) };
     for model in chosen {
         let name = &log.models[model as usize];
         let own = log.requests.iter().filter(|request| request.model == model);
-        let (held_out, fitted): (Vec<LoggedRequest>, Vec<LoggedRequest>) =
-            own.partition(|request| request.held_out);
+        let (held_out, fitted): (Vec<LoggedRequest>, Vec<LoggedRequest>) = own.partition(|request| request.held_out);
         if fitted.len() < LEAST_ROWS {
             calibration.refused.push((name.clone(), fitted.len()));
             continue;
         }
         let fit = fit(&fitted, options.resamples, options.seed);
-        let validation = validate(
-            &fit.endpoint,
-            &held_out,
-            &log.traces,
-            options.resamples,
-            options.seed,
-        );
+        let validation = validate(&fit.endpoint, &held_out, &log.traces, options.resamples, options.seed);
         let price = list_price(name);
         calibration.models.push(ModelResult {
             warnings: warnings(log, &fit, validation.as_ref(), price.as_ref()),
@@ -136,10 +115,7 @@ pub fn check(
 ) -> Result<Validation, CalibrationError> {
     let models = choose(log, &[model.to_owned()])?;
     let own = log.requests.iter();
-    let own: Vec<LoggedRequest> = own
-        .filter(|request| models.contains(&request.model))
-        .copied()
-        .collect();
+    let own: Vec<LoggedRequest> = own.filter(|request| models.contains(&request.model)).copied().collect();
     let validation = validate(endpoint, &own, &log.traces, options.resamples, options.seed);
     Ok(validation.expect("a model of the log has rows"))
 }
@@ -151,10 +127,8 @@ fn choose(log: &RequestLog, asked: &[String]) -> Result<Vec<u32>, CalibrationErr
     let mut chosen = Vec::new();
     for name in asked {
         let found = log.models.iter().zip(0..);
-        let found: Vec<u32> = found
-            .filter(|(model, _)| *model == name || undated(model) == name)
-            .map(|(_, index)| index)
-            .collect();
+        let found: Vec<u32> =
+            found.filter(|(model, _)| *model == name || undated(model) == name).map(|(_, index)| index).collect();
         if found.is_empty() {
             return Err(CalibrationError::usage(
                 format!("{}: no usable row of a model \"{name}\"", log.file),
@@ -181,12 +155,7 @@ fn preset_name(log: &RequestLog, model: &str) -> String {
     name.trim_start_matches('.').to_owned()
 }
 
-fn warnings(
-    log: &RequestLog,
-    fit: &Fit,
-    validation: Option<&Validation>,
-    price: Option<&ListPrice>,
-) -> Vec<String> {
+fn warnings(log: &RequestLog, fit: &Fit, validation: Option<&Validation>, price: Option<&ListPrice>) -> Vec<String> {
     let mut warnings = Vec::new();
     if fit.rows < FEW_ROWS {
         warnings.push(format!(
@@ -196,14 +165,10 @@ fn warnings(
         ));
     }
     match validation {
-        None => warnings.push(
-            "not checked: no held-out row of this model; record more traces or use --split hash"
-                .to_owned(),
-        ),
-        Some(validation) if validation.verdict == Verdict::Poor => warnings.push(format!(
-            "the fit is poor: {}; widen conclusions or sweep latency",
-            validation.reasons.join("; ")
-        )),
+        None => warnings
+            .push("not checked: no held-out row of this model; record more traces or use --split hash".to_owned()),
+        Some(validation) if validation.verdict == Verdict::Poor => warnings
+            .push(format!("the fit is poor: {}; widen conclusions or sweep latency", validation.reasons.join("; "))),
         Some(_) => {}
     }
     let tried = log.rows.kept + log.rows.censored;

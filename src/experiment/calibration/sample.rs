@@ -25,11 +25,7 @@ impl Sample {
 
     /// Quantiles (type 7) at rising probabilities of the sample in which each trace occurs `counts` times; `None` if
     /// that sample is empty.
-    pub(super) fn quantiles<const N: usize>(
-        &self,
-        ps: [f64; N],
-        counts: &[u32],
-    ) -> Option<[f64; N]> {
+    pub(super) fn quantiles<const N: usize>(&self, ps: [f64; N], counts: &[u32]) -> Option<[f64; N]> {
         let size = self.size(counts);
         if size == 0 {
             return None;
@@ -92,18 +88,12 @@ mod tests {
 
     #[test]
     fn counts_stand_for_copies() {
-        let values: Vec<(f64, u32)> = (0..40_u32)
-            .map(|i| (f64::from(i * 29 % 40), i % 4))
-            .collect();
-        let other: Vec<(f64, u32)> = (0..60_u32)
-            .map(|i| (f64::from(i * 13 % 60) * 0.7, i % 4))
-            .collect();
+        let values: Vec<(f64, u32)> = (0..40_u32).map(|i| (f64::from(i * 29 % 40), i % 4)).collect();
+        let other: Vec<(f64, u32)> = (0..60_u32).map(|i| (f64::from(i * 13 % 60) * 0.7, i % 4)).collect();
         let counts = [2, 0, 1, 3];
         let expand = |values: &[(f64, u32)]| {
-            let mut all: Vec<f64> = values
-                .iter()
-                .flat_map(|(value, trace)| vec![*value; counts[*trace as usize] as usize])
-                .collect();
+            let mut all: Vec<f64> =
+                values.iter().flat_map(|(value, trace)| vec![*value; counts[*trace as usize] as usize]).collect();
             all.sort_unstable_by(f64::total_cmp);
             all
         };
@@ -115,10 +105,7 @@ mod tests {
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{found} {expected}");
         }
-        assert_eq!(
-            sample.distance(&second, &counts),
-            Some(stats::ks_distance(&a, &b))
-        );
+        assert_eq!(sample.distance(&second, &counts), Some(stats::ks_distance(&a, &b)));
         assert_eq!(sample.quantiles([0.5], &[0; 4]), None);
     }
 }

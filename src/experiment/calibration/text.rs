@@ -36,11 +36,7 @@ pub(super) fn read_text(path: &Path, file: &str) -> Result<(String, String), Cal
     let gzip = bytes.starts_with(b"\x1f\x8b");
     let plain = if gzip { inflate(&bytes, file)? } else { bytes };
     if let Some((_, name)) = ARCHIVES.iter().find(|(magic, _)| plain.starts_with(magic)) {
-        return Err(CalibrationError::file(
-            file,
-            format!("this is a {name} file"),
-            "convert it to CSV, plain or gzip",
-        ));
+        return Err(CalibrationError::file(file, format!("this is a {name} file"), "convert it to CSV, plain or gzip"));
     }
     if plain.is_empty() {
         return Err(CalibrationError::file(
@@ -77,11 +73,7 @@ fn inflate(bytes: &[u8], file: &str) -> Result<Vec<u8>, CalibrationError> {
             } else {
                 format!("the gzip stream is damaged after {lines} whole lines: {why}")
             };
-            Err(CalibrationError::file(
-                file,
-                wrong,
-                "fetch the file again; `gzip -t` checks it",
-            ))
+            Err(CalibrationError::file(file, wrong, "fetch the file again; `gzip -t` checks it"))
         }
     }
 }

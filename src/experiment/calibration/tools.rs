@@ -68,11 +68,8 @@ pub struct ToolTimes {
 /// The tool times of a log, if it can tell them from human pauses and has some.
 pub fn tool_times(log: &RequestLog, cap_s: f64) -> Option<ToolTimes> {
     let gaps = log.tool_gaps.as_ref()?;
-    let choose = |whose| -> Vec<&ToolGap> {
-        gaps.iter()
-            .filter(|gap| gap.sub_agent == (whose == Whose::SubAgents))
-            .collect()
-    };
+    let choose =
+        |whose| -> Vec<&ToolGap> { gaps.iter().filter(|gap| gap.sub_agent == (whose == Whose::SubAgents)).collect() };
     let (subs, main) = (choose(Whose::SubAgents), choose(Whose::Main));
     let order = if subs.len() >= ENOUGH {
         [(Whose::SubAgents, subs), (Whose::Main, main)]
@@ -90,9 +87,7 @@ pub fn tool_times(log: &RequestLog, cap_s: f64) -> Option<ToolTimes> {
         whole_seconds,
         endpoint: EndpointSpec {
             base_s: 1.0,
-            noise: Law::Table {
-                quantiles: quantiles.into_iter().map(|s| digits(s, 4)).collect(),
-            },
+            noise: Law::Table { quantiles: quantiles.into_iter().map(|s| digits(s, 4)).collect() },
             ..EndpointSpec::default()
         },
     })

@@ -36,12 +36,7 @@ impl Judge {
             self.whole_limit(at(name), limit);
         }
         if e.burst_s <= 0.0 || e.burst_s > MOST {
-            self.bad(
-                at("burst_s"),
-                e.burst_s,
-                "must be above 0",
-                "60 holds a minute's rate",
-            );
+            self.bad(at("burst_s"), e.burst_s, "must be above 0", "60 holds a minute's rate");
         }
         self.count(at("max_output_tokens"), e.max_output_tokens, 100_000_000);
         self.probability(at("failure_probability"), e.failure_probability);
@@ -55,23 +50,12 @@ impl Judge {
             let tier_at = price.with("tiers").at(i);
             if tier.above_prompt_tokens <= above {
                 let wrong = "tiers must stand in rising order, above 0";
-                self.bad(
-                    tier_at.with("above_prompt_tokens"),
-                    tier.above_prompt_tokens,
-                    wrong,
-                    "sort them",
-                );
+                self.bad(tier_at.with("above_prompt_tokens"), tier.above_prompt_tokens, wrong, "sort them");
             }
             above = tier.above_prompt_tokens;
             self.rates(&tier_at.with("rates"), &tier.rates);
         }
-        self.within(
-            price.with("busy_usd_per_hour"),
-            e.price.busy_usd_per_hour,
-            0.0,
-            1e6,
-            "write dollars per hour",
-        );
+        self.within(price.with("busy_usd_per_hour"), e.price.busy_usd_per_hour, 0.0, 1e6, "write dollars per hour");
     }
 
     pub(super) fn rates(&mut self, at: &KeyPath, rates: &Rates) {
@@ -81,24 +65,14 @@ impl Judge {
             ("cache_write_usd_per_mtok", rates.cache_write_usd_per_mtok),
             ("output_usd_per_mtok", rates.output_usd_per_mtok),
         ] {
-            self.within(
-                at.with(name),
-                x,
-                0.0,
-                1e5,
-                "write dollars per million tokens",
-            );
+            self.within(at.with(name), x, 0.0, 1e5, "write dollars per million tokens");
         }
     }
 
     pub(super) fn roles(&mut self, s: &Scenario) {
         let names: Vec<&str> = s.endpoints.keys().map(String::as_str).collect();
         if names.is_empty() {
-            self.fault(
-                key("endpoints"),
-                "there is no endpoint",
-                "add a table [endpoints.worker]",
-            );
+            self.fault(key("endpoints"), "there is no endpoint", "add a table [endpoints.worker]");
         }
         if !s.roles.contains_key("default") {
             let mend = format!("write default = \"{}\"", names.first().unwrap_or(&"worker"));
@@ -115,16 +89,9 @@ impl Judge {
             }
         }
         for worker in s.worker_roles.keys() {
-            if !worker
-                .parse::<u32>()
-                .is_ok_and(|n| n < MOST_AGENTS && n.to_string() == *worker)
-            {
+            if !worker.parse::<u32>().is_ok_and(|n| n < MOST_AGENTS && n.to_string() == *worker) {
                 let mend = "write a worker's number, from 0";
-                self.fault(
-                    key("worker_roles").with(worker),
-                    "is no number of a worker",
-                    mend,
-                );
+                self.fault(key("worker_roles").with(worker), "is no number of a worker", mend);
             }
         }
         for (table, roles) in [("roles", &s.roles), ("worker_roles", &s.worker_roles)] {
@@ -134,12 +101,7 @@ impl Judge {
                         Some(near) => format!("did you mean \"{near}\"?"),
                         None => format!("known: {}", names.join(", ")),
                     };
-                    self.bad(
-                        key(table).with(role),
-                        format!("\"{endpoint}\""),
-                        "there is no such endpoint",
-                        &mend,
-                    );
+                    self.bad(key(table).with(role), format!("\"{endpoint}\""), "there is no such endpoint", &mend);
                 }
             }
         }

@@ -57,11 +57,7 @@ impl Judge {
     fn fault(&mut self, key: KeyPath, wrong: impl Into<String>, mend: impl Into<String>) {
         let fault = Fault::new(key, wrong, mend);
         // What is no number is told once.
-        if !self
-            .faults
-            .iter()
-            .any(|f| f.key.overlaps(&fault.key) && f.value == "nan")
-        {
+        if !self.faults.iter().any(|f| f.key.overlaps(&fault.key) && f.value == "nan") {
             self.faults.push(fault);
         }
     }
@@ -76,11 +72,9 @@ impl Judge {
     fn finite(&mut self, scenario: &Scenario) {
         match toml::Value::try_from(scenario) {
             Ok(tree) => self.finite_in(&tree, &KeyPath::default()),
-            Err(e) => self.fault(
-                KeyPath::default(),
-                format!("cannot be written as TOML ({e})"),
-                "use numbers below 2^63",
-            ),
+            Err(e) => {
+                self.fault(KeyPath::default(), format!("cannot be written as TOML ({e})"), "use numbers below 2^63")
+            }
         }
     }
 
@@ -113,12 +107,7 @@ impl Judge {
 
     fn probability(&mut self, key: KeyPath, x: f64) {
         if !(0.0..=1.0).contains(&x) {
-            self.bad(
-                key,
-                x,
-                "must be between 0 and 1",
-                "write a probability or share",
-            );
+            self.bad(key, x, "must be between 0 and 1", "write a probability or share");
         }
     }
 
@@ -127,13 +116,7 @@ impl Judge {
     }
 
     fn count(&mut self, key: KeyPath, n: u32, high: u32) {
-        self.within(
-            key,
-            n.into(),
-            1.0,
-            high.into(),
-            "write a whole number in that range",
-        );
+        self.within(key, n.into(), 1.0, high.into(), "write a whole number in that range");
     }
 
     fn whole_limit(&mut self, key: KeyPath, limit: Limit) {
@@ -192,11 +175,7 @@ impl Judge {
         }
         self.name(key("name"), &s.name, "a name");
         if s.question.trim().is_empty() {
-            self.fault(
-                key("question"),
-                "is empty",
-                "state the question in a sentence",
-            );
+            self.fault(key("question"), "is empty", "state the question in a sentence");
         }
         self.count(key("replications"), s.replications, MOST_REPLICATIONS);
         if let Some(n) = s.full_replications {
@@ -204,11 +183,7 @@ impl Judge {
         }
         self.count(key("tasks"), s.tasks, 1_000_000);
         if s.agents.is_empty() {
-            self.fault(
-                key("agents"),
-                "lists no team size",
-                "write agents = [1, 2, 4]",
-            );
+            self.fault(key("agents"), "lists no team size", "write agents = [1, 2, 4]");
         }
         for (i, &n) in s.agents.iter().enumerate() {
             self.count(key("agents").at(i), n, MOST_AGENTS);
@@ -217,72 +192,37 @@ impl Judge {
     }
 
     fn sigma(&mut self, key: KeyPath, x: f64) {
-        self.within(
-            key,
-            x,
-            0.0,
-            10.0,
-            "write the deviation of a logarithm; 0 for none",
-        );
+        self.within(key, x, 0.0, 10.0, "write the deviation of a logarithm; 0 for none");
     }
 
     fn measurement(&mut self, s: &Scenario) {
         if let Some(m) = &s.measure {
             if m.warmup >= m.stop_after {
                 let wrong = "must be below stop_after";
-                self.bad(
-                    key("measure.warmup"),
-                    m.warmup,
-                    wrong,
-                    "measure longer or warm up less",
-                );
+                self.bad(key("measure.warmup"), m.warmup, wrong, "measure longer or warm up less");
             }
             if let Some(full) = m.full_stop_after
                 && full <= m.warmup
             {
-                self.bad(
-                    key("measure.full_stop_after"),
-                    full,
-                    "must be above warmup",
-                    "measure longer",
-                );
+                self.bad(key("measure.full_stop_after"), full, "must be above warmup", "measure longer");
             }
         }
         if let Some(worker) = s.watch_worker
             && s.agents.iter().all(|&n| worker >= n)
         {
-            self.bad(
-                key("watch_worker"),
-                worker,
-                "no team is that large",
-                "workers are numbered from 0",
-            );
+            self.bad(key("watch_worker"), worker, "no team is that large", "workers are numbered from 0");
         }
         for (i, e) in s.expect.iter().enumerate() {
             let at = |name: &str| key("expect").at(i).with(name);
             if !s.policies.contains(&e.policy) {
                 let mend = format!("known: {}", s.policies.join(", "));
-                self.bad(
-                    at("policy"),
-                    format!("\"{}\"", e.policy),
-                    "is not among the policies",
-                    &mend,
-                );
+                self.bad(at("policy"), format!("\"{}\"", e.policy), "is not among the policies", &mend);
             }
             if !s.agents.contains(&e.agents) {
-                self.bad(
-                    at("agents"),
-                    e.agents,
-                    "is not among the team sizes",
-                    "add it to agents",
-                );
+                self.bad(at("agents"), e.agents, "is not among the team sizes", "add it to agents");
             }
             if e.metric.is_empty() {
-                self.fault(
-                    at("metric"),
-                    "is empty",
-                    "`delm-sim list` shows the metrics",
-                );
+                self.fault(at("metric"), "is empty", "`delm-sim list` shows the metrics");
             }
             self.amount(at("relative"), e.relative);
             self.amount(at("absolute"), e.absolute);
@@ -292,9 +232,7 @@ impl Judge {
     fn sources(&mut self, s: &Scenario) {
         for (path, note) in &s.sources {
             let at = key("sources").with(path);
-            let endpoint = path
-                .strip_prefix("endpoints.")
-                .map(|p| p.split('.').next().unwrap_or_default());
+            let endpoint = path.strip_prefix("endpoints.").map(|p| p.split('.').next().unwrap_or_default());
             let absent = endpoint.is_some_and(|e| e != "*" && !s.endpoints.contains_key(e));
             if absent || !is_source_key(path) {
                 let mend = "`delm-sim params` lists the paths; a table's path covers its keys";

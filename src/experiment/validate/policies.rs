@@ -11,22 +11,14 @@ use std::sync::Arc;
 impl Judge {
     pub(super) fn policies(&mut self, s: &Scenario) {
         if s.policies.is_empty() {
-            self.fault(
-                key("policies"),
-                "lists no policy",
-                "`delm-sim list` shows all",
-            );
+            self.fault(key("policies"), "lists no policy", "`delm-sim list` shows all");
         }
         self.distinct(&key("policies"), &s.policies);
         let search = matches!(s.workload, WorkloadSpec::Search(_));
         for (i, name) in s.policies.iter().enumerate() {
             let key = key("policies").at(i);
             match catalog::entry(s.base_of(name)) {
-                None => self.fault(
-                    key,
-                    catalog::unknown(s.base_of(name)),
-                    "`delm-sim list` shows all",
-                ),
+                None => self.fault(key, catalog::unknown(s.base_of(name)), "`delm-sim list` shows all"),
                 Some(entry) if !(if search { entry.search } else { entry.divide }) => {
                     let kind = if search { "search" } else { "divide" };
                     let fit: Vec<&str> = catalog::ENTRIES
@@ -68,24 +60,11 @@ impl Judge {
         for (name, protocol) in &s.protocol {
             let path = key("protocol").with(name);
             if catalog::entry(s.base_of(name)).is_none() {
-                self.fault(
-                    path.clone(),
-                    catalog::unknown(name),
-                    "name a policy of this scenario",
-                );
+                self.fault(path.clone(), catalog::unknown(name), "name a policy of this scenario");
             }
-            for (factor, x) in [
-                ("quality", protocol.quality),
-                ("cost", protocol.cost),
-                ("latency", protocol.latency),
-            ] {
+            for (factor, x) in [("quality", protocol.quality), ("cost", protocol.cost), ("latency", protocol.latency)] {
                 if x <= 0.0 || x > 1e6 {
-                    self.bad(
-                        path.with(factor),
-                        x,
-                        "must be above 0",
-                        "1 means no difference",
-                    );
+                    self.bad(path.with(factor), x, "must be above 0", "1 means no difference");
                 }
             }
         }
@@ -103,10 +82,7 @@ impl Judge {
     /// The resolved settings of a policy; a fault stands under the key that set the value.
     pub(super) fn settings(&mut self, s: &Scenario, policy: &str) {
         let at = |setting: &str| {
-            let own = s
-                .policy
-                .get(policy)
-                .is_some_and(|t| t.contains_key(setting));
+            let own = s.policy.get(policy).is_some_and(|t| t.contains_key(setting));
             if !own && s.all_policies.contains_key(setting) {
                 key("all_policies").with(setting)
             } else {
@@ -163,20 +139,11 @@ impl Judge {
             && window < least
         {
             let wrong = format!("is below instructions, task and digest together ({least} tokens)");
-            self.bad(
-                at("window_tokens"),
-                window,
-                &wrong,
-                "widen the window or shorten them",
-            );
+            self.bad(at("window_tokens"), window, &wrong, "widen the window or shorten them");
         }
         if set.store == Store::Relay && set.control != Control::Lead {
             let wrong = "a relay needs a lead";
-            self.fault(
-                at("store"),
-                wrong,
-                "write control = \"lead\", or another store",
-            );
+            self.fault(at("store"), wrong, "write control = \"lead\", or another store");
         }
     }
 }

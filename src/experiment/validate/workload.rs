@@ -21,61 +21,30 @@ impl Judge {
             Success::Beta { a, b } => {
                 for (name, x) in [("a", a), ("b", b)] {
                     if x <= 0.0 || x > 1e6 {
-                        self.bad(
-                            success("beta", name),
-                            x,
-                            "must be above 0",
-                            "write a shape of a Beta law",
-                        );
+                        self.bad(success("beta", name), x, "must be above 0", "write a shape of a Beta law");
                     }
                 }
             }
             Success::HypothesisCount { mu, sigma } => {
                 let place = |name| success("hypothesis-count", name);
                 self.within(place("mu"), mu, -50.0, 50.0, "write the mean of ln(H/K)");
-                self.within(
-                    place("sigma"),
-                    sigma,
-                    0.0,
-                    50.0,
-                    "write the deviation of ln(H/K)",
-                );
+                self.within(place("sigma"), sigma, 0.0, 50.0, "write the deviation of ln(H/K)");
             }
             Success::Fixed { p } => self.probability(success("fixed", "p"), p),
             Success::Weights { wrong, solution } => {
                 let place = |name| success("weights", name);
-                self.within(
-                    place("wrong"),
-                    wrong.into(),
-                    0.0,
-                    1e6,
-                    "write fewer hypotheses",
-                );
+                self.within(place("wrong"), wrong.into(), 0.0, 1e6, "write fewer hypotheses");
                 self.amount(place("solution"), solution);
                 if wrong == 0 && solution == 0.0 {
-                    self.fault(
-                        at("success"),
-                        "leaves nothing to try",
-                        "give the solution a weight",
-                    );
+                    self.fault(at("success"), "leaves nothing to try", "give the solution a weight");
                 }
             }
         }
         if w.attraction_exponent != 0.0 && !matches!(w.success, Success::Weights { .. }) {
             let mend = "write success = { weights = .. }, or leave it out";
-            self.fault(
-                at("attraction_exponent"),
-                "acts only with stated weights",
-                mend,
-            );
+            self.fault(at("attraction_exponent"), "acts only with stated weights", mend);
         }
-        self.within(
-            at("attraction_exponent"),
-            w.attraction_exponent,
-            0.0,
-            20.0,
-            "write an exponent",
-        );
+        self.within(at("attraction_exponent"), w.attraction_exponent, 0.0, 20.0, "write an exponent");
         for (name, n) in [
             ("hypotheses_per_budget", w.hypotheses_per_budget),
             ("hypotheses_per_delegation", w.hypotheses_per_delegation),
@@ -108,20 +77,8 @@ impl Judge {
         self.sigma(at("size_sigma"), w.size_sigma);
         self.sigma(at("line_sigma"), w.line_sigma);
         self.amount(at("tokens_per_detail"), w.tokens_per_detail);
-        self.within(
-            at("note_tokens"),
-            w.note_tokens.into(),
-            0.0,
-            1e8,
-            "write tokens",
-        );
-        self.within(
-            at("patch_note_tokens"),
-            w.patch_note_tokens.into(),
-            0.0,
-            1e8,
-            "write tokens",
-        );
+        self.within(at("note_tokens"), w.note_tokens.into(), 0.0, 1e8, "write tokens");
+        self.within(at("patch_note_tokens"), w.patch_note_tokens.into(), 0.0, 1e8, "write tokens");
     }
 
     pub(super) fn divide(&mut self, w: &DivideSpec) {
@@ -140,12 +97,7 @@ impl Judge {
         }
         for (name, law) in [("subtasks", &w.subtasks), ("second_wave", &w.second_wave)] {
             if law.mean() > MOST_SUBTASKS {
-                self.bad(
-                    at(name),
-                    law.mean(),
-                    "must not be above 1e8 on average",
-                    "write fewer",
-                );
+                self.bad(at(name), law.mean(), "must not be above 1e8 on average", "write fewer");
             }
         }
         for (name, x) in [
@@ -156,13 +108,7 @@ impl Judge {
         ] {
             self.probability(at(name), x);
         }
-        self.within(
-            at("facts_needed"),
-            w.facts_needed.into(),
-            0.0,
-            64.0,
-            "at most 64 details are told apart",
-        );
+        self.within(at("facts_needed"), w.facts_needed.into(), 0.0, 64.0, "at most 64 details are told apart");
         self.within(at("fan_in"), w.fan_in.into(), 0.0, 1e6, "write fewer");
         self.sigma(at("subtask_sigma"), w.subtask_sigma);
         self.amount(at("retention_ktokens"), w.retention_ktokens);
@@ -176,11 +122,7 @@ impl Judge {
         let at = key("workload.divide.dependencies");
         let (Law::Constant(first), Law::Constant(second)) = (&w.subtasks, &w.second_wave) else {
             let wrong = "explicit dependencies need a fixed number of subtasks";
-            return self.fault(
-                at,
-                wrong,
-                "write subtasks and second_wave as { constant = .. }",
-            );
+            return self.fault(at, wrong, "write subtasks and second_wave as { constant = .. }");
         };
         let count = (libm::round(*first).max(1.0) + libm::round(second.max(0.0))) as u32;
         let mut sound = true;
@@ -188,16 +130,8 @@ impl Judge {
             for (j, &subtask) in pair.iter().enumerate() {
                 if subtask >= count {
                     sound = false;
-                    let wrong = format!(
-                        "there are {count} subtasks, numbered 0 to {}",
-                        count.saturating_sub(1)
-                    );
-                    self.bad(
-                        at.at(i).at(j),
-                        subtask,
-                        &wrong,
-                        "name one of them, or raise subtasks",
-                    );
+                    let wrong = format!("there are {count} subtasks, numbered 0 to {}", count.saturating_sub(1));
+                    self.bad(at.at(i).at(j), subtask, &wrong, "name one of them, or raise subtasks");
                 }
             }
         }
@@ -226,20 +160,8 @@ impl Judge {
         ] {
             self.probability(key("sharing").with(name), x);
         }
-        self.within(
-            key("sharing.fact_gain"),
-            c.fact_gain,
-            0.0,
-            1e3,
-            "write a share",
-        );
-        self.within(
-            key("sharing.distraction_per_ktoken"),
-            c.distraction_per_ktoken,
-            0.0,
-            1e3,
-            "write a share",
-        );
+        self.within(key("sharing.fact_gain"), c.fact_gain, 0.0, 1e3, "write a share");
+        self.within(key("sharing.distraction_per_ktoken"), c.distraction_per_ktoken, 0.0, 1e3, "write a share");
         let z = &s.sizes;
         for (name, law) in [
             ("plan_tokens", &z.plan_tokens),
@@ -281,10 +203,7 @@ fn cycle(dependencies: &[[u32; 2]], count: u32) -> Option<Vec<u32>> {
                     path.push((on, 0));
                 }
                 1 => {
-                    let from = path
-                        .iter()
-                        .position(|(s, _)| *s == on)
-                        .expect("on the path");
+                    let from = path.iter().position(|(s, _)| *s == on).expect("on the path");
                     let mut cycle: Vec<u32> = path[from..].iter().map(|(s, _)| *s).collect();
                     cycle.push(on);
                     return Some(cycle);
