@@ -69,10 +69,7 @@ impl Hold for Ours {
     fn run(&mut self, events: u64) {
         for _ in 0..events {
             let (now, payload) = self.calendar.pop().expect("the population is constant");
-            self.calendar.schedule(
-                now + Span::from_nanos(self.offsets.draw()),
-                black_box(payload),
-            );
+            self.calendar.schedule(now + Span::from_nanos(self.offsets.draw()), black_box(payload));
         }
     }
 }
@@ -86,14 +83,8 @@ struct Std {
 impl Std {
     fn new(pending: usize) -> Self {
         let mut offsets = Offsets::new();
-        let heap = (0..pending as u64)
-            .map(|i| Reverse(((offsets.draw(), i), i)))
-            .collect();
-        Self {
-            heap,
-            sequence: pending as u64,
-            offsets,
-        }
+        let heap = (0..pending as u64).map(|i| Reverse(((offsets.draw(), i), i))).collect();
+        Self { heap, sequence: pending as u64, offsets }
     }
 }
 
@@ -101,10 +92,7 @@ impl Hold for Std {
     fn run(&mut self, events: u64) {
         for _ in 0..events {
             let Reverse(((now, _), payload)) = self.heap.pop().expect("the population is constant");
-            self.heap.push(Reverse((
-                (now + self.offsets.draw(), self.sequence),
-                black_box(payload),
-            )));
+            self.heap.push(Reverse(((now + self.offsets.draw(), self.sequence), black_box(payload))));
             self.sequence += 1;
         }
     }
@@ -142,9 +130,7 @@ impl Desque {
         let times: Vec<u64> = (0..pending).map(|_| offsets.draw()).collect();
         let mut simulation = Simulation::new(State { offsets, left: 0 }, 0);
         for (i, time) in times.into_iter().enumerate() {
-            simulation
-                .schedule(Payload(i as u64), time)
-                .expect("no time lies before 0");
+            simulation.schedule(Payload(i as u64), time).expect("no time lies before 0");
         }
         Self(simulation)
     }

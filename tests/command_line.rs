@@ -10,18 +10,9 @@ struct Done {
 }
 
 fn delm_sim(folder: &Path, args: &[&str]) -> Done {
-    let output = Command::cargo_bin("delm-sim")
-        .unwrap()
-        .args(args)
-        .current_dir(folder)
-        .output()
-        .unwrap();
+    let output = Command::cargo_bin("delm-sim").unwrap().args(args).current_dir(folder).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Done {
-        code: output.status.code().unwrap(),
-        out: text(output.stdout),
-        err: text(output.stderr),
-    }
+    Done { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 fn folder() -> tempfile::TempDir {
@@ -36,54 +27,29 @@ fn is_empty(folder: &Path) -> bool {
 fn usage_and_configuration_errors_exit_with_2_name_the_culprit_and_leave_nothing() {
     let cases: &[(&[&str], &[&str])] = &[
         (&["frobnicate"], &["frobnicate"]),
-        (
-            &["compare", "nowhere.toml"],
-            &["nowhere.toml: no such file"],
-        ),
+        (&["compare", "nowhere.toml"], &["nowhere.toml: no such file"]),
         (&["run"], &["SCENARIO"]),
         (&["run", "nowhere.toml", "swe-verified"], &["nowhere.toml"]),
         (&["compare", "--agents", "0"], &["--agents", "'0'"]),
         (&["compare", "--agents", "-3"], &["--agents", "'-3'"]),
         (&["compare", "--agents", "1,x"], &["--agents", "'x'"]),
-        (
-            &["compare", "--agents", "1000000000000"],
-            &["--agents", "'1000000000000'"],
-        ),
-        (
-            &["compare", "--replications", "0"],
-            &["--replications", "'0'"],
-        ),
+        (&["compare", "--agents", "1000000000000"], &["--agents", "'1000000000000'"]),
+        (&["compare", "--replications", "0"], &["--replications", "'0'"]),
         (&["compare", "--seed", "-1"], &["--seed", "'-1'"]),
         (&["compare", "--jobs", "0"], &["--jobs", "'0'"]),
-        (
-            &["compare", "--policy", "nonsense"],
-            &["--policy", "nonsense", "known:"],
-        ),
-        (
-            &["compare", "--baseline", "nonsense"],
-            &["--baseline", "nonsense"],
-        ),
-        (
-            &["compare", "--set", "no.such.key=1"],
-            &["--set", "unknown key"],
-        ),
+        (&["compare", "--policy", "nonsense"], &["--policy", "nonsense", "known:"]),
+        (&["compare", "--baseline", "nonsense"], &["--baseline", "nonsense"]),
+        (&["compare", "--set", "no.such.key=1"], &["--set", "unknown key"]),
         (&["compare", "--format", "xml"], &["--format", "xml"]),
         (&["params", "--set", "agents"], &["--set", "no `=`"]),
         (&["reproduce", "nowhere"], &["manifest.json"]),
-        (
-            &["init", "x.toml", "--from", "y"],
-            &["--from y", "swe-verified"],
-        ),
+        (&["init", "x.toml", "--from", "y"], &["--from y", "swe-verified"]),
     ];
     for (args, fragments) in cases {
         let folder = folder();
         let done = delm_sim(folder.path(), args);
         assert_eq!(done.code, 2, "{args:?}: {}", done.err);
-        assert!(
-            fragments.iter().all(|f| done.err.contains(f)),
-            "{args:?}: {}",
-            done.err
-        );
+        assert!(fragments.iter().all(|f| done.err.contains(f)), "{args:?}: {}", done.err);
         assert!(done.out.is_empty() && is_empty(folder.path()), "{args:?}");
     }
 }
@@ -92,18 +58,9 @@ fn usage_and_configuration_errors_exit_with_2_name_the_culprit_and_leave_nothing
 fn params_says_where_each_number_is_from() {
     let folder = folder();
     for format in ["table", "json", "csv", "md"] {
-        let done = delm_sim(
-            folder.path(),
-            &["params", "swe-verified", "--format", format],
-        );
+        let done = delm_sim(folder.path(), &["params", "swe-verified", "--format", format]);
         assert_eq!(done.code, 0, "{}", done.err);
-        for word in [
-            "published",
-            "fitted",
-            "assumed",
-            "design",
-            "sharing.respect",
-        ] {
+        for word in ["published", "fitted", "assumed", "design", "sharing.respect"] {
             assert!(done.out.contains(word), "{format}: {word}");
         }
         assert!(!done.out.contains('\u{1b}'), "no colours in a pipe");
@@ -122,11 +79,7 @@ fn init_writes_a_scenario_that_loads_and_replaces_nothing() {
     std::fs::write(folder.path().join("mine.toml"), "mine").unwrap();
     let done = delm_sim(folder.path(), &["init", "mine.toml"]);
     assert_eq!(done.code, 2);
-    assert!(
-        done.err.contains("mine.toml: exists already"),
-        "{}",
-        done.err
-    );
+    assert!(done.err.contains("mine.toml: exists already"), "{}", done.err);
     let text = std::fs::read_to_string(folder.path().join("mine.toml")).unwrap();
     assert_eq!(text, "mine");
 }
@@ -135,12 +88,7 @@ fn init_writes_a_scenario_that_loads_and_replaces_nothing() {
 fn list_schema_and_completions_print_what_they_promise() {
     let folder = folder();
     let list = delm_sim(folder.path(), &["list"]).out;
-    for word in [
-        "swe-verified",
-        "multi-doc-qa",
-        "delm-solvers",
-        "search, divide",
-    ] {
+    for word in ["swe-verified", "multi-doc-qa", "delm-solvers", "search, divide"] {
         assert!(list.contains(word), "{word}");
     }
     for of in ["scenario", "preset", "settings"] {
@@ -157,23 +105,10 @@ fn list_schema_and_completions_print_what_they_promise() {
 #[test]
 fn every_command_has_help() {
     let folder = folder();
-    let commands = [
-        "run",
-        "compare",
-        "params",
-        "calibrate",
-        "reproduce",
-        "schema",
-        "init",
-        "list",
-        "completions",
-    ];
+    let commands = ["run", "compare", "params", "calibrate", "reproduce", "schema", "init", "list", "completions"];
     for command in commands {
         let done = delm_sim(folder.path(), &[command, "--help"]);
-        assert!(
-            done.code == 0 && done.out.contains("Usage: delm-sim"),
-            "{command}"
-        );
+        assert!(done.code == 0 && done.out.contains("Usage: delm-sim"), "{command}");
     }
 }
 

@@ -51,19 +51,13 @@ impl Pair {
 
     fn cancel(&mut self, number: usize) {
         let (at, id) = self.history[number];
-        let expected = self
-            .reference
-            .remove(&(at, number as u64))
-            .map(|_| number as u64);
+        let expected = self.reference.remove(&(at, number as u64)).map(|_| number as u64);
         assert_eq!(self.calendar.cancel(id), expected);
         self.agree();
     }
 
     fn pop(&mut self) -> Option<u64> {
-        let expected = self
-            .reference
-            .pop_first()
-            .map(|((at, number), _)| (at, number));
+        let expected = self.reference.pop_first().map(|((at, number), _)| (at, number));
         let got = self.calendar.pop();
         assert_eq!(got, expected);
         if let Some((at, _)) = got {
@@ -76,10 +70,7 @@ impl Pair {
     fn agree(&self) {
         assert_eq!(self.calendar.len(), self.reference.len());
         assert_eq!(self.calendar.is_empty(), self.reference.is_empty());
-        assert_eq!(
-            self.calendar.peek_time(),
-            self.reference.keys().next().map(|key| key.0)
-        );
+        assert_eq!(self.calendar.peek_time(), self.reference.keys().next().map(|key| key.0));
     }
 }
 
@@ -114,11 +105,7 @@ fn large_populations_agree_with_a_sorted_map() {
     let ranges: [fn(u64) -> u64; 5] = [
         |x| x % 1_000_000,
         |x| {
-            if x % 50 == 0 {
-                x % 1_000_000_000_000
-            } else {
-                x % 1000
-            }
+            if x % 50 == 0 { x % 1_000_000_000_000 } else { x % 1000 }
         },
         |x| 1 << (x % 50),
         |x| x % 3,
@@ -173,22 +160,12 @@ fn a_single_server_queue_meets_theory() {
     }
     use Step::{Arrival, Departure};
 
-    let (arrivals, services) = (
-        Law::Exponential { mean: 1.0 },
-        Law::Exponential { mean: 0.5 },
-    );
+    let (arrivals, services) = (Law::Exponential { mean: 1.0 }, Law::Exponential { mean: 0.5 });
     let means: Vec<f64> = (0..10)
         .map(|replication| {
             let key = Key::new(5, replication);
             let draw = |law: &Law, purpose, entity| {
-                Span::from_secs_f64(law.sample(
-                    &key.draws(Address {
-                        purpose,
-                        entity,
-                        ..Address::default()
-                    }),
-                    0,
-                ))
+                Span::from_secs_f64(law.sample(&key.draws(Address { purpose, entity, ..Address::default() }), 0))
             };
             let mut calendar = Calendar::new();
             let mut servers = Servers::new(Some(1));
@@ -213,8 +190,5 @@ fn a_single_server_queue_meets_theory() {
         })
         .collect();
     let summary = Summary::of(&means);
-    assert!(
-        (summary.mean - 1.0).abs() < 2.0 * (summary.ci_high - summary.mean),
-        "mean number in system {summary:?}"
-    );
+    assert!((summary.mean - 1.0).abs() < 2.0 * (summary.ci_high - summary.mean), "mean number in system {summary:?}");
 }

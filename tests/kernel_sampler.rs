@@ -6,12 +6,7 @@ use delm_sim::stats::{Summary, student_t_quantile};
 use rand::Rng;
 
 fn address(entity: u64) -> Address {
-    Address {
-        purpose: 3,
-        entity,
-        attempt: 1,
-        step: 9,
-    }
+    Address { purpose: 3, entity, attempt: 1, step: 9 }
 }
 
 fn laws() -> Vec<(&'static str, Law)> {
@@ -19,69 +14,22 @@ fn laws() -> Vec<(&'static str, Law)> {
     vec![
         ("constant", Law::Constant(2.5)),
         ("exponential", Law::Exponential { mean: 2.0 }),
-        (
-            "erlang",
-            Law::Erlang {
-                shape: 4,
-                mean: 2.0,
-            },
-        ),
-        (
-            "gamma",
-            Law::Gamma {
-                shape: 2.5,
-                mean: 3.0,
-            },
-        ),
-        (
-            "gamma, shape below one",
-            Law::Gamma {
-                shape: 0.3,
-                mean: 3.0,
-            },
-        ),
-        (
-            "lognormal",
-            Law::Lognormal {
-                mean: 5.0,
-                sigma: 0.8,
-            },
-        ),
+        ("erlang", Law::Erlang { shape: 4, mean: 2.0 }),
+        ("gamma", Law::Gamma { shape: 2.5, mean: 3.0 }),
+        ("gamma, shape below one", Law::Gamma { shape: 0.3, mean: 3.0 }),
+        ("lognormal", Law::Lognormal { mean: 5.0, sigma: 0.8 }),
         ("beta", Law::Beta { a: 2.0, b: 5.0 }),
         ("beta, tiny shapes", Law::Beta { a: 0.01, b: 0.02 }),
-        (
-            "pareto",
-            Law::Pareto {
-                alpha: 3.5,
-                mean: 2.0,
-            },
-        ),
-        (
-            "uniform",
-            Law::Uniform {
-                low: 1.0,
-                high: 4.0,
-            },
-        ),
-        (
-            "table",
-            Law::Table {
-                quantiles: vec![0.0, 1.0, 1.0, 10.0],
-            },
-        ),
+        ("pareto", Law::Pareto { alpha: 3.5, mean: 2.0 }),
+        ("uniform", Law::Uniform { low: 1.0, high: 4.0 }),
+        ("table", Law::Table { quantiles: vec![0.0, 1.0, 1.0, 10.0] }),
         (
             "mixture",
             Law::Mixture {
                 parts: vec![
                     part(3.0, Law::Exponential { mean: 1.0 }),
                     part(0.0, Law::Constant(1e9)),
-                    part(
-                        1.0,
-                        Law::Gamma {
-                            shape: 2.0,
-                            mean: 9.0,
-                        },
-                    ),
+                    part(1.0, Law::Gamma { shape: 2.0, mean: 9.0 }),
                 ],
             },
         ),
@@ -92,16 +40,10 @@ fn laws() -> Vec<(&'static str, Law)> {
 #[test]
 fn draws_and_samples_keep_their_bits() {
     let draws = Key::new(42, 7).draws(address(0x0123_4567_89ab_cdef));
-    let mut lines: Vec<String> = (0..8)
-        .map(|lane| format!("lane {lane}: {:016x}", draws.bits(lane)))
-        .collect();
+    let mut lines: Vec<String> = (0..8).map(|lane| format!("lane {lane}: {:016x}", draws.bits(lane))).collect();
     lines.push(format!("uniform: {:016x}", draws.uniform(2).to_bits()));
     let mut substream = draws.substream(5);
-    lines.push(format!(
-        "substream: {:016x} {:016x}",
-        substream.next_u64(),
-        substream.uniform().to_bits()
-    ));
+    lines.push(format!("substream: {:016x} {:016x}", substream.next_u64(), substream.uniform().to_bits()));
     for (name, law) in laws() {
         let bits = [0, 6].map(|lane| format!("{:016x}", law.sample(&draws, lane).to_bits()));
         lines.push(format!("{name}: {}", bits.join(" ")));
@@ -140,20 +82,12 @@ fn means_are_met_within_their_intervals() {
     let key = Key::new(1, 0);
     for (name, law) in laws() {
         law.validate().unwrap();
-        let sample: Vec<f64> = (0..VARIATES)
-            .map(|entity| law.sample(&key.draws(address(entity)), 1))
-            .collect();
+        let sample: Vec<f64> = (0..VARIATES).map(|entity| law.sample(&key.draws(address(entity)), 1)).collect();
         assert!(sample.iter().all(|x| x.is_finite() && *x >= 0.0), "{name}");
         let summary = Summary::of(&sample);
         // One false alarm in 10^5 under normality, for a fixed seed either never or always.
-        let half = student_t_quantile(1.0 - 0.5e-5, (VARIATES - 1) as f64) * summary.sd
-            / (VARIATES as f64).sqrt();
-        assert!(
-            (summary.mean - law.mean()).abs() <= half,
-            "{name}: {} is not {}",
-            summary.mean,
-            law.mean()
-        );
+        let half = student_t_quantile(1.0 - 0.5e-5, (VARIATES - 1) as f64) * summary.sd / (VARIATES as f64).sqrt();
+        assert!((summary.mean - law.mean()).abs() <= half, "{name}: {} is not {}", summary.mean, law.mean());
     }
 }
 
@@ -161,59 +95,28 @@ fn means_are_met_within_their_intervals() {
 fn spreads_are_those_of_the_laws() {
     let key = Key::new(2, 0);
     let sd = |law: &Law| {
-        let sample: Vec<f64> = (0..20_000)
-            .map(|entity| law.sample(&key.draws(address(entity)), 0))
-            .collect();
+        let sample: Vec<f64> = (0..20_000).map(|entity| law.sample(&key.draws(address(entity)), 0)).collect();
         Summary::of(&sample).sd
     };
     let near = |got: f64, expected: f64| {
-        assert!(
-            (got / expected - 1.0).abs() < 0.05,
-            "{got} is not near {expected}"
-        );
+        assert!((got / expected - 1.0).abs() < 0.05, "{got} is not near {expected}");
     };
-    near(
-        sd(&Law::Erlang {
-            shape: 4,
-            mean: 2.0,
-        }),
-        1.0,
-    );
-    near(
-        sd(&Law::Gamma {
-            shape: 0.5,
-            mean: 1.0,
-        }),
-        2.0_f64.sqrt(),
-    );
-    near(
-        sd(&Law::Beta { a: 2.0, b: 5.0 }),
-        (10.0_f64 / (49.0 * 8.0)).sqrt(),
-    );
-    near(
-        sd(&Law::Lognormal {
-            mean: 1.0,
-            sigma: 0.5,
-        }),
-        (libm::exp(0.25) - 1.0).sqrt(),
-    );
+    near(sd(&Law::Erlang { shape: 4, mean: 2.0 }), 1.0);
+    near(sd(&Law::Gamma { shape: 0.5, mean: 1.0 }), 2.0_f64.sqrt());
+    near(sd(&Law::Beta { a: 2.0, b: 5.0 }), (10.0_f64 / (49.0 * 8.0)).sqrt());
+    near(sd(&Law::Lognormal { mean: 1.0, sigma: 0.5 }), (libm::exp(0.25) - 1.0).sqrt());
 }
 
 #[test]
 fn lanes_are_uniform_and_uncorrelated() {
     const BLOCKS: u64 = 4_000;
     let key = Key::new(3, 0);
-    let draws: Vec<_> = (0..BLOCKS)
-        .map(|entity| key.draws(address(entity)))
-        .collect();
+    let draws: Vec<_> = (0..BLOCKS).map(|entity| key.draws(address(entity))).collect();
     for lane in 0..8 {
         let mean = draws.iter().map(|d| d.uniform(lane)).sum::<f64>() / BLOCKS as f64;
         let next = (lane + 1) % 8;
-        let covariance = draws
-            .iter()
-            .map(|d| (d.uniform(lane) - 0.5) * (d.uniform(next) - 0.5))
-            .sum::<f64>()
-            / BLOCKS as f64;
+        let covariance =
+            draws.iter().map(|d| (d.uniform(lane) - 0.5) * (d.uniform(next) - 0.5)).sum::<f64>() / BLOCKS as f64;
         // Five standard errors: sd 1/sqrt(12) of a uniform, 1/12 of a product of two.
         assert!((mean - 0.5).abs() < 5.0 / (12.0 * BLOCKS as f64).sqrt());
         assert!(covariance.abs() < 5.0 / 12.0 / (BLOCKS as f64).sqrt());
@@ -222,20 +125,7 @@ fn lanes_are_uniform_and_uncorrelated() {
 
 #[test]
 fn the_normal_quantile_inverts_the_distribution_function() {
-    for p in [
-        1e-300,
-        1e-20,
-        1e-5,
-        0.01,
-        0.074,
-        0.076,
-        0.3,
-        0.5,
-        0.6,
-        0.925,
-        0.99,
-        1.0 - 1e-9,
-    ] {
+    for p in [1e-300, 1e-20, 1e-5, 0.01, 0.074, 0.076, 0.3, 0.5, 0.6, 0.925, 0.99, 1.0 - 1e-9] {
         let back = 0.5 * libm::erfc(-normal_quantile(p) / std::f64::consts::SQRT_2);
         assert!((back / p - 1.0).abs() < 1e-12, "p {p} comes back as {back}");
     }
@@ -251,11 +141,7 @@ fn the_normal_quantile_inverts_the_distribution_function() {
 fn laws_of_one_uniform_rise_with_it() {
     let key = Key::new(4, 0);
     for (name, law) in laws() {
-        if name.starts_with("gamma")
-            || name.starts_with("beta")
-            || name == "erlang"
-            || name == "mixture"
-        {
+        if name.starts_with("gamma") || name.starts_with("beta") || name == "erlang" || name == "mixture" {
             continue;
         }
         let mut pairs: Vec<(f64, f64)> = (0..500)
@@ -263,74 +149,25 @@ fn laws_of_one_uniform_rise_with_it() {
             .map(|draws| (draws.uniform(0), law.sample(&draws, 0)))
             .collect();
         pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        assert!(
-            pairs.windows(2).all(|pair| pair[0].1 <= pair[1].1),
-            "{name}"
-        );
+        assert!(pairs.windows(2).all(|pair| pair[0].1 <= pair[1].1), "{name}");
     }
 }
 
 #[test]
 fn faults_are_told_in_words() {
     let fault = |law: Law| law.validate().unwrap_err();
-    assert_eq!(
-        fault(Law::Constant(-1.0)),
-        "constant is -1, but must not be negative"
-    );
+    assert_eq!(fault(Law::Constant(-1.0)), "constant is -1, but must not be negative");
     assert!(fault(Law::Exponential { mean: f64::NAN }).contains("finite"));
-    assert!(
-        fault(Law::Erlang {
-            shape: 0,
-            mean: 1.0
-        })
-        .contains("at least one stage")
-    );
-    assert!(
-        fault(Law::Gamma {
-            shape: 0.0,
-            mean: 1.0
-        })
-        .contains("above 0")
-    );
-    assert!(
-        fault(Law::Lognormal {
-            mean: 1.0,
-            sigma: f64::INFINITY
-        })
-        .contains("sigma is inf")
-    );
+    assert!(fault(Law::Erlang { shape: 0, mean: 1.0 }).contains("at least one stage"));
+    assert!(fault(Law::Gamma { shape: 0.0, mean: 1.0 }).contains("above 0"));
+    assert!(fault(Law::Lognormal { mean: 1.0, sigma: f64::INFINITY }).contains("sigma is inf"));
     assert!(fault(Law::Beta { a: 1.0, b: 0.0 }).starts_with("b is 0"));
-    assert!(
-        fault(Law::Pareto {
-            alpha: 1.0,
-            mean: 1.0
-        })
-        .contains("above 1")
-    );
-    assert!(
-        fault(Law::Uniform {
-            low: 2.0,
-            high: 1.0
-        })
-        .contains("low is 2")
-    );
-    assert!(
-        fault(Law::Table {
-            quantiles: vec![1.0]
-        })
-        .contains("at least two")
-    );
-    assert!(
-        fault(Law::Table {
-            quantiles: vec![1.0, 0.5]
-        })
-        .contains("quantiles[1] is 0.5")
-    );
+    assert!(fault(Law::Pareto { alpha: 1.0, mean: 1.0 }).contains("above 1"));
+    assert!(fault(Law::Uniform { low: 2.0, high: 1.0 }).contains("low is 2"));
+    assert!(fault(Law::Table { quantiles: vec![1.0] }).contains("at least two"));
+    assert!(fault(Law::Table { quantiles: vec![1.0, 0.5] }).contains("quantiles[1] is 0.5"));
     assert!(fault(Law::Mixture { parts: vec![] }).contains("weights"));
-    let part = Part {
-        weight: 1.0,
-        law: Law::Constant(f64::NAN),
-    };
+    let part = Part { weight: 1.0, law: Law::Constant(f64::NAN) };
     assert!(fault(Law::Mixture { parts: vec![part] }).starts_with("parts[0].law: constant is NaN"));
 }
 
@@ -349,10 +186,7 @@ fn laws_are_written_by_name() {
     let holder: Holder = toml::from_str(text).unwrap();
     assert_eq!(holder.laws[0], Law::Constant(3.0));
     assert_eq!(holder.laws[2].mean(), 1.5);
-    let back: Vec<Law> =
-        serde_json::from_str(&serde_json::to_string(&holder.laws).unwrap()).unwrap();
+    let back: Vec<Law> = serde_json::from_str(&serde_json::to_string(&holder.laws).unwrap()).unwrap();
     assert_eq!(back, holder.laws);
-    assert!(
-        toml::from_str::<Holder>("laws = [{ exponential = { mean = 2, sigma = 1 } }]").is_err()
-    );
+    assert!(toml::from_str::<Holder>("laws = [{ exponential = { mean = 2, sigma = 1 } }]").is_err());
 }

@@ -44,10 +44,7 @@ fn headers_are_as_promised() {
         first(&files::comparison_csv(&study)),
         "scenario,metric,agents,policy,baseline,difference,ratio,ci_low,ci_high,verdict"
     );
-    assert_eq!(
-        first(&files::replications_csv(&study)),
-        "scenario,policy,agents,replication,metric,value"
-    );
+    assert_eq!(first(&files::replications_csv(&study)), "scenario,policy,agents,replication,metric,value");
 }
 
 #[test]
@@ -55,9 +52,7 @@ fn every_number_of_the_files_reads_back_exactly() {
     let study = fake::study();
     let text = files::replications_csv(&study);
     let mut rows = csv::Reader::from_reader(text.as_bytes());
-    let mut values = rows
-        .records()
-        .map(|r| r.unwrap()[5].parse::<f64>().unwrap());
+    let mut values = rows.records().map(|r| r.unwrap()[5].parse::<f64>().unwrap());
     let all = study.cells.iter().flat_map(|c| &c.series);
     for series in all.filter(|s| HEADLINE.contains(&s.metric)) {
         for value in &series.values {
@@ -86,10 +81,7 @@ fn what_is_no_number_is_an_empty_cell() {
 
 #[test]
 fn equal_studies_give_equal_bytes() {
-    assert_eq!(
-        files::all(&fake::study(), true),
-        files::all(&fake::study(), true)
-    );
+    assert_eq!(files::all(&fake::study(), true), files::all(&fake::study(), true));
     for format in [Format::Table, Format::Json, Format::Csv, Format::Md] {
         let text = report::render(&fake::study(), format);
         assert_eq!(text, report::render(&fake::study(), format));
@@ -105,10 +97,7 @@ fn json_is_one_document_that_its_schema_describes() {
     assert_eq!(summary.checks.len(), 2);
     assert_eq!(summary.comparisons[0].ratio, None);
     let schemas = report::schemas();
-    assert_eq!(
-        schemas.keys().collect::<Vec<_>>(),
-        [&"manifest.json", &"summary.json"]
-    );
+    assert_eq!(schemas.keys().collect::<Vec<_>>(), [&"manifest.json", &"summary.json"]);
     assert!(schemas["summary.json"]["properties"]["verdicts"].is_object());
 }
 
@@ -126,9 +115,7 @@ fn figures_are_whole_files() {
             assert!(file.bytes.len() > 10_000, "{} is empty", file.name);
         } else {
             let text = std::str::from_utf8(&file.bytes).unwrap();
-            assert!(
-                text.starts_with("<svg width=\"1200\" height=\"750\" viewBox=\"0 0 2400 1500\"")
-            );
+            assert!(text.starts_with("<svg width=\"1200\" height=\"750\" viewBox=\"0 0 2400 1500\""));
             assert!(text.trim_end().ends_with("</svg>"));
             assert!(text.contains("font-family=\"sans-serif\""));
         }
@@ -154,9 +141,7 @@ fn figures_survive_odd_studies() {
         }
     }
     study.cells.remove(0);
-    study
-        .cells
-        .retain(|c| c.policy != "independent" || c.agents == 16);
+    study.cells.retain(|c| c.policy != "independent" || c.agents == 16);
     study.cells[0].policy = "a-policy-with-a-name-that-nobody-should-ever-have-chosen".to_owned();
     study.scenario.mix.accuracy = "a & b < c \"quoted\"".to_owned();
     assert_eq!(plot::files(&study).len(), 10);

@@ -43,13 +43,7 @@ fn absent_and_empty_directories_are_filled() {
     assert_eq!(stored.status, Status::Written);
     assert_eq!(
         content(&absent).keys().collect::<Vec<_>>(),
-        [
-            "comparison.csv",
-            "manifest.json",
-            "metrics.csv",
-            "replications.csv",
-            "summary.json"
-        ]
+        ["comparison.csv", "manifest.json", "metrics.csv", "replications.csv", "summary.json"]
     );
     let empty = root.path().join("empty");
     fs::create_dir(&empty).unwrap();
@@ -105,18 +99,12 @@ fn figures_are_added_to_the_same_results_and_stay() {
     save(&dir, &study, false).unwrap();
     let manifest = Manifest::announce(Command::Compare, &study.scenario, true);
     let plan = report::plan(&dir, false, manifest).unwrap();
-    assert_eq!(
-        report::store(&plan, &study).unwrap().status,
-        Status::Mended(10)
-    );
+    assert_eq!(report::store(&plan, &study).unwrap().status, Status::Mended(10));
     assert_eq!(directory::read(&dir).unwrap().files.len(), 14);
     let without = save(&dir, &study, false).unwrap();
     assert_eq!(without.status, Status::AlreadyThere);
     assert_eq!(without.pictures.len(), 10);
-    assert_eq!(
-        report::compare(&dir, &study).unwrap(),
-        Reproduction::Same { files: 15 }
-    );
+    assert_eq!(report::compare(&dir, &study).unwrap(), Reproduction::Same { files: 15 });
 }
 
 #[test]
@@ -185,10 +173,7 @@ fn the_same_question_with_another_answer_is_not_overwritten_silently() {
     let error = save(&dir, &changed, false).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert_eq!(content(&dir), before);
-    assert_eq!(
-        save(&dir, &changed, true).unwrap().status,
-        Status::Overwritten
-    );
+    assert_eq!(save(&dir, &changed, true).unwrap().status, Status::Overwritten);
 }
 
 #[test]
@@ -203,10 +188,7 @@ fn an_error_leaves_nothing_half_written() {
     let error = save(&dir, &other(), true).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert_eq!(fs::read(dir.join("manifest.json")).unwrap(), manifest);
-    let names: Vec<_> = fs::read_dir(&dir)
-        .unwrap()
-        .map(|e| e.unwrap().file_name())
-        .collect();
+    let names: Vec<_> = fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names.len(), 5, "{names:?}");
 
     // A new directory whose name the file system does not take.
@@ -221,10 +203,7 @@ fn leftovers_of_a_killed_process_do_no_harm() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("out");
     fs::create_dir_all(dir.join(".delm-sim-partial-1")).unwrap();
-    assert_eq!(
-        save(&dir, &fake::study(), false).unwrap().status,
-        Status::Written
-    );
+    assert_eq!(save(&dir, &fake::study(), false).unwrap().status, Status::Written);
 }
 
 #[test]
@@ -242,21 +221,9 @@ fn reproduction_tells_what_differs() {
         panic!("a changed number goes unnoticed");
     };
     let names: Vec<&str> = differing.iter().map(|d| d.file.as_str()).collect();
-    assert_eq!(
-        names,
-        [
-            "manifest.json",
-            "metrics.csv",
-            "replications.csv",
-            "summary.json"
-        ]
-    );
+    assert_eq!(names, ["manifest.json", "metrics.csv", "replications.csv", "summary.json"]);
     assert!(differing.iter().all(|d| d.kind == Kind::Recomputed));
-    assert!(
-        differing[1]
-            .first
-            .starts_with("line 59: `fake-search,single,8,makespan_s")
-    );
+    assert!(differing[1].first.starts_with("line 59: `fake-search,single,8,makespan_s"));
 
     let path = dir.join("metrics.csv");
     let mut bytes = fs::read(&path).unwrap();
@@ -282,11 +249,7 @@ fn another_version_is_told_apart() {
     let path = dir.join("manifest.json");
     let text = fs::read_to_string(&path).unwrap();
     let ours = env!("CARGO_PKG_VERSION");
-    let old = text.replacen(
-        &format!("\"program_version\": \"{ours}\""),
-        "\"program_version\": \"0.0.1\"",
-        1,
-    );
+    let old = text.replacen(&format!("\"program_version\": \"{ours}\""), "\"program_version\": \"0.0.1\"", 1);
     fs::write(&path, &old).unwrap();
     let told = report::compare(&dir, &study).unwrap();
     assert!(told.agrees());
@@ -299,10 +262,7 @@ fn another_version_is_told_apart() {
 
     fs::write(&path, old.replacen("\"seed\"", "\"seeds\"", 1)).unwrap();
     let error = report::compare(&dir, &study).unwrap_err();
-    assert!(
-        error.to_string().contains("written by version 0.0.1"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("written by version 0.0.1"), "{error}");
     assert_eq!(error.exit_code(), 2);
 }
 

@@ -41,10 +41,7 @@ default = "worker"
 "#;
 
 fn set(changes: &[&str]) -> Overrides {
-    Overrides {
-        set: changes.iter().map(ToString::to_string).collect(),
-        ..Overrides::default()
-    }
+    Overrides { set: changes.iter().map(ToString::to_string).collect(), ..Overrides::default() }
 }
 
 fn parse(text: &str) -> Result<Scenario, ScenarioError> {
@@ -72,27 +69,9 @@ fn the_small_scenarios_are_sound() {
 fn faults_of_files() {
     let cases: &[(&str, &str, &str, &[&str])] = &[
         // Shape.
-        (
-            SMALL,
-            "agents = [1, 2]",
-            "agnets = [1, 2]",
-            &["my.toml:5:1: agnets: unknown key; did you mean `agents`?"],
-        ),
-        (
-            SMALL,
-            "agents = [1, 2]",
-            "",
-            &["my.toml: agents: is missing; add it (Team sizes)"],
-        ),
-        (
-            SMALL,
-            "base_s = 1.0",
-            "base = 1.0",
-            &[
-                "my.toml:12:1: endpoints.worker.base: unknown key",
-                "`base_s`",
-            ],
-        ),
+        (SMALL, "agents = [1, 2]", "agnets = [1, 2]", &["my.toml:5:1: agnets: unknown key; did you mean `agents`?"]),
+        (SMALL, "agents = [1, 2]", "", &["my.toml: agents: is missing; add it (Team sizes)"]),
+        (SMALL, "base_s = 1.0", "base = 1.0", &["my.toml:12:1: endpoints.worker.base: unknown key", "`base_s`"]),
         (
             SMALL,
             "replications = 4",
@@ -109,64 +88,25 @@ fn faults_of_files() {
             SMALL,
             "replications = 4",
             "replications = 2.5",
-            &[
-                "expected a whole number, found a number with a fraction",
-                "write 3",
-            ],
+            &["expected a whole number, found a number with a fraction", "write 3"],
         ),
-        (
-            SMALL,
-            "replications = 4",
-            "replications = -3",
-            &["my.toml:4:1: replications = -3: must not be below 0"],
-        ),
-        (
-            SMALL,
-            "replications = 4",
-            "replications = 4294967296",
-            &["must not be above 4294967295"],
-        ),
-        (
-            SMALL,
-            "replications = 4",
-            "replications = 99999999999999999999",
-            &["too large to hold"],
-        ),
-        (
-            SMALL,
-            "base_s = 1.0",
-            "base_s = inf",
-            &["endpoints.worker.base_s = inf: expected a finite number"],
-        ),
-        (
-            SMALL,
-            "base_s = 1.0",
-            "base_s = nan",
-            &["endpoints.worker.base_s = nan: expected a finite number"],
-        ),
-        (
-            SMALL,
-            "base_s = 1.0",
-            "base_s = 1e999",
-            &["too large to hold"],
-        ),
+        (SMALL, "replications = 4", "replications = -3", &["my.toml:4:1: replications = -3: must not be below 0"]),
+        (SMALL, "replications = 4", "replications = 4294967296", &["must not be above 4294967295"]),
+        (SMALL, "replications = 4", "replications = 99999999999999999999", &["too large to hold"]),
+        (SMALL, "base_s = 1.0", "base_s = inf", &["endpoints.worker.base_s = inf: expected a finite number"]),
+        (SMALL, "base_s = 1.0", "base_s = nan", &["endpoints.worker.base_s = nan: expected a finite number"]),
+        (SMALL, "base_s = 1.0", "base_s = 1e999", &["too large to hold"]),
         (
             SMALL,
             "base_s = 1.0",
             "noise = 2",
-            &[
-                "endpoints.worker.noise = 2: expected a named form",
-                "write { constant = 2 }",
-            ],
+            &["endpoints.worker.noise = 2: expected a named form", "write { constant = 2 }"],
         ),
         (
             SMALL,
             "base_s = 1.0",
             "noise = { lognormals = { mean = 1, sigma = 1 } }",
-            &[
-                "endpoints.worker.noise.lognormals: unknown key",
-                "`lognormal`",
-            ],
+            &["endpoints.worker.noise.lognormals: unknown key", "`lognormal`"],
         ),
         (
             SMALL,
@@ -199,30 +139,15 @@ fn faults_of_files() {
             "cache = true",
             &["endpoints.worker.cache = true: expected a table, found true or false"],
         ),
-        (
-            SMALL,
-            "agents = [1, 2]",
-            "agents = 3",
-            &["agents = 3: expected a list, found a whole number; write [3]"],
-        ),
+        (SMALL, "agents = [1, 2]", "agents = 3", &["agents = 3: expected a list, found a whole number; write [3]"]),
         (
             SMALL,
             "agents = [1, 2]",
             "agents = [1, \"two\"]",
             &["my.toml:5:14: agents[1] = \"two\": expected a whole number"],
         ),
-        (
-            SMALL,
-            "name = \"small\"",
-            "name = 7",
-            &["name = 7: expected a string, found a whole number; write \"7\""],
-        ),
-        (
-            SMALL,
-            "[workload.search]",
-            "[workload.serach]",
-            &["workload.serach: unknown key; did you mean `search`?"],
-        ),
+        (SMALL, "name = \"small\"", "name = 7", &["name = 7: expected a string, found a whole number; write \"7\""]),
+        (SMALL, "[workload.search]", "[workload.serach]", &["workload.serach: unknown key; did you mean `search`?"]),
         (
             DIVIDE,
             "subtasks = { constant = 3 }",
@@ -230,107 +155,41 @@ fn faults_of_files() {
             &["dependencies[0]", "expected 2 values, found 3"],
         ),
         // Meaning.
-        (
-            SMALL,
-            "version = 1",
-            "version = 2",
-            &["my.toml:1:1: version = 2: this build reads version 1"],
-        ),
-        (
-            SMALL,
-            "\"small\"",
-            "\"../up\"",
-            &["name = \"../up\"", "letters, digits"],
-        ),
+        (SMALL, "version = 1", "version = 2", &["my.toml:1:1: version = 2: this build reads version 1"]),
+        (SMALL, "\"small\"", "\"../up\"", &["name = \"../up\"", "letters, digits"]),
         (SMALL, "\"small\"", "\"\"", &["a name must have 1 to 64"]),
-        (
-            SMALL,
-            "\"Is it small?\"",
-            "\" \"",
-            &["my.toml:3:1: question", "is empty"],
-        ),
-        (
-            SMALL,
-            "replications = 4",
-            "replications = 0",
-            &["replications = 0: must not be below 1"],
-        ),
-        (
-            SMALL,
-            "replications = 4",
-            "replications = 10000001",
-            &["must not be above 10000000"],
-        ),
-        (
-            SMALL,
-            "replications = 4",
-            "replications = 4\ntasks = 0",
-            &["my.toml:5:1: tasks = 0: must not be below 1"],
-        ),
-        (
-            SMALL,
-            "agents = [1, 2]",
-            "agents = []",
-            &["agents", "lists no team size"],
-        ),
-        (
-            SMALL,
-            "agents = [1, 2]",
-            "agents = [0]",
-            &["my.toml:5:11: agents[0] = 0: must not be below 1"],
-        ),
-        (
-            SMALL,
-            "agents = [1, 2]",
-            "agents = [1000001]",
-            &["must not be above 1000000"],
-        ),
-        (
-            SMALL,
-            "agents = [1, 2]",
-            "agents = [2, 2]",
-            &["my.toml:5:14: agents[1] = 2: is listed twice"],
-        ),
+        (SMALL, "\"Is it small?\"", "\" \"", &["my.toml:3:1: question", "is empty"]),
+        (SMALL, "replications = 4", "replications = 0", &["replications = 0: must not be below 1"]),
+        (SMALL, "replications = 4", "replications = 10000001", &["must not be above 10000000"]),
+        (SMALL, "replications = 4", "replications = 4\ntasks = 0", &["my.toml:5:1: tasks = 0: must not be below 1"]),
+        (SMALL, "agents = [1, 2]", "agents = []", &["agents", "lists no team size"]),
+        (SMALL, "agents = [1, 2]", "agents = [0]", &["my.toml:5:11: agents[0] = 0: must not be below 1"]),
+        (SMALL, "agents = [1, 2]", "agents = [1000001]", &["must not be above 1000000"]),
+        (SMALL, "agents = [1, 2]", "agents = [2, 2]", &["my.toml:5:14: agents[1] = 2: is listed twice"]),
         (
             SMALL,
             "agents = [1, 2]",
             "agents = [1000000]\nbaseline = \"single\"\ntasks = 100000",
-            &[
-                "replications = 4: policies x agents x replications x tasks is 8.0e11",
-                "--policy",
-            ],
+            &["replications = 4: policies x agents x replications x tasks is 8.0e11", "--policy"],
         ),
         (
             SMALL,
             "\"independent\"",
             "\"independant\"",
-            &[
-                "policies[1] = \"independant\": unknown policy",
-                "did you mean \"independent\"?",
-            ],
+            &["policies[1] = \"independant\": unknown policy", "did you mean \"independent\"?"],
         ),
-        (
-            SMALL,
-            "\"independent\"",
-            "\"single\"",
-            &["policies[1]", "is listed twice"],
-        ),
+        (SMALL, "\"independent\"", "\"single\"", &["policies[1]", "is listed twice"]),
         (
             SMALL,
             "\"independent\"",
             "\"delm-queue\"",
-            &[
-                "policies[1] = \"delm-queue\": does not run on a `search` workload; these do: single",
-            ],
+            &["policies[1] = \"delm-queue\": does not run on a `search` workload; these do: single"],
         ),
         (
             SMALL,
             "\"independent\"]",
             "\"independent\"]\nbaseline = \"delm-solvers\"",
-            &[
-                "my.toml:7:1: baseline = \"delm-solvers\": is not among the policies",
-                "best-central",
-            ],
+            &["my.toml:7:1: baseline = \"delm-solvers\": is not among the policies", "best-central"],
         ),
         (
             SMALL,
@@ -348,10 +207,7 @@ fn faults_of_files() {
             SMALL,
             "default = \"worker\"",
             "default = \"worker\"\nplann = \"worker\"",
-            &[
-                "roles.plann",
-                "is no purpose of a call; did you mean `plan`?",
-            ],
+            &["roles.plann", "is no purpose of a call; did you mean `plan`?"],
         ),
         (
             SMALL,
@@ -359,42 +215,17 @@ fn faults_of_files() {
             "default = \"worker\"\n[worker_roles]\nfirst = \"worker\"",
             &["worker_roles.first", "no number of a worker"],
         ),
-        (
-            SMALL,
-            "base_s = 1.0",
-            "base_s = -1.0",
-            &["my.toml:12:1: endpoints.worker.base_s = -1: must not be below 0"],
-        ),
-        (
-            SMALL,
-            "base_s = 1.0",
-            "failure_probability = 1.5",
-            &["failure_probability = 1.5: must be between 0 and 1"],
-        ),
+        (SMALL, "base_s = 1.0", "base_s = -1.0", &["my.toml:12:1: endpoints.worker.base_s = -1: must not be below 0"]),
+        (SMALL, "base_s = 1.0", "failure_probability = 1.5", &["failure_probability = 1.5: must be between 0 and 1"]),
         (
             SMALL,
             "base_s = 1.0",
             "noise = { lognormal = { mean = -1, sigma = 1 } }",
             &["endpoints.worker.noise: mean is -1, but must not be negative"],
         ),
-        (
-            SMALL,
-            "base_s = 1.0",
-            "noise = { table = { quantiles = [2, 1] } }",
-            &["must not be below quantiles[0]"],
-        ),
-        (
-            SMALL,
-            "base_s = 1.0",
-            "noise = { pareto = { alpha = 1, mean = 1 } }",
-            &["alpha is 1, but must be above 1"],
-        ),
-        (
-            SMALL,
-            "base_s = 1.0",
-            "requests_per_minute = 0.5",
-            &["requests_per_minute = 0.5: must be at least 1"],
-        ),
+        (SMALL, "base_s = 1.0", "noise = { table = { quantiles = [2, 1] } }", &["must not be below quantiles[0]"]),
+        (SMALL, "base_s = 1.0", "noise = { pareto = { alpha = 1, mean = 1 } }", &["alpha is 1, but must be above 1"]),
+        (SMALL, "base_s = 1.0", "requests_per_minute = 0.5", &["requests_per_minute = 0.5: must be at least 1"]),
         (
             SMALL,
             "base_s = 1.0",
@@ -431,18 +262,8 @@ fn faults_of_files() {
             "attraction_exponent = 1.0",
             &["attraction_exponent = 1.0", "acts only with stated weights"],
         ),
-        (
-            SMALL,
-            "hypotheses_per_budget = 4",
-            "hypotheses_per_budget = 0",
-            &["must not be below 1"],
-        ),
-        (
-            SMALL,
-            "hypotheses_per_budget = 4",
-            "tool_share = -0.1",
-            &["tool_share = -0.1: must be between 0 and 1"],
-        ),
+        (SMALL, "hypotheses_per_budget = 4", "hypotheses_per_budget = 0", &["must not be below 1"]),
+        (SMALL, "hypotheses_per_budget = 4", "tool_share = -0.1", &["tool_share = -0.1: must be between 0 and 1"]),
         (
             SMALL,
             "[roles]",
@@ -497,12 +318,7 @@ fn faults_of_files() {
             "[policy.mine]\nbased_on = 3\n[roles]",
             &["policy.mine.based_on = 3: expected the name of a policy"],
         ),
-        (
-            SMALL,
-            "[roles]",
-            "[protocol.single]\ncost = 0\n[roles]",
-            &["protocol.single.cost = 0: must be above 0"],
-        ),
+        (SMALL, "[roles]", "[protocol.single]\ncost = 0\n[roles]", &["protocol.single.cost = 0: must be above 0"]),
         (
             SMALL,
             "[roles]",
@@ -525,19 +341,13 @@ fn faults_of_files() {
             SMALL,
             "base_s = 1.0",
             "preset = \"opus\"",
-            &[
-                "endpoints.worker.preset = \"opus\": unknown preset",
-                "`delm-sim list`",
-            ],
+            &["endpoints.worker.preset = \"opus\": unknown preset", "`delm-sim list`"],
         ),
         (
             DIVIDE,
             "subtasks = { constant = 3 }",
             "subtasks = { constant = 3 }\nsecond_wave = { constant = 0 }\ndependencies = [[0, 1], [1, 2], [2, 0]]",
-            &[
-                "workload.divide.dependencies",
-                "form a cycle: 0 waits for 1 waits for 2 waits for 0",
-            ],
+            &["workload.divide.dependencies", "form a cycle: 0 waits for 1 waits for 2 waits for 0"],
         ),
         (
             DIVIDE,
@@ -545,25 +355,13 @@ fn faults_of_files() {
             "subtasks = { constant = 3 }\nsecond_wave = { constant = 0 }\ndependencies = [[1, 3]]",
             &["dependencies[0][1] = 3: there are 3 subtasks, numbered 0 to 2"],
         ),
-        (
-            DIVIDE,
-            "subtasks = { constant = 3 }",
-            "facts_needed = 65",
-            &["facts_needed = 65: must not be above 64"],
-        ),
-        (
-            DIVIDE,
-            "\"delm-queue\"",
-            "\"delm-solvers\"",
-            &["does not run on a `divide` workload"],
-        ),
+        (DIVIDE, "subtasks = { constant = 3 }", "facts_needed = 65", &["facts_needed = 65: must not be above 64"]),
+        (DIVIDE, "\"delm-queue\"", "\"delm-solvers\"", &["does not run on a `divide` workload"]),
     ];
     let mut misses = String::new();
     for (base, from, to, fragments) in cases {
         let told = told(&changed(base, from, to));
-        let hit = told
-            .lines()
-            .any(|l| fragments.iter().all(|f| l.contains(f)));
+        let hit = told.lines().any(|l| fragments.iter().all(|f| l.contains(f)));
         if !hit || told.lines().any(|l| !l.starts_with("my.toml")) {
             writeln!(misses, "{to}\n  wanted {fragments:?}\n  told   {told}").unwrap();
         }
@@ -594,14 +392,8 @@ fn all_faults_are_told_at_once_in_the_order_of_the_file() {
         .replace("default = \"worker\"", "default = \"nobody\"");
     let told = told(&text);
     let keys: Vec<&str> = told.lines().filter_map(|l| l.split(' ').nth(1)).collect();
-    let wanted = [
-        "replications",
-        "taks:",
-        "agents[1]",
-        "endpoints.worker.base_s",
-        "endpoints.worker.noise",
-        "roles.default",
-    ];
+    let wanted =
+        ["replications", "taks:", "agents[1]", "endpoints.worker.base_s", "endpoints.worker.noise", "roles.default"];
     assert_eq!(keys, wanted, "{told}");
 }
 
@@ -621,9 +413,7 @@ fn what_cannot_be_read_is_told() {
     let path = folder.path().join("bad.toml");
     let load = |path: &Path| {
         let name = path.to_str().unwrap();
-        Scenario::load(name, &Overrides::default())
-            .unwrap_err()
-            .to_string()
+        Scenario::load(name, &Overrides::default()).unwrap_err().to_string()
     };
     assert!(load(&path).contains("bad.toml: no such file"));
     assert!(load(folder.path()).contains("is a directory"));
@@ -638,10 +428,7 @@ fn what_cannot_be_read_is_told() {
 #[test]
 fn flags_change_the_scenario_and_are_named_in_faults() {
     let overrides = Overrides {
-        set: vec![
-            "sharing.respect=0.8".into(),
-            "workload.search.success.fixed.p=0.5".into(),
-        ],
+        set: vec!["sharing.respect=0.8".into(), "workload.search.success.fixed.p=0.5".into()],
         agents: Some(vec![4]),
         policies: Some(vec!["independent".into()]),
         baseline: Some("independent".into()),
@@ -651,101 +438,40 @@ fn flags_change_the_scenario_and_are_named_in_faults() {
     let scenario = Scenario::parse("s", SMALL, None, &overrides).unwrap();
     assert_eq!(scenario.sharing.respect, 0.8);
     assert_eq!((scenario.seed, scenario.replications), (9, 7));
-    assert_eq!(
-        (scenario.agents, scenario.policies),
-        (vec![4], vec!["independent".to_owned()])
-    );
+    assert_eq!((scenario.agents, scenario.policies), (vec![4], vec!["independent".to_owned()]));
 
     let cases = [
         (set(&["no.such.key=1"]), "--set: no: unknown key"),
-        (
-            set(&["sharing.respct=1"]),
-            "--set: sharing.respct: unknown key; did you mean `respect`?",
-        ),
-        (
-            set(&["sharing.respect=lots"]),
-            "--set: sharing.respect = \"lots\": expected a finite number",
-        ),
-        (
-            set(&["sharing.respect=nan"]),
-            "--set: sharing.respect = nan",
-        ),
+        (set(&["sharing.respct=1"]), "--set: sharing.respct: unknown key; did you mean `respect`?"),
+        (set(&["sharing.respect=lots"]), "--set: sharing.respect = \"lots\": expected a finite number"),
+        (set(&["sharing.respect=nan"]), "--set: sharing.respect = nan"),
         (set(&["sharing.respect=-1"]), "--set: sharing.respect = -1"),
-        (
-            set(&["sharing.respect"]),
-            "--set: `sharing.respect`: has no `=`",
-        ),
+        (set(&["sharing.respect"]), "--set: `sharing.respect`: has no `=`"),
         (set(&["=3"]), "--set: `=3`: has no path"),
         (set(&["agents=0"]), "--set: agents = 0: expected a list"),
+        (Overrides { agents: Some(vec![0]), ..Overrides::default() }, "--agents: agents[0] = 0"),
+        (Overrides { agents: Some(vec![2_000_000]), ..Overrides::default() }, "--agents: agents[0] = 2000000"),
         (
-            Overrides {
-                agents: Some(vec![0]),
-                ..Overrides::default()
-            },
-            "--agents: agents[0] = 0",
-        ),
-        (
-            Overrides {
-                agents: Some(vec![2_000_000]),
-                ..Overrides::default()
-            },
-            "--agents: agents[0] = 2000000",
-        ),
-        (
-            Overrides {
-                policies: Some(vec!["x".into()]),
-                ..Overrides::default()
-            },
+            Overrides { policies: Some(vec!["x".into()]), ..Overrides::default() },
             "--policy: policies[0] = \"x\": unknown policy",
         ),
-        (
-            Overrides {
-                baseline: Some("x".into()),
-                ..Overrides::default()
-            },
-            "--baseline: baseline = \"x\"",
-        ),
-        (
-            Overrides {
-                seed: Some(u64::MAX),
-                ..Overrides::default()
-            },
-            "--seed: seed = 18446744073709551615",
-        ),
-        (
-            Overrides {
-                replications: Some(0),
-                ..Overrides::default()
-            },
-            "--replications: replications = 0",
-        ),
+        (Overrides { baseline: Some("x".into()), ..Overrides::default() }, "--baseline: baseline = \"x\""),
+        (Overrides { seed: Some(u64::MAX), ..Overrides::default() }, "--seed: seed = 18446744073709551615"),
+        (Overrides { replications: Some(0), ..Overrides::default() }, "--replications: replications = 0"),
     ];
     for (overrides, fragment) in cases {
-        let told = Scenario::parse("s", SMALL, None, &overrides)
-            .unwrap_err()
-            .to_string();
+        let told = Scenario::parse("s", SMALL, None, &overrides).unwrap_err().to_string();
         assert!(told.contains(fragment), "wanted {fragment}\ntold {told}");
     }
 }
 
 #[test]
 fn another_form_of_a_law_replaces_the_first() {
-    let overrides = set(&[
-        "endpoints.worker.noise.lognormal={mean=1, sigma=0.5}",
-        "workload.search.completion_tokens.constant=7",
-    ]);
-    let text = format!("{SMALL}\n").replace(
-        "base_s = 1.0",
-        "base_s = 1.0\nnoise = { exponential = { mean = 2 } }",
-    );
+    let overrides =
+        set(&["endpoints.worker.noise.lognormal={mean=1, sigma=0.5}", "workload.search.completion_tokens.constant=7"]);
+    let text = format!("{SMALL}\n").replace("base_s = 1.0", "base_s = 1.0\nnoise = { exponential = { mean = 2 } }");
     let scenario = Scenario::parse("s", &text, None, &overrides).unwrap();
-    assert_eq!(
-        scenario.endpoints["worker"].noise,
-        Law::Lognormal {
-            mean: 1.0,
-            sigma: 0.5
-        }
-    );
+    assert_eq!(scenario.endpoints["worker"].noise, Law::Lognormal { mean: 1.0, sigma: 0.5 });
 }
 
 const PRESET: &str = r#"
@@ -780,101 +506,57 @@ fn presets_expand_and_keep_their_origin() {
             "base_s = 1.0",
             "preset = \"p.toml\"\nbase_s = 9.0\nnoise = { constant = 1 }\nprice.rates.output_usd_per_mtok = 1",
         )
-        .replace(
-            "hypotheses_per_budget = 4",
-            "completion_tokens = { preset = \"p.toml\", table = \"completion\" }",
-        );
+        .replace("hypotheses_per_budget = 4", "completion_tokens = { preset = \"p.toml\", table = \"completion\" }");
     let path = folder.path().join("s.toml");
     std::fs::write(&path, text).unwrap();
-    let scenario =
-        Scenario::load(path.to_str().unwrap(), &set(&["endpoints.worker.slots=8"])).unwrap();
+    let scenario = Scenario::load(path.to_str().unwrap(), &set(&["endpoints.worker.slots=8"])).unwrap();
     let worker = &scenario.endpoints["worker"];
     assert_eq!((worker.base_s, worker.slots.at()), (9.0, Some(8.0)));
     assert_eq!(worker.noise, Law::Constant(1.0));
     let rates = &worker.price.rates;
-    assert_eq!(
-        (rates.input_usd_per_mtok, rates.output_usd_per_mtok),
-        (5.0, 1.0)
-    );
+    assert_eq!((rates.input_usd_per_mtok, rates.output_usd_per_mtok), (5.0, 1.0));
 
     let inputs = delm_sim::experiment::parameters(&scenario);
     let source = |path: &str| {
         let input = inputs.iter().find(|p| p.path == path).unwrap();
         (input.source.name(), input.cite.clone())
     };
-    assert_eq!(
-        source("workload.search.completion_tokens"),
-        ("fitted", "recorded calls (2026-03)".to_owned())
-    );
+    assert_eq!(source("workload.search.completion_tokens"), ("fitted", "recorded calls (2026-03)".to_owned()));
     let prices = "endpoints.worker.price.rates";
-    assert_eq!(
-        source(&format!("{prices}.input_usd_per_mtok")),
-        ("published", "price list".to_owned())
-    );
-    assert_eq!(
-        source(&format!("{prices}.output_usd_per_mtok")).0,
-        "assumed"
-    );
+    assert_eq!(source(&format!("{prices}.input_usd_per_mtok")), ("published", "price list".to_owned()));
+    assert_eq!(source(&format!("{prices}.output_usd_per_mtok")).0, "assumed");
     assert_eq!(source("endpoints.worker.base_s").0, "assumed");
-    assert_eq!(
-        source("endpoints.worker.slots").0,
-        "assumed",
-        "set on the command line"
-    );
+    assert_eq!(source("endpoints.worker.slots").0, "assumed", "set on the command line");
 }
 
 #[test]
 fn faults_of_a_preset_name_its_file() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(
-        folder.path().join("p.toml"),
-        PRESET.replace("slots", "slotz"),
-    )
-    .unwrap();
+    std::fs::write(folder.path().join("p.toml"), PRESET.replace("slots", "slotz")).unwrap();
     let text = SMALL.replace("base_s = 1.0", "preset = \"p.toml\"");
-    let told = Scenario::parse("s", &text, Some(folder.path()), &Overrides::default())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        told.contains("p.toml:10:1: endpoint.slotz: unknown key"),
-        "{told}"
-    );
+    let told = Scenario::parse("s", &text, Some(folder.path()), &Overrides::default()).unwrap_err().to_string();
+    assert!(told.contains("p.toml:10:1: endpoint.slotz: unknown key"), "{told}");
     let text = SMALL.replace("base_s = 1.0", "preset = \"q.toml\"");
-    let told = Scenario::parse("s", &text, Some(folder.path()), &Overrides::default())
-        .unwrap_err()
-        .to_string();
+    let told = Scenario::parse("s", &text, Some(folder.path()), &Overrides::default()).unwrap_err().to_string();
     assert!(told.contains("cannot be read: no such file"), "{told}");
 }
 
 #[test]
 fn a_policy_of_ones_own_is_a_moved_point() {
-    let text = SMALL.replace("\"independent\"]", "\"mine\"]").replace(
-        "[roles]",
-        "[policy.mine]\nbased_on = \"delm-solvers\"\ngate = \"none\"\n[roles]",
-    );
+    let text = SMALL
+        .replace("\"independent\"]", "\"mine\"]")
+        .replace("[roles]", "[policy.mine]\nbased_on = \"delm-solvers\"\ngate = \"none\"\n[roles]");
     let scenario = parse(&text).unwrap();
     assert_eq!(scenario.base_of("mine"), "delm-solvers");
-    assert_eq!(
-        scenario.settings("mine").unwrap().gate,
-        delm_sim::policy::settings::Gate::None
-    );
+    assert_eq!(scenario.settings("mine").unwrap().gate, delm_sim::policy::settings::Gate::None);
 }
 
 #[test]
 fn the_hash_covers_everything() {
-    let load = |set_to: &[&str]| {
-        Scenario::load("swe-verified", &set(set_to))
-            .unwrap()
-            .hash8()
-    };
+    let load = |set_to: &[&str]| Scenario::load("swe-verified", &set(set_to)).unwrap().hash8();
     assert_eq!(load(&[]), load(&[]));
     assert_eq!(load(&[]).len(), 8);
-    for change in [
-        "seed=1",
-        "name=other",
-        "sharing.respect=0.51",
-        "question=why",
-    ] {
+    for change in ["seed=1", "name=other", "sharing.respect=0.51", "question=why"] {
         assert_ne!(load(&[]), load(&[change]), "{change}");
     }
 }
@@ -882,8 +564,7 @@ fn the_hash_covers_everything() {
 #[test]
 fn every_embedded_scenario_loads_and_states_its_question_first() {
     for (name, text) in embedded::SCENARIOS {
-        let scenario =
-            Scenario::load(name, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+        let scenario = Scenario::load(name, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(&scenario.name, name);
         assert!(text.starts_with("# Question: "), "{name}");
     }

@@ -13,10 +13,8 @@ use std::path::PathBuf;
 /// Without a command it compares the policies of the embedded scenario `swe-verified`.
 #[derive(Debug, Parser)]
 #[command(name = "delm-sim", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 run failed, 2 usage or configuration, 3 a closed form or gate missed, \
-                        130 interrupted.\nData goes to standard output, everything else to standard error."
-)]
+#[command(after_help = "Exit codes: 0 done, 1 run failed, 2 usage or configuration, 3 a closed form or gate missed, \
+                        130 interrupted.\nData goes to standard output, everything else to standard error.")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -68,12 +66,7 @@ pub struct ChangeArgs {
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
     /// Team sizes, as in `1,2,4`
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "N",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_delimiter = ',', value_name = "N", allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_AGENTS)))]
     pub agents: Option<Vec<u32>>,
     /// Policies to run, as in `independent,delm-solvers`

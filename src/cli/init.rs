@@ -24,27 +24,15 @@ const HEADER: &str = "\
 pub fn execute(args: &InitArgs) -> Result<u8> {
     let text = embedded::scenario(&args.from).ok_or_else(|| {
         let names: Vec<&str> = embedded::SCENARIOS.iter().map(|(name, _)| *name).collect();
-        UsageError(format!(
-            "--from {}: no such embedded scenario; known: {}",
-            args.from,
-            names.join(", ")
-        ))
+        UsageError(format!("--from {}: no such embedded scenario; known: {}", args.from, names.join(", ")))
     })?;
     let path = args.path.display();
-    let opened = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&args.path);
+    let opened = OpenOptions::new().write(true).create_new(true).open(&args.path);
     let mut file = opened.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            UsageError(format!("{path}: exists already; name a file that does not"))
-        }
-        _ => UsageError(format!(
-            "{path}: cannot be written ({error}); name another file"
-        )),
+        ErrorKind::AlreadyExists => UsageError(format!("{path}: exists already; name a file that does not")),
+        _ => UsageError(format!("{path}: cannot be written ({error}); name another file")),
     })?;
-    file.write_all(format!("{HEADER}{text}").as_bytes())
-        .with_context(|| format!("{path}: cannot be written"))?;
+    file.write_all(format!("{HEADER}{text}").as_bytes()).with_context(|| format!("{path}: cannot be written"))?;
     output::say(&format!("wrote {path}; `delm-sim compare {path}` runs it"));
     Ok(DONE)
 }

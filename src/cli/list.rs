@@ -15,12 +15,7 @@ pub fn execute(args: &ListArgs) -> Result<u8> {
     };
     for (name, _) in embedded::SCENARIOS {
         let scenario = Scenario::load(name, &Overrides::default())?;
-        row(
-            "scenario",
-            name,
-            kind(&scenario.workload),
-            &scenario.question,
-        );
+        row("scenario", name, kind(&scenario.workload), &scenario.question);
     }
     for (name, text) in embedded::PRESETS {
         let cite = toml::from_str::<toml::Table>(text)

@@ -39,10 +39,7 @@ pub struct UsageError(pub String);
 /// Runs the command that was typed.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let done = match cli
-        .command
-        .unwrap_or(Command::Compare(CompareArgs::default()))
-    {
+    let done = match cli.command.unwrap_or(Command::Compare(CompareArgs::default())) {
         Command::Run(args) => run::execute(&args),
         Command::Compare(args) => compare::execute(&args),
         Command::Params(args) => params::execute(&args),
@@ -71,9 +68,5 @@ fn report(error: &anyhow::Error) -> u8 {
     if let Some(error) = error.downcast_ref::<DirectoryError>() {
         return error.exit_code();
     }
-    if error.is::<UsageError>() {
-        USAGE
-    } else {
-        FAILED
-    }
+    if error.is::<UsageError>() { USAGE } else { FAILED }
 }

@@ -90,10 +90,7 @@ mod tests {
         let rows = vec![vec!["a|b".to_owned(), "1,5".to_owned()]];
         let form = |format| table(format, &["x", "y"], &rows).unwrap();
         assert_eq!(form(Format::Csv), "x,y\na|b,\"1,5\"\n");
-        assert_eq!(
-            form(Format::Md),
-            "| x    | y   |\n|------|-----|\n| a\\|b | 1,5 |"
-        );
+        assert_eq!(form(Format::Md), "| x    | y   |\n|------|-----|\n| a\\|b | 1,5 |");
         assert_eq!(form(Format::Table), " x    y\n a|b  1,5");
         let json: serde_json::Value = serde_json::from_str(&form(Format::Json)).unwrap();
         assert_eq!(json[0]["y"], "1,5");

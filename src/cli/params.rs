@@ -18,9 +18,7 @@ pub fn execute(args: &ParamsArgs) -> Result<u8> {
                 Format::Table => cut(&p.value),
                 _ => p.value.clone(),
             };
-            [&p.path, &value, p.unit, source, &p.cite, &p.prior]
-                .map(str::to_owned)
-                .to_vec()
+            [&p.path, &value, p.unit, source, &p.cite, &p.prior].map(str::to_owned).to_vec()
         })
         .collect();
     let mut text = output::table(args.format, &header, &rows)?;

@@ -14,20 +14,14 @@ use std::path::Path;
 /// Loads all scenarios before any of them runs; exits with 3 if a closed form is missed.
 pub fn execute(args: &RunArgs) -> Result<u8> {
     let overrides = args.change.overrides();
-    let scenarios = args
-        .scenarios
-        .iter()
-        .map(|source| Scenario::load(source, &overrides))
-        .collect::<Result<Vec<_>, _>>()?;
+    let scenarios =
+        args.scenarios.iter().map(|source| Scenario::load(source, &overrides)).collect::<Result<Vec<_>, _>>()?;
     if scenarios.len() > 1 && (args.output.output_dir.is_some() || args.trace.is_some()) {
         return Err(UsageError("--output-dir and --trace go with one scenario".to_owned()).into());
     }
-    let scenarios: Vec<Scenario> =
-        scenarios.into_iter().map(|s| if args.full { s.full() } else { s }).collect();
-    let plans = scenarios
-        .iter()
-        .map(|s| announce(Command::Run, s, false, &args.output))
-        .collect::<Result<Vec<_>, _>>()?;
+    let scenarios: Vec<Scenario> = scenarios.into_iter().map(|s| if args.full { s.full() } else { s }).collect();
+    let plans =
+        scenarios.iter().map(|s| announce(Command::Run, s, false, &args.output)).collect::<Result<Vec<_>, _>>()?;
     if let Some(path) = &args.trace {
         trace(&scenarios[0], path)?;
     }

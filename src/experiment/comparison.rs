@@ -10,14 +10,8 @@ use crate::policy::catalog;
 use crate::stats::paired;
 
 /// Metrics that are compared, and kept per replication in files.
-pub const HEADLINE: &[&str] = &[
-    "makespan_s",
-    "cost_per_task_usd",
-    "cost_per_submission_usd",
-    "avg_at_1",
-    "pass",
-    "waiting_share",
-];
+pub const HEADLINE: &[&str] =
+    &["makespan_s", "cost_per_task_usd", "cost_per_submission_usd", "avg_at_1", "pass", "waiting_share"];
 
 /// Word for the best central form.
 pub const BEST_CENTRAL: &str = "best-central";
@@ -25,12 +19,7 @@ pub const BEST_CENTRAL: &str = "best-central";
 const RESAMPLES: usize = 200;
 
 /// The policy to compare with, for one metric at one size; `pilot` holds the cells of pilot replications.
-pub(super) fn baseline<'a>(
-    scenario: &'a Scenario,
-    pilot: &'a [Cell],
-    metric: &str,
-    agents: u32,
-) -> Option<&'a str> {
+pub(super) fn baseline<'a>(scenario: &'a Scenario, pilot: &'a [Cell], metric: &str, agents: u32) -> Option<&'a str> {
     if scenario.baseline != BEST_CENTRAL {
         return Some(&scenario.baseline);
     }
@@ -60,9 +49,7 @@ pub(super) fn compare(scenario: &Scenario, cells: &[Cell], pilot: &[Cell]) -> Ve
             if base == cell.policy {
                 continue;
             }
-            let rival = cells
-                .iter()
-                .find(|c| c.policy == base && c.agents == cell.agents);
+            let rival = cells.iter().find(|c| c.policy == base && c.agents == cell.agents);
             if let Some(row) = rival.and_then(|rival| pair(scenario.seed, metric, cell, rival)) {
                 rows.push(row);
             }
@@ -92,11 +79,7 @@ fn pair(seed: u64, metric: &'static str, cell: &Cell, rival: &Cell) -> Option<Co
         policy: cell.policy.clone(),
         baseline: rival.policy.clone(),
         difference: p.difference,
-        ratio: if p.ratio.is_finite() {
-            p.ratio
-        } else {
-            f64::NAN
-        },
+        ratio: if p.ratio.is_finite() { p.ratio } else { f64::NAN },
         ci_low: p.ci_low,
         ci_high: p.ci_high,
         verdict,

@@ -52,22 +52,10 @@ fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunErro
     for run in runs.iter().flatten() {
         hasher.update(&run.digest);
     }
-    let cells: Vec<Cell> = points
-        .iter()
-        .zip(&runs)
-        .map(|(p, runs)| cell(scenario, p, runs))
-        .collect();
+    let cells: Vec<Cell> = points.iter().zip(&runs).map(|(p, runs)| cell(scenario, p, runs)).collect();
     let comparing = options.compare && scenario.measure.is_none();
-    let pilot = if comparing {
-        pilot(scenario)?
-    } else {
-        Vec::new()
-    };
-    let comparisons = if comparing {
-        comparison::compare(scenario, &cells, &pilot)
-    } else {
-        Vec::new()
-    };
+    let pilot = if comparing { pilot(scenario)? } else { Vec::new() };
+    let comparisons = if comparing { comparison::compare(scenario, &cells, &pilot) } else { Vec::new() };
     let mut verdicts = verdict::verdicts(scenario, &cells, &comparisons);
     if comparing {
         verdicts.extend(sensitivity::flips(scenario, &comparisons)?);
@@ -109,41 +97,23 @@ pub(super) fn replicate(
         })
         .collect();
     let mut all = all?.into_iter();
-    Ok(points
-        .iter()
-        .map(|_| all.by_ref().take(count).collect())
-        .collect())
+    Ok(points.iter().map(|_| all.by_ref().take(count).collect()).collect())
 }
 
 /// Gathers the runs of a point into series.
 pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run]) -> Cell {
-    let mut series: Vec<Series> = METRICS
-        .iter()
-        .map(|m| Series {
-            metric: m.name,
-            unit: m.unit,
-            values: Vec::new(),
-        })
-        .collect();
+    let mut series: Vec<Series> =
+        METRICS.iter().map(|m| Series { metric: m.name, unit: m.unit, values: Vec::new() }).collect();
     for run in runs {
         for (metric, value) in &run.values {
-            let s = series
-                .iter_mut()
-                .find(|s| s.metric == metric.name)
-                .expect("every metric has a series");
+            let s = series.iter_mut().find(|s| s.metric == metric.name).expect("every metric has a series");
             s.values.push(*value);
         }
     }
     series.retain(|s| !s.values.is_empty());
-    let published =
-        catalog::entry(scenario.base_of(point.policy)).map_or(u32::MAX, |e| e.published_up_to);
+    let published = catalog::entry(scenario.base_of(point.policy)).map_or(u32::MAX, |e| e.published_up_to);
     let beyond = point.agents > published && catalog::is_decentral(scenario.base_of(point.policy));
-    Cell {
-        policy: point.policy.to_owned(),
-        agents: point.agents,
-        extrapolated: beyond,
-        series,
-    }
+    Cell { policy: point.policy.to_owned(), agents: point.agents, extrapolated: beyond, series }
 }
 
 /// Pilot cells of the central forms, to choose the best among them.
@@ -151,19 +121,11 @@ fn pilot(scenario: &Scenario) -> Result<Vec<Cell>, RunError> {
     if scenario.baseline != BEST_CENTRAL {
         return Ok(Vec::new());
     }
-    let central: Vec<String> = scenario
-        .policies
-        .iter()
-        .filter(|p| comparison::is_central(scenario, p))
-        .cloned()
-        .collect();
+    let central: Vec<String> =
+        scenario.policies.iter().filter(|p| comparison::is_central(scenario, p)).cloned().collect();
     let points = points(scenario, &central)?;
     let runs = replicate(&points, PILOT, scenario.replications.min(64), &|| {})?;
-    Ok(points
-        .iter()
-        .zip(&runs)
-        .map(|(p, runs)| cell(scenario, p, runs))
-        .collect())
+    Ok(points.iter().zip(&runs).map(|(p, runs)| cell(scenario, p, runs)).collect())
 }
 
 /// Closed forms beside what the runs gave. Below the full budget, tolerances widen by the square root of the ratio.
@@ -174,13 +136,10 @@ fn checks(scenario: &Scenario, cells: &[Cell]) -> Vec<Check> {
         .expect
         .iter()
         .map(|e| {
-            let cell = cells
-                .iter()
-                .find(|c| c.policy == e.policy && c.agents == e.agents);
+            let cell = cells.iter().find(|c| c.policy == e.policy && c.agents == e.agents);
             let observed = cell.and_then(|c| c.mean(&e.metric)).unwrap_or(f64::NAN);
             // Nanosecond rounding is allowed to exact forms.
-            let tolerance = (e.relative * e.value.abs()).max(e.absolute) * widen
-                + 2e-9 * e.value.abs().max(1.0);
+            let tolerance = (e.relative * e.value.abs()).max(e.absolute) * widen + 2e-9 * e.value.abs().max(1.0);
             Check {
                 policy: e.policy.clone(),
                 agents: e.agents,

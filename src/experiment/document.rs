@@ -37,14 +37,8 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn new(file: &str, text: &'a str) -> Self {
-        let starts = std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(i, _)| i + 1))
-            .collect();
-        Self {
-            file: file.into(),
-            text,
-            starts,
-        }
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect();
+        Self { file: file.into(), text, starts }
     }
 
     fn place(&self, offset: usize) -> Place {
@@ -64,10 +58,7 @@ const MOST_SYNTAX_ERRORS: usize = 8;
 impl Node {
     /// An empty table.
     pub(crate) fn table(place: Place) -> Self {
-        Self {
-            place,
-            item: Item::Table(BTreeMap::new()),
-        }
+        Self { place, item: Item::Table(BTreeMap::new()) }
     }
 
     /// Reads TOML; `file` is the name that faults carry.
@@ -78,9 +69,7 @@ impl Node {
             .iter()
             .take(MOST_SYNTAX_ERRORS)
             .map(|e| {
-                let place = e
-                    .span()
-                    .map_or(Place::File(file.into()), |s| lines.place(s.start));
+                let place = e.span().map_or(Place::File(file.into()), |s| lines.place(s.start));
                 let wrong = format!("not TOML: {}", short(e.message()));
                 Fault::new(KeyPath::default(), wrong, "mend the syntax of this line").placed(&place)
             })
@@ -101,21 +90,13 @@ impl Node {
     /// A plain value; all of it has one place.
     pub(crate) fn of(value: Value, place: &Place) -> Self {
         let item = match value {
-            Value::Table(table) => Item::Table(
-                table
-                    .into_iter()
-                    .map(|(key, value)| (key, Self::of(value, place)))
-                    .collect(),
-            ),
-            Value::Array(values) => {
-                Item::List(values.into_iter().map(|v| Self::of(v, place)).collect())
+            Value::Table(table) => {
+                Item::Table(table.into_iter().map(|(key, value)| (key, Self::of(value, place))).collect())
             }
+            Value::Array(values) => Item::List(values.into_iter().map(|v| Self::of(v, place)).collect()),
             leaf => Item::Leaf(leaf),
         };
-        Self {
-            place: place.clone(),
-            item,
-        }
+        Self { place: place.clone(), item }
     }
 
     /// The plain value.
@@ -123,12 +104,9 @@ impl Node {
         match &self.item {
             Item::Leaf(value) => value.clone(),
             Item::List(nodes) => Value::Array(nodes.iter().map(Self::value).collect()),
-            Item::Table(entries) => Value::Table(
-                entries
-                    .iter()
-                    .map(|(key, node)| (key.clone(), node.value()))
-                    .collect(),
-            ),
+            Item::Table(entries) => {
+                Value::Table(entries.iter().map(|(key, node)| (key.clone(), node.value())).collect())
+            }
         }
     }
 
@@ -222,9 +200,7 @@ impl Node {
         }
         let mut child = Self::table(value.place.clone());
         child.set(rest, value);
-        self.entries_mut()
-            .expect("a table since two lines")
-            .insert(key.clone(), child);
+        self.entries_mut().expect("a table since two lines").insert(key.clone(), child);
     }
 
     /// Takes a value out, if it is an entry of a table.
@@ -247,10 +223,7 @@ impl Node {
 
 /// The position that a key names, written `2` or `[2]`.
 fn index(key: &str) -> Option<usize> {
-    key.trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse()
-        .ok()
+    key.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 fn table(entries: &DeTable, lines: &Lines, path: &KeyPath, faults: &mut Vec<Fault>) -> Item {
@@ -267,35 +240,20 @@ fn table(entries: &DeTable, lines: &Lines, path: &KeyPath, faults: &mut Vec<Faul
     )
 }
 
-fn item(
-    value: &DeValue,
-    lines: &Lines,
-    path: &KeyPath,
-    place: &Place,
-    faults: &mut Vec<Fault>,
-) -> Item {
+fn item(value: &DeValue, lines: &Lines, path: &KeyPath, place: &Place, faults: &mut Vec<Fault>) -> Item {
     let mut number = |parsed: Option<Value>, text: &str| {
         parsed.unwrap_or_else(|| {
             faults.push(
-                Fault::new(
-                    path.clone(),
-                    "this number is too large to hold",
-                    "write a smaller one",
-                )
-                .found(text)
-                .placed(place),
+                Fault::new(path.clone(), "this number is too large to hold", "write a smaller one")
+                    .found(text)
+                    .placed(place),
             );
             Value::Integer(0)
         })
     };
     Item::Leaf(match value {
         DeValue::String(text) => Value::String(text.to_string()),
-        DeValue::Integer(n) => number(
-            i64::from_str_radix(n.as_str(), n.radix())
-                .ok()
-                .map(Value::Integer),
-            n.as_str(),
-        ),
+        DeValue::Integer(n) => number(i64::from_str_radix(n.as_str(), n.radix()).ok().map(Value::Integer), n.as_str()),
         DeValue::Float(x) => number(
             x.as_str()
                 .parse()
@@ -355,18 +313,10 @@ impl Edit {
             _ => None,
         };
         let bare = value.starts_with(|c: char| c.is_alphabetic())
-            && value
-                .chars()
-                .all(|c| c.is_alphanumeric() || "-_./: ".contains(c));
+            && value.chars().all(|c| c.is_alphanumeric() || "-_./: ".contains(c));
         match parsed {
-            Some(value) => Ok(Self {
-                path: dotted,
-                value: Node::of(value, &place),
-            }),
-            None if bare => Ok(Self {
-                path: dotted,
-                value: Node::of(Value::String(value.to_owned()), &place),
-            }),
+            Some(value) => Ok(Self { path: dotted, value: Node::of(value, &place) }),
+            None if bare => Ok(Self { path: dotted, value: Node::of(Value::String(value.to_owned()), &place) }),
             None => Err(fault("the value is not TOML")),
         }
     }
@@ -402,17 +352,10 @@ mod tests {
 
     #[test]
     fn edits_take_toml_values_and_bare_words() {
-        let edit = |text| {
-            Edit::parse(text)
-                .map(|e| (e.path.join("/"), e.value.text()))
-                .map_err(|f| f.to_string())
-        };
+        let edit = |text| Edit::parse(text).map(|e| (e.path.join("/"), e.value.text())).map_err(|f| f.to_string());
         assert_eq!(edit("a.b=1.5"), Ok(("a/b".into(), "1.5".into())));
         assert_eq!(edit("a=[1, 2]"), Ok(("a".into(), "[1, 2]".into())));
-        assert_eq!(
-            edit("a.\"b.c\"=llm"),
-            Ok(("a/b.c".into(), "\"llm\"".into()))
-        );
+        assert_eq!(edit("a.\"b.c\"=llm"), Ok(("a/b.c".into(), "\"llm\"".into())));
         assert_eq!(edit("a=true"), Ok(("a".into(), "true".into())));
         assert!(edit("a").unwrap_err().contains("no `=`"));
         assert!(edit("=1").unwrap_err().contains("no path"));
@@ -427,9 +370,6 @@ mod tests {
             let edit = Edit::parse(text).unwrap();
             node.set(&edit.path, edit.value);
         }
-        assert_eq!(
-            node.value().to_string(),
-            "{ a = { b = { c = 7 } }, l = [1, 9] }"
-        );
+        assert_eq!(node.value().to_string(), "{ a = { b = { c = 7 } }, l = [1, 9] }");
     }
 }

@@ -2,14 +2,8 @@
 
 /// Scenarios by name, the default first.
 pub const SCENARIOS: &[(&str, &str)] = &[
-    (
-        "swe-verified",
-        include_str!("../../scenarios/swe-verified.toml"),
-    ),
-    (
-        "multi-doc-qa",
-        include_str!("../../scenarios/multi-doc-qa.toml"),
-    ),
+    ("swe-verified", include_str!("../../scenarios/swe-verified.toml")),
+    ("multi-doc-qa", include_str!("../../scenarios/multi-doc-qa.toml")),
 ];
 
 /// Endpoint presets by name.
@@ -29,10 +23,7 @@ pub fn preset(name: &str) -> Option<&'static str> {
 }
 
 fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
-    table
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, text)| *text)
+    table.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 #[cfg(test)]

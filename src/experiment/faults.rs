@@ -47,10 +47,7 @@ impl fmt::Display for KeyPath {
             if i > 0 && !key.starts_with('[') {
                 f.write_str(".")?;
             }
-            let bare = !key.is_empty()
-                && key
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "-_[]".contains(c));
+            let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_[]".contains(c));
             if bare {
                 f.write_str(key)?;
             } else {
@@ -104,13 +101,7 @@ pub struct Fault {
 impl Fault {
     /// A fault of a key; place and value are filled in by whoever knows the document.
     pub fn new(key: KeyPath, wrong: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self {
-            place: Place::None,
-            key,
-            value: String::new(),
-            wrong: wrong.into(),
-            mend: mend.into(),
-        }
+        Self { place: Place::None, key, value: String::new(), wrong: wrong.into(), mend: mend.into() }
     }
 
     /// The fault with the value it is about.
@@ -131,10 +122,7 @@ impl Fault {
 /// One line, cut to a length that fits a terminal.
 pub(crate) fn short(text: &str) -> String {
     const MOST: usize = 60;
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if line.chars().count() <= MOST {
         return line;
     }
@@ -150,11 +138,7 @@ impl fmt::Display for Fault {
             (false, false) => write!(f, "{} = {}: ", self.key, self.value)?,
         }
         f.write_str(&self.wrong)?;
-        if self.mend.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "; {}", self.mend)
-        }
+        if self.mend.is_empty() { Ok(()) } else { write!(f, "; {}", self.mend) }
     }
 }
 
@@ -192,14 +176,10 @@ impl ScenarioError {
 }
 
 /// The candidate that `word` may have meant.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let score = |candidate: &str| {
         let words = (word.to_lowercase(), candidate.to_lowercase());
-        strsim::jaro_winkler(&words.0, &words.1)
-            .max(strsim::normalized_damerau_levenshtein(&words.0, &words.1))
+        strsim::jaro_winkler(&words.0, &words.1).max(strsim::normalized_damerau_levenshtein(&words.0, &words.1))
     };
     candidates
         .into_iter()

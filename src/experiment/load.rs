@@ -55,16 +55,9 @@ impl Scenario {
                 Some(near) => {
                     format!("did you mean `{near}`? `delm-sim list` shows the embedded scenarios")
                 }
-                None => format!(
-                    "name a TOML file or an embedded scenario ({})",
-                    names.join(", ")
-                ),
+                None => format!("name a TOML file or an embedded scenario ({})", names.join(", ")),
             };
-            ScenarioError::Unreadable {
-                name: source.to_owned(),
-                why,
-                mend,
-            }
+            ScenarioError::Unreadable { name: source.to_owned(), why, mend }
         })?;
         Self::parse(source, &text, path.parent(), overrides)
     }
@@ -73,35 +66,19 @@ impl Scenario {
     ///
     /// # Errors
     /// As for [`Scenario::load`].
-    pub fn parse(
-        name: &str,
-        text: &str,
-        folder: Option<&Path>,
-        overrides: &Overrides,
-    ) -> Result<Self, ScenarioError> {
+    pub fn parse(name: &str, text: &str, folder: Option<&Path>, overrides: &Overrides) -> Result<Self, ScenarioError> {
         let mut tree = Node::parse(name, text).map_err(ScenarioError::Faulty)?;
         let mut faults = Vec::new();
-        if tree
-            .entries()
-            .is_some_and(std::collections::BTreeMap::is_empty)
-        {
+        if tree.entries().is_some_and(std::collections::BTreeMap::is_empty) {
             let mend = "`delm-sim init FILE` writes a scenario to start from";
-            faults.push(
-                Fault::new(KeyPath::default(), "the file is empty", mend).placed(&tree.place),
-            );
+            faults.push(Fault::new(KeyPath::default(), "the file is empty", mend).placed(&tree.place));
             return Err(ScenarioError::Faulty(faults));
         }
         let shape = Shape::of::<Self>();
-        let mut expander = Expander {
-            folder: folder.map(PathBuf::from),
-            scenario: &shape,
-            faults: Vec::new(),
-        };
+        let mut expander = Expander { folder: folder.map(PathBuf::from), scenario: &shape, faults: Vec::new() };
         let edits = overrides.edits(&mut faults);
-        let (early, late): (Vec<&Edit>, Vec<&Edit>) =
-            edits.iter().partition(|e| e.names_a_preset());
-        let (sources, late): (Vec<&Edit>, Vec<&Edit>) =
-            late.into_iter().partition(|e| e.path[0] == "sources");
+        let (early, late): (Vec<&Edit>, Vec<&Edit>) = edits.iter().partition(|e| e.names_a_preset());
+        let (sources, late): (Vec<&Edit>, Vec<&Edit>) = late.into_iter().partition(|e| e.path[0] == "sources");
         for edit in early {
             edit.apply(&mut tree, &shape);
         }
@@ -141,10 +118,7 @@ impl Overrides {
             }
         }
         let mut flag = |flag: &'static str, key: &str, value: Value| {
-            edits.push(Edit {
-                path: vec![key.to_owned()],
-                value: Node::of(value, &Place::Flag(flag)),
-            });
+            edits.push(Edit { path: vec![key.to_owned()], value: Node::of(value, &Place::Flag(flag)) });
         };
         if let Some(agents) = &self.agents {
             let list = agents.iter().map(|&n| Value::Integer(n.into())).collect();
@@ -158,11 +132,7 @@ impl Overrides {
             flag("--baseline", "baseline", Value::String(baseline.clone()));
         }
         if let Some(replications) = self.replications {
-            flag(
-                "--replications",
-                "replications",
-                Value::Integer(replications.into()),
-            );
+            flag("--replications", "replications", Value::Integer(replications.into()));
         }
         if let Some(seed) = self.seed {
             match i64::try_from(seed) {
@@ -185,9 +155,7 @@ impl Overrides {
     fn narrowed(&self, mut scenario: Scenario) -> Scenario {
         if self.agents.is_some() || self.policies.is_some() {
             let (agents, policies) = (&scenario.agents, &scenario.policies);
-            scenario
-                .expect
-                .retain(|e| agents.contains(&e.agents) && policies.contains(&e.policy));
+            scenario.expect.retain(|e| agents.contains(&e.agents) && policies.contains(&e.policy));
         }
         scenario
     }
@@ -197,10 +165,7 @@ impl Edit {
     /// Whether it must be applied before presets are expanded.
     fn names_a_preset(&self) -> bool {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        matches!(
-            path[..],
-            ["endpoints"] | ["endpoints", _] | ["endpoints", _, "preset"]
-        )
+        matches!(path[..], ["endpoints"] | ["endpoints", _] | ["endpoints", _, "preset"])
     }
 
     /// A note of `[sources]` vouches for the value that was there, not for this one.
@@ -258,9 +223,7 @@ fn judge(tree: &Node, shape: &Shape, mut faults: Vec<Fault>) -> Result<Scenario,
         }
         Err(error) if faults.is_empty() => {
             let wrong = error.message().to_owned();
-            faults.push(
-                Fault::new(KeyPath::default(), wrong, "see `delm-sim schema`").placed(&tree.place),
-            );
+            faults.push(Fault::new(KeyPath::default(), wrong, "see `delm-sim schema`").placed(&tree.place));
         }
         Err(_) => {}
     }
@@ -280,12 +243,7 @@ fn shape_faults(tree: &Node, shape: &Shape) -> Vec<Fault> {
     if let Some(all) = tree.child("all_policies") {
         faults.extend(settings.check_part(all, &KeyPath::from_iter(["all_policies"])));
     }
-    for (name, node) in tree
-        .child("policy")
-        .and_then(Node::entries)
-        .into_iter()
-        .flatten()
-    {
+    for (name, node) in tree.child("policy").and_then(Node::entries).into_iter().flatten() {
         let path = KeyPath::from_iter(["policy", name]);
         let mut own = node.clone();
         if let Some(base) = own.entries_mut().and_then(|e| e.remove("based_on"))
@@ -293,9 +251,7 @@ fn shape_faults(tree: &Node, shape: &Shape) -> Vec<Fault> {
         {
             let wrong = format!("expected the name of a policy, found {}", base.kind());
             faults.push(
-                Fault::new(path.with("based_on"), wrong, "write it in quotes")
-                    .found(base.text())
-                    .placed(&base.place),
+                Fault::new(path.with("based_on"), wrong, "write it in quotes").found(base.text()).placed(&base.place),
             );
         }
         faults.extend(settings.check_part(&own, &path));
@@ -329,11 +285,8 @@ fn strip_faults(tree: &mut Node, shape: &Shape) {
 /// A fault of meaning with the place and value that the document has for its key.
 fn placed(fault: Fault, tree: &Node) -> Fault {
     let (node, exact) = tree.find(&fault.key);
-    let value = if fault.value.is_empty() && exact && node.entries().is_none() {
-        node.text()
-    } else {
-        fault.value.clone()
-    };
+    let value =
+        if fault.value.is_empty() && exact && node.entries().is_none() { node.text() } else { fault.value.clone() };
     Fault { value, ..fault }.placed(&node.place)
 }
 
@@ -347,9 +300,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, String> {
         return Err("is a directory".to_owned());
     }
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| format!("cannot be read ({e})"))?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|e| format!("cannot be read ({e})"))?;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(format!("is larger than {} MiB", MOST_BYTES >> 20));
     }

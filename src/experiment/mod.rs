@@ -2,6 +2,7 @@
 //!
 //! Invariant: this room prints nothing; equal scenarios and seeds give equal studies, whatever the number of jobs.
 
+pub mod calibration;
 pub mod comparison;
 pub mod conduct;
 mod document;

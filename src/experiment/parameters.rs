@@ -50,9 +50,7 @@ const UNSAID: &str = "set by the scenario, which names no source";
 const LEFT_OUT: &str = "left out: the neutral value";
 
 static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
-    let lines = TABLE
-        .lines()
-        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    let lines = TABLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     lines.map(Known::read).collect()
 });
 
@@ -82,18 +80,13 @@ impl Known {
 /// Whether `pattern`, in which `*` stands for one key, is `path` or a table that holds it.
 pub(crate) fn covers(pattern: &str, path: &str) -> bool {
     let mut keys = path.split('.');
-    pattern
-        .split('.')
-        .all(|want| keys.next().is_some_and(|key| want == "*" || want == key))
+    pattern.split('.').all(|want| keys.next().is_some_and(|key| want == "*" || want == key))
 }
 
 /// The path under which the registry knows a value: settings of all and of single policies are the same inputs.
 fn rule(path: &str) -> String {
     let own = path.strip_prefix("policy.").and_then(|k| k.split_once('.'));
-    match own.or_else(|| {
-        path.split_once('.')
-            .filter(|(head, _)| *head == "all_policies")
-    }) {
+    match own.or_else(|| path.split_once('.').filter(|(head, _)| *head == "all_policies")) {
         Some((_, setting)) => format!("settings.{setting}"),
         None => path.to_owned(),
     }
@@ -110,23 +103,18 @@ pub(crate) fn input_at(path: &[String]) -> Option<String> {
 pub(crate) fn is_source_key(key: &str) -> bool {
     let key = rule(key);
     let keys: Vec<&str> = key.split('.').collect();
-    let table = matches!(keys[..], ["all_policies"] | ["policy"] | ["policy", _]);
+    let table = matches!(keys[..], ["all_policies" | "policy"] | ["policy", _]);
     table
         || KNOWN.iter().any(|known| {
             let wants: Vec<&str> = known.path.split('.').collect();
             keys.len() <= wants.len()
-                && keys
-                    .iter()
-                    .zip(&wants)
-                    .all(|(key, want)| *want == "*" || *key == "*" || key == want)
+                && keys.iter().zip(&wants).all(|(key, want)| *want == "*" || *key == "*" || key == want)
         })
 }
 
 fn lookup(path: &str) -> Option<&'static Known> {
     let depth = path.split('.').count();
-    KNOWN
-        .iter()
-        .find(|k| k.path.split('.').count() == depth && covers(k.path, path))
+    KNOWN.iter().find(|k| k.path.split('.').count() == depth && covers(k.path, path))
 }
 
 /// Whether a parameter has any effect on this kind of workload.
@@ -140,21 +128,15 @@ fn acts(path: &str, search: bool) -> bool {
         "sharing.fact_cap",
         "sharing.herding",
     ];
-    const DIVIDE_ONLY: [&str; 5] = [
-        "sharing.contagion",
-        "sharing.misleads",
-        "sharing.unfold_recovery",
-        "sharing.notice",
-        "settings.finalize",
-    ];
+    const DIVIDE_ONLY: [&str; 5] =
+        ["sharing.contagion", "sharing.misleads", "sharing.unfold_recovery", "sharing.notice", "settings.finalize"];
     let other: &[&str] = if search { &DIVIDE_ONLY } else { &SEARCH_ONLY };
     !other.contains(&path)
 }
 
 /// All inputs of a scenario, in the order of the registry's sections.
 pub fn parameters(scenario: &Scenario) -> Vec<Parameter> {
-    inputs(scenario)
-        .unwrap_or_else(|path| panic!("{path} has no entry in the registry of parameters"))
+    inputs(scenario).unwrap_or_else(|path| panic!("{path} has no entry in the registry of parameters"))
 }
 
 /// Number of inputs that are published, fitted, assumed, chosen.
@@ -194,17 +176,9 @@ fn inputs(scenario: &Scenario) -> Result<Vec<Parameter>, String> {
             leaves(section, section, value, &mut found)?;
         }
     }
-    let unmentioned = scenario
-        .policies
-        .iter()
-        .any(|p| !scenario.protocol.contains_key(p));
+    let unmentioned = scenario.policies.iter().any(|p| !scenario.protocol.contains_key(p));
     if unmentioned {
-        leaves(
-            "protocol.*",
-            "protocol.*",
-            &json!(Protocol::default()),
-            &mut found,
-        )?;
+        leaves("protocol.*", "protocol.*", &json!(Protocol::default()), &mut found)?;
     }
     settings(scenario, &mut found)?;
     let defaults = Defaults::new();
@@ -229,25 +203,14 @@ struct Leaf {
 
 fn leaves(path: &str, rule: &str, value: &Value, found: &mut Vec<Leaf>) -> Result<(), String> {
     if let Some(known) = lookup(rule) {
-        found.push(Leaf {
-            path: path.to_owned(),
-            rule: rule.to_owned(),
-            value: value.clone(),
-            known,
-            vouched: None,
-        });
+        found.push(Leaf { path: path.to_owned(), rule: rule.to_owned(), value: value.clone(), known, vouched: None });
         return Ok(());
     }
     match value {
         Value::Null => Ok(()),
-        Value::Object(entries) => entries.iter().try_for_each(|(key, value)| {
-            leaves(
-                &format!("{path}.{key}"),
-                &format!("{rule}.{key}"),
-                value,
-                found,
-            )
-        }),
+        Value::Object(entries) => entries
+            .iter()
+            .try_for_each(|(key, value)| leaves(&format!("{path}.{key}"), &format!("{rule}.{key}"), value, found)),
         _ => Err(path.to_owned()),
     }
 }
@@ -267,30 +230,17 @@ fn settings(scenario: &Scenario, found: &mut Vec<Leaf>) -> Result<(), String> {
                 continue;
             }
             let first = found.len();
-            leaves(
-                &format!("{prefix}.{key}"),
-                &format!("settings.{key}"),
-                value,
-                found,
-            )?;
+            leaves(&format!("{prefix}.{key}"), &format!("settings.{key}"), value, found)?;
             found[first].vouched = Some(vouched[key].clone());
         }
         Ok::<(), String>(())
     };
     list("all_policies", &common, &vouched, None)?;
     for policy in &scenario.policies {
-        let (Ok(own), Some(base)) = (
-            scenario.settings(policy),
-            catalog::settings(scenario.base_of(policy)),
-        ) else {
+        let (Ok(own), Some(base)) = (scenario.settings(policy), catalog::settings(scenario.base_of(policy))) else {
             continue;
         };
-        list(
-            &format!("policy.{policy}"),
-            &plain(&own),
-            &plain(&base),
-            Some(&common),
-        )?;
+        list(&format!("policy.{policy}"), &plain(&own), &plain(&base), Some(&common))?;
     }
     Ok(())
 }
@@ -318,8 +268,7 @@ impl Defaults {
     }
 
     fn get(&self, path: &str) -> Option<&Value> {
-        path.split('.')
-            .try_fold(&self.0, |node, key| node.get(key).or_else(|| node.get("*")))
+        path.split('.').try_fold(&self.0, |node, key| node.get(key).or_else(|| node.get("*")))
     }
 }
 
@@ -332,19 +281,16 @@ impl Leaf {
             .iter()
             .filter(|(pattern, _)| covers(pattern, &self.path))
             .max_by_key(|(pattern, _)| (pattern.split('.').count(), !pattern.contains('*')));
+        // A note on a whole table does not vouch for what the table leaves out.
+        let depth = |path: &str| path.split('.').count();
+        let own = own.filter(|(pattern, _)| !(self.known.neutral && untouched && depth(pattern) < depth(&self.path)));
         let (source, cite, prior) = match (own, self.known) {
             (Some((_, note)), known) => {
-                let prior = if note.prior.is_empty() && note.kind == Assumed {
-                    known.prior
-                } else {
-                    &note.prior
-                };
+                let prior = if note.prior.is_empty() && note.kind == Assumed { known.prior } else { &note.prior };
                 (note.kind, note.cite.as_str(), prior)
             }
             (None, known) if known.neutral && untouched => (Design, LEFT_OUT, known.prior),
-            (None, known) if matches!(known.kind, Published | Fitted) && !untouched => {
-                (Assumed, UNSAID, known.prior)
-            }
+            (None, known) if matches!(known.kind, Published | Fitted) && !untouched => (Assumed, UNSAID, known.prior),
             (None, known) => (known.kind, known.cite, known.prior),
         };
         Parameter {
@@ -418,16 +364,7 @@ mod tests {
             let tree = serde_json::to_value(&scenario).unwrap();
             let mut found = Vec::new();
             for (key, value) in tree.as_object().unwrap() {
-                let words = [
-                    "version",
-                    "name",
-                    "question",
-                    "mix",
-                    "sources",
-                    "policy",
-                    "all_policies",
-                    "expect",
-                ];
+                let words = ["version", "name", "question", "mix", "sources", "policy", "all_policies", "expect"];
                 if !words.contains(&key.as_str()) {
                     leaves(key, key, value, &mut found).unwrap();
                 }
@@ -436,26 +373,15 @@ mod tests {
             met.extend(found.iter().map(|leaf| leaf.known.path));
             assert!(inputs(&scenario).is_ok());
         }
-        let idle: Vec<&str> = KNOWN
-            .iter()
-            .map(|k| k.path)
-            .filter(|p| !met.contains(p))
-            .collect();
-        let allowed = [
-            "protocol.*.quality",
-            "protocol.*.cost",
-            "protocol.*.latency",
-        ];
+        let idle: Vec<&str> = KNOWN.iter().map(|k| k.path).filter(|p| !met.contains(p)).collect();
+        let allowed = ["protocol.*.quality", "protocol.*.cost", "protocol.*.latency"];
         assert!(idle.iter().all(|p| allowed.contains(p)), "{idle:?}");
     }
 
     #[test]
     fn a_changed_value_loses_the_citation_of_the_old_one() {
         let load = |set: &[&str]| {
-            let overrides = Overrides {
-                set: set.iter().map(ToString::to_string).collect(),
-                ..Overrides::default()
-            };
+            let overrides = Overrides { set: set.iter().map(ToString::to_string).collect(), ..Overrides::default() };
             parameters(&Scenario::load("multi-doc-qa", &overrides).unwrap())
         };
         let source = |list: &[Parameter], path: &str| {
@@ -476,10 +402,7 @@ mod tests {
 
     #[test]
     fn patterns_cover_tables_and_stars() {
-        assert!(covers(
-            "endpoints.*.price",
-            "endpoints.lead.price.rates.input"
-        ));
+        assert!(covers("endpoints.*.price", "endpoints.lead.price.rates.input"));
         assert!(covers("endpoints", "endpoints.lead.base_s"));
         assert!(!covers("endpoints.lead.base_s", "endpoints.lead"));
         assert!(!covers("end", "endpoints"));
@@ -490,5 +413,8 @@ mod tests {
         let list = parameters(&Scenario::load("swe-verified", &Overrides::default()).unwrap());
         assert_eq!(counts(&list).iter().sum::<usize>(), list.len());
         assert!(counts(&list).iter().all(|&n| n > 0), "{:?}", counts(&list));
+        let source = |path: &str| list.iter().find(|p| p.path == path).unwrap().source;
+        assert_eq!(source("endpoints.tool.noise"), Fitted);
+        assert_eq!(source("endpoints.tool.slots"), Design, "left out");
     }
 }

@@ -56,6 +56,10 @@ pub struct Preset {
     /// Sources of single values, by path from `endpoint`, where they differ (prices, limits).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, SourceNote>,
+    /// How the values were fitted and how they did on unseen data: for people and reports; simulations ignore it.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    #[schemars(with = "serde_json::Value")]
+    pub fit: toml::Table,
 }
 
 /// Expands the presets of a scenario.
@@ -78,11 +82,7 @@ impl Expander<'_> {
             .iter()
             .filter_map(|(name, node)| {
                 let preset = node.child("preset")?;
-                Some((
-                    name.clone(),
-                    preset.as_str()?.to_owned(),
-                    preset.place.clone(),
-                ))
+                Some((name.clone(), preset.as_str()?.to_owned(), preset.place.clone()))
             })
             .collect();
         for (name, preset, place) in asked {
@@ -92,10 +92,7 @@ impl Expander<'_> {
             };
             let path = vec!["endpoints".to_owned(), name.clone()];
             let own = tree.find(&path.iter().collect::<KeyPath>()).0.clone();
-            let base = preset
-                .child("endpoint")
-                .cloned()
-                .unwrap_or_else(|| Node::table(place.clone()));
+            let base = preset.child("endpoint").cloned().unwrap_or_else(|| Node::table(place.clone()));
             let mut taken = Vec::new();
             self.leaves(&base, &path, &mut taken);
             taken.retain(|leaf| !own.find(&leaf[2..].iter().collect::<KeyPath>()).1);
@@ -138,10 +135,7 @@ impl Expander<'_> {
                 continue;
             };
             let mut law = Node::table(place.clone());
-            law.set(
-                &["table".to_owned(), "quantiles".to_owned()],
-                quantiles.clone(),
-            );
+            law.set(&["table".to_owned(), "quantiles".to_owned()], quantiles.clone());
             tree.set(&path, law);
             note(tree, &preset, &path, &format!("tokens.{table}"), &place);
         }
@@ -150,14 +144,9 @@ impl Expander<'_> {
     /// The checked document of a preset.
     fn find(&mut self, name: &str, key: &KeyPath, place: &Place) -> Option<Node> {
         let mut fault = |wrong: String, mend: String| {
-            self.faults.push(
-                Fault::new(key.clone(), wrong, mend)
-                    .found(format!("\"{name}\""))
-                    .placed(place),
-            );
+            self.faults.push(Fault::new(key.clone(), wrong, mend).found(format!("\"{name}\"")).placed(place));
         };
-        let is_path =
-            name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml");
+        let is_path = name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml");
         let (label, text) = if is_path {
             let path = self.folder.clone().unwrap_or_default().join(name);
             match super::load::read_text(&path) {
@@ -175,9 +164,7 @@ impl Expander<'_> {
         } else {
             let names: Vec<&str> = embedded::PRESETS.iter().map(|(name, _)| *name).collect();
             let mend = match nearest(name, names.iter().copied()) {
-                Some(near) => format!(
-                    "did you mean \"{near}\"? `delm-sim list` shows all; a path ends in .toml"
-                ),
+                Some(near) => format!("did you mean \"{near}\"? `delm-sim list` shows all; a path ends in .toml"),
                 None => "`delm-sim list` shows all; a path ends in .toml".to_owned(),
             };
             fault("unknown preset".into(), mend);
@@ -185,11 +172,7 @@ impl Expander<'_> {
         };
         let checked = Node::parse(&label, &text).and_then(|node| {
             let faults = Shape::of::<Preset>().check(&node);
-            if faults.is_empty() {
-                Ok(node)
-            } else {
-                Err(faults)
-            }
+            if faults.is_empty() { Ok(node) } else { Err(faults) }
         });
         match checked {
             Ok(node) => Some(node),
@@ -264,10 +247,7 @@ fn note(tree: &mut Node, preset: &Node, path: &[String], within: &str, place: &P
         return;
     }
     let text = |node: Option<&Node>, key: &str| {
-        node.and_then(|n| n.child(key))
-            .and_then(Node::as_str)
-            .unwrap_or_default()
-            .to_owned()
+        node.and_then(|n| n.child(key)).and_then(Node::as_str).unwrap_or_default().to_owned()
     };
     let single = preset
         .child("sources")
@@ -278,18 +258,11 @@ fn note(tree: &mut Node, preset: &Node, path: &[String], within: &str, place: &P
     let mut entry = toml::Table::new();
     entry.insert("kind".into(), Value::String(text(source, "kind")));
     let (cite, date) = (text(source, "cite"), text(source, "date"));
-    let cite = if date.is_empty() {
-        cite
-    } else {
-        format!("{cite} ({date})")
-    };
+    let cite = if date.is_empty() { cite } else { format!("{cite} ({date})") };
     entry.insert("cite".into(), Value::String(cite));
     let prior = text(source, "prior");
     if !prior.is_empty() {
         entry.insert("prior".into(), Value::String(prior));
     }
-    tree.set(
-        &["sources".to_owned(), key],
-        Node::of(Value::Table(entry), place),
-    );
+    tree.set(&["sources".to_owned(), key], Node::of(Value::Table(entry), place));
 }

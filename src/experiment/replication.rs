@@ -43,21 +43,12 @@ pub struct Point<'a> {
 impl<'a> Point<'a> {
     /// Resolves settings, endpoints and protocol of a policy.
     pub fn new(scenario: &'a Scenario, policy: &'a str, agents: u32) -> Result<Self, RunError> {
-        let wrong = |why: String| RunError::NoSuchPoint {
-            policy: policy.to_owned(),
-            why,
-        };
+        let wrong = |why: String| RunError::NoSuchPoint { policy: policy.to_owned(), why };
         let settings = Arc::new(scenario.settings(policy).map_err(wrong)?);
         let protocol = scenario.protocol.get(policy).cloned().unwrap_or_default();
         let (cost, latency) = (protocol.cost, protocol.latency);
-        let fleet = Fleet::new(
-            &scenario.endpoints,
-            &scenario.roles,
-            &scenario.worker_roles,
-            cost,
-            latency,
-        )
-        .map_err(|e| wrong(e.to_string()))?;
+        let fleet = Fleet::new(&scenario.endpoints, &scenario.roles, &scenario.worker_roles, cost, latency)
+            .map_err(|e| wrong(e.to_string()))?;
         catalog::build(&settings, &scenario.workload, agents).map_err(wrong)?;
         let stop_after = scenario.measure.as_ref().map(|m| m.stop_after);
         Ok(Self {
@@ -74,62 +65,30 @@ impl<'a> Point<'a> {
     }
 
     /// Runs one replication; with a writer, its trace goes there as JSON Lines.
-    pub fn run(
-        &self,
-        replication: u64,
-        lines: Option<Box<dyn Write + Send>>,
-    ) -> Result<Run, RunError> {
+    pub fn run(&self, replication: u64, lines: Option<Box<dyn Write + Send>>) -> Result<Run, RunError> {
         let scenario = self.scenario;
         let key = Key::new(scenario.seed, replication);
-        let build = || {
-            catalog::build(&self.settings, &scenario.workload, self.agents).expect("built before")
-        };
-        let (mut policies, mut teams): (Vec<_>, Vec<_>) =
-            (0..scenario.tasks).map(|_| build()).unzip();
+        let build = || catalog::build(&self.settings, &scenario.workload, self.agents).expect("built before");
+        let (mut policies, mut teams): (Vec<_>, Vec<_>) = (0..scenario.tasks).map(|_| build()).unzip();
         for team in &mut teams {
             team.quality = self.protocol.quality;
         }
         let workloads = teams.iter().enumerate().map(|(task, team)| {
-            Workload::new(
-                &scenario.workload,
-                &self.sizes,
-                &self.sharing,
-                key,
-                TaskId(task as u32),
-                team,
-            )
+            Workload::new(&scenario.workload, &self.sizes, &self.sharing, key, TaskId(task as u32), team)
         });
         let count = scenario.measure.as_ref().map(|m| (m.count, m.warmup));
         let summary = Summary::new(&teams[0], scenario.tasks, count, scenario.watch_worker);
         let trace = Trace::new(summary, lines);
-        let mut world = Simulated::new(
-            self.fleet.clone(),
-            key,
-            workloads.collect(),
-            trace,
-            self.stop_after,
-        );
+        let mut world = Simulated::new(self.fleet.clone(), key, workloads.collect(), trace, self.stop_after);
         drive(&mut world, &mut policies)?;
         let summary = world.trace.summary.clone();
         if count.is_none()
             && let Some(what) = summary.broken_identity()
         {
             let policy = self.policy.to_owned();
-            return Err(RunError::Identity {
-                policy,
-                agents: self.agents,
-                replication,
-                what,
-            });
+            return Err(RunError::Identity { policy, agents: self.agents, replication, what });
         }
-        world
-            .trace
-            .close()
-            .map_err(|e| RunError::Trace(e.to_string()))?;
-        Ok(Run {
-            values: measure(&summary),
-            digest: world.trace.digest.finish(),
-            summary,
-        })
+        world.trace.close().map_err(|e| RunError::Trace(e.to_string()))?;
+        Ok(Run { values: measure(&summary), digest: world.trace.digest.finish(), summary })
     }
 }

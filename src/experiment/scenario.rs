@@ -42,11 +42,7 @@ pub struct Protocol {
 
 impl Default for Protocol {
     fn default() -> Self {
-        Self {
-            quality: 1.0,
-            cost: 1.0,
-            latency: 1.0,
-        }
+        Self { quality: 1.0, cost: 1.0, latency: 1.0 }
     }
 }
 
@@ -103,9 +99,7 @@ pub struct SourceNote {
 }
 
 /// How a value came to be.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceKind {
     /// Stated or released by its authors.
@@ -234,23 +228,14 @@ impl Scenario {
     pub fn settings(&self, policy: &str) -> Result<Settings, String> {
         let own = self.policy.get(policy).cloned().unwrap_or_default();
         let base = self.base_of(policy);
-        let known = crate::policy::catalog::settings(base)
-            .ok_or_else(|| crate::policy::catalog::unknown(base))?;
+        let known = crate::policy::catalog::settings(base).ok_or_else(|| crate::policy::catalog::unknown(base))?;
         let mut table = toml::Table::try_from(known).expect("settings are plain values");
-        for (key, value) in self
-            .all_policies
-            .iter()
-            .chain(own.iter().filter(|(k, _)| *k != "based_on"))
-        {
+        for (key, value) in self.all_policies.iter().chain(own.iter().filter(|(k, _)| *k != "based_on")) {
             if !table.contains_key(key) {
-                return Err(format!(
-                    "policy.{policy}.{key} is not a setting; see `delm-sim schema`"
-                ));
+                return Err(format!("policy.{policy}.{key} is not a setting; see `delm-sim schema`"));
             }
             table.insert(key.clone(), value.clone());
         }
-        table
-            .try_into()
-            .map_err(|e: toml::de::Error| format!("policy.{policy}: {}", e.message()))
+        table.try_into().map_err(|e: toml::de::Error| format!("policy.{policy}: {}", e.message()))
     }
 }

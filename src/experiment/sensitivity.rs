@@ -22,12 +22,7 @@ struct Lever {
 
 macro_rules! lever {
     ($name:ident, $low:expr, $high:expr) => {
-        Lever {
-            name: stringify!($name),
-            low: $low,
-            high: $high,
-            set: |s, x| s.$name = x,
-        }
+        Lever { name: stringify!($name), low: $low, high: $high, set: |s, x| s.$name = x }
     };
 }
 
@@ -56,43 +51,23 @@ const REPLICATIONS: u32 = 64;
 const FIRST: u64 = 1 << 41;
 
 /// Sentences: which assumption, at which end of its prior, turns a verdict of a decentralized policy around.
-pub(super) fn flips(
-    scenario: &Scenario,
-    comparisons: &[Comparison],
-) -> Result<Vec<String>, RunError> {
+pub(super) fn flips(scenario: &Scenario, comparisons: &[Comparison]) -> Result<Vec<String>, RunError> {
     let levers = match scenario.workload {
         WorkloadSpec::Search(_) => SEARCH,
         WorkloadSpec::Divide(_) => DIVIDE,
     };
     let mut sentences = Vec::new();
-    let decentral: Vec<&String> = scenario
-        .policies
-        .iter()
-        .filter(|p| catalog::is_decentral(scenario.base_of(p)))
-        .collect();
+    let decentral: Vec<&String> =
+        scenario.policies.iter().filter(|p| catalog::is_decentral(scenario.base_of(p))).collect();
     for policy in decentral {
-        let published =
-            catalog::entry(scenario.base_of(policy)).map_or(u32::MAX, |e| e.published_up_to);
-        let Some(n) = scenario
-            .agents
-            .iter()
-            .copied()
-            .filter(|n| *n <= published)
-            .max()
-        else {
+        let published = catalog::entry(scenario.base_of(policy)).map_or(u32::MAX, |e| e.published_up_to);
+        let Some(n) = scenario.agents.iter().copied().filter(|n| *n <= published).max() else {
             continue;
         };
         let settled: Vec<&Comparison> = comparisons
             .iter()
-            .filter(|c| {
-                c.policy == *policy && c.agents == n && matches!(c.verdict, "better" | "worse")
-            })
-            .filter(|c| {
-                matches!(
-                    c.metric,
-                    "makespan_s" | "cost_per_task_usd" | "avg_at_1" | "pass"
-                )
-            })
+            .filter(|c| c.policy == *policy && c.agents == n && matches!(c.verdict, "better" | "worse"))
+            .filter(|c| matches!(c.metric, "makespan_s" | "cost_per_task_usd" | "avg_at_1" | "pass"))
             .collect();
         if settled.is_empty() {
             continue;
@@ -101,11 +76,7 @@ pub(super) fn flips(
         for lever in levers {
             for end in [lever.low, lever.high] {
                 let turned = turned(scenario, policy, n, &settled, lever, end)?;
-                found.extend(
-                    turned
-                        .iter()
-                        .map(|metric| format!("{metric} at {} = {end}", lever.name)),
-                );
+                found.extend(turned.iter().map(|metric| format!("{metric} at {} = {end}", lever.name)));
             }
         }
         let tried = levers.len() * 2;
@@ -131,49 +102,27 @@ fn turned(
     (lever.set)(&mut moved.sharing, end);
     moved.agents = vec![n];
     let rivals = |p: &&String| {
-        if moved.baseline == BEST_CENTRAL {
-            is_central(&moved, p)
-        } else {
-            **p == moved.baseline
-        }
+        if moved.baseline == BEST_CENTRAL { is_central(&moved, p) } else { **p == moved.baseline }
     };
     let mut policies: Vec<String> = scenario.policies.iter().filter(rivals).cloned().collect();
     policies.push(policy.to_owned());
-    let points: Result<Vec<Point>, RunError> = policies
-        .iter()
-        .map(|p| Point::new(&moved, p, n))
-        .collect();
+    let points: Result<Vec<Point>, RunError> = policies.iter().map(|p| Point::new(&moved, p, n)).collect();
     let points = points?;
     let runs = replicate(&points, FIRST, REPLICATIONS, &|| {})?;
-    let mut cells: Vec<_> = points
-        .iter()
-        .zip(&runs)
-        .map(|(p, r)| cell(&moved, p, r))
-        .collect();
+    let mut cells: Vec<_> = points.iter().zip(&runs).map(|(p, r)| cell(&moved, p, r)).collect();
     let own = cells.pop().expect("the policy itself was run");
     let turned = settled.iter().filter(|c| {
         let Some(base) = baseline(&moved, &cells, c.metric, n) else {
             return false;
         };
-        let rival = cells
-            .iter()
-            .find(|x| x.policy == base)
-            .and_then(|x| x.get(c.metric));
+        let rival = cells.iter().find(|x| x.policy == base).and_then(|x| x.get(c.metric));
         let (Some(a), Some(b)) = (own.get(c.metric), rival) else {
             return false;
         };
         let p = paired(&a.values, &b.values, 20, moved.seed);
         let lower = metrics::find(c.metric).is_none_or(|m| m.better != Better::Higher);
-        let worse = if lower {
-            p.ci_low > 0.0
-        } else {
-            p.ci_high < 0.0
-        };
-        let better = if lower {
-            p.ci_high < 0.0
-        } else {
-            p.ci_low > 0.0
-        };
+        let worse = if lower { p.ci_low > 0.0 } else { p.ci_high < 0.0 };
+        let better = if lower { p.ci_high < 0.0 } else { p.ci_low > 0.0 };
         if c.verdict == "better" { worse } else { better }
     });
     Ok(turned.map(|c| c.metric).collect())

@@ -29,10 +29,7 @@ impl Choice<'_> {
 
     fn list(&self) -> String {
         let words = self.words.iter().map(|w| format!("\"{w}\""));
-        let forms = self
-            .forms
-            .iter()
-            .map(|(name, _)| format!("{{ {name} = .. }}"));
+        let forms = self.forms.iter().map(|(name, _)| format!("{{ {name} = .. }}"));
         words.chain(forms).collect::<Vec<_>>().join(", ")
     }
 }
@@ -40,9 +37,7 @@ impl Choice<'_> {
 impl Shape {
     /// The schema of `T`.
     pub(crate) fn of<T: JsonSchema>() -> Self {
-        Self {
-            root: schemars::schema_for!(T).to_value(),
-        }
+        Self { root: schemars::schema_for!(T).to_value() }
     }
 
     /// All faults of a document.
@@ -98,10 +93,7 @@ impl Shape {
     }
 
     fn choice<'a>(&'a self, schema: &'a Json) -> Option<Choice<'a>> {
-        let mut choice = Choice {
-            words: Vec::new(),
-            forms: Vec::new(),
-        };
+        let mut choice = Choice { words: Vec::new(), forms: Vec::new() };
         for one in schema["oneOf"].as_array()? {
             if let Some(word) = one["const"].as_str() {
                 choice.words.push(word);
@@ -116,20 +108,11 @@ impl Shape {
         Some(choice)
     }
 
-    fn walk(
-        &self,
-        schema: &Json,
-        node: &Node,
-        path: &KeyPath,
-        complete: bool,
-        faults: &mut Vec<Fault>,
-    ) {
+    fn walk(&self, schema: &Json, node: &Node, path: &KeyPath, complete: bool, faults: &mut Vec<Fault>) {
         let schema = self.resolve(schema);
         let expected = |what: &str, mend: String| {
             let wrong = format!("expected {what}, found {}", node.kind());
-            Fault::new(path.clone(), wrong, mend)
-                .found(node.text())
-                .placed(&node.place)
+            Fault::new(path.clone(), wrong, mend).found(node.text()).placed(&node.place)
         };
         if let Some(choice) = self.choice(schema) {
             return self.walk_choice(&choice, node, path, faults);
@@ -154,10 +137,7 @@ impl Shape {
         match kind(schema) {
             "object" => match node.entries() {
                 Some(_) => self.walk_table(schema, node, path, complete, faults),
-                None => faults.push(expected(
-                    "a table",
-                    format!("write [{path}] and its keys below"),
-                )),
+                None => faults.push(expected("a table", format!("write [{path}] and its keys below"))),
             },
             "array" => {
                 let Item::List(nodes) = &node.item else {
@@ -169,9 +149,7 @@ impl Shape {
                 if least.is_some_and(|n| count < n) || most.is_some_and(|n| count > n) {
                     let wrong = format!("expected {} values, found {count}", least.unwrap_or(0));
                     faults.push(
-                        Fault::new(path.clone(), wrong, "add or remove values")
-                            .found(node.text())
-                            .placed(&node.place),
+                        Fault::new(path.clone(), wrong, "add or remove values").found(node.text()).placed(&node.place),
                     );
                 }
                 for (i, node) in nodes.iter().enumerate() {
@@ -198,16 +176,16 @@ impl Shape {
                     let mend = format!("write {}", x.round());
                     faults.push(expected("a whole number", mend));
                 }
-                _ => faults.push(expected("a whole number", advice(schema))),
+                _ => faults.push(expected("a whole number", mend("a whole number", schema))),
             },
             "number" => match node.item {
                 Item::Leaf(Value::Integer(_)) => {}
                 Item::Leaf(Value::Float(x)) if x.is_finite() => {}
-                _ => faults.push(expected("a finite number", advice(schema))),
+                _ => faults.push(expected("a finite number", mend("a number", schema))),
             },
             "boolean" => {
                 if !matches!(node.item, Item::Leaf(Value::Boolean(_))) {
-                    faults.push(expected("true or false", advice(schema)));
+                    faults.push(expected("true or false", mend("true or false", schema)));
                 }
             }
             "string" => match (node.as_str(), schema["const"].as_str()) {
@@ -223,31 +201,18 @@ impl Shape {
         }
     }
 
-    fn walk_table(
-        &self,
-        schema: &Json,
-        node: &Node,
-        path: &KeyPath,
-        complete: bool,
-        faults: &mut Vec<Fault>,
-    ) {
+    fn walk_table(&self, schema: &Json, node: &Node, path: &KeyPath, complete: bool, faults: &mut Vec<Fault>) {
         let entries = node.entries().expect("the caller saw a table");
         let known = schema["properties"].as_object();
         for (key, node) in entries {
             let path = path.with(key);
-            match (
-                known.and_then(|k| k.get(key)),
-                &schema["additionalProperties"],
-            ) {
+            match (known.and_then(|k| k.get(key)), &schema["additionalProperties"]) {
                 (Some(schema), _) => self.walk(schema, node, &path, true, faults),
                 (None, Json::Object(_)) => {
                     self.walk(&schema["additionalProperties"], node, &path, true, faults);
                 }
                 (None, Json::Bool(false)) => {
-                    let names: Vec<&str> = known
-                        .into_iter()
-                        .flat_map(|k| k.keys().map(String::as_str))
-                        .collect();
+                    let names: Vec<&str> = known.into_iter().flat_map(|k| k.keys().map(String::as_str)).collect();
                     let mend = match nearest(key, names.iter().copied()) {
                         Some(name) => format!("did you mean `{name}`?"),
                         None => format!("known here: {}", names.join(", ")),
@@ -264,11 +229,7 @@ impl Shape {
             let key = key.as_str().unwrap_or_default();
             if !entries.contains_key(key) {
                 let about = advice(&schema["properties"][key]);
-                let mend = if about.is_empty() {
-                    "add it".to_owned()
-                } else {
-                    format!("add it ({about})")
-                };
+                let mend = if about.is_empty() { "add it".to_owned() } else { format!("add it ({about})") };
                 faults.push(Fault::new(path.with(key), "is missing", mend).placed(&node.place));
             }
         }
@@ -282,11 +243,8 @@ impl Shape {
         };
         match &node.item {
             Item::Leaf(Value::String(word)) if choice.words.contains(&word.as_str()) => {}
-            Item::Leaf(Value::String(word)) => faults.push(
-                Fault::new(path.clone(), "unknown word", known(word))
-                    .found(node.text())
-                    .placed(&node.place),
-            ),
+            Item::Leaf(Value::String(word)) => faults
+                .push(Fault::new(path.clone(), "unknown word", known(word)).found(node.text()).placed(&node.place)),
             Item::Table(entries) if !choice.forms.is_empty() => {
                 let mut good = 0;
                 for (key, node) in entries {
@@ -295,10 +253,7 @@ impl Shape {
                             good += 1;
                             self.walk(schema, node, &path.with(key), true, faults);
                         }
-                        None => faults.push(
-                            Fault::new(path.with(key), "unknown key", known(key))
-                                .placed(&node.place),
-                        ),
+                        None => faults.push(Fault::new(path.with(key), "unknown key", known(key)).placed(&node.place)),
                     }
                 }
                 if good > 1 || entries.is_empty() {
@@ -314,19 +269,11 @@ impl Shape {
                 } else {
                     format!("write one of {}", choice.list())
                 };
-                let what = if choice.forms.is_empty() {
-                    "a word"
-                } else {
-                    "a named form"
-                };
+                let what = if choice.forms.is_empty() { "a word" } else { "a named form" };
                 faults.push(
-                    Fault::new(
-                        path.clone(),
-                        format!("expected {what}, found {}", node.kind()),
-                        mend,
-                    )
-                    .found(node.text())
-                    .placed(&node.place),
+                    Fault::new(path.clone(), format!("expected {what}, found {}", node.kind()), mend)
+                        .found(node.text())
+                        .placed(&node.place),
                 );
             }
         }
@@ -337,11 +284,7 @@ impl Shape {
 fn kind(schema: &Json) -> &str {
     match &schema["type"] {
         Json::String(name) => name,
-        Json::Array(names) => names
-            .iter()
-            .filter_map(Json::as_str)
-            .find(|name| *name != "null")
-            .unwrap_or_default(),
+        Json::Array(names) => names.iter().filter_map(Json::as_str).find(|name| *name != "null").unwrap_or_default(),
         _ => "",
     }
 }
@@ -354,29 +297,27 @@ fn bounds(schema: &Json) -> (i64, i64) {
         Some("uint32") => i64::from(u32::MAX),
         _ => i64::MAX,
     };
-    (
-        low,
-        high.min(schema["maximum"].as_i64().unwrap_or(i64::MAX)),
-    )
+    (low, high.min(schema["maximum"].as_i64().unwrap_or(i64::MAX)))
 }
 
-/// What the schema says of a key, as a mend.
+/// What to write, and what the key is about.
+fn mend(what: &str, schema: &Json) -> String {
+    match advice(schema) {
+        about if about.is_empty() => format!("write {what}"),
+        about => format!("write {what} ({about})"),
+    }
+}
+
+/// What the schema says of a key.
 fn advice(schema: &Json) -> String {
     let text = schema["description"].as_str().unwrap_or_default();
-    text.lines()
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches('.')
-        .to_owned()
+    text.lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
 }
 
 fn finite_throughout(node: &Node, path: &KeyPath, faults: &mut Vec<Fault>) {
     match &node.item {
-        Item::Leaf(Value::Float(x)) if !x.is_finite() => faults.push(
-            Fault::new(path.clone(), "must be a finite number", "write a number")
-                .found(x)
-                .placed(&node.place),
-        ),
+        Item::Leaf(Value::Float(x)) if !x.is_finite() => faults
+            .push(Fault::new(path.clone(), "must be a finite number", "write a number").found(x).placed(&node.place)),
         Item::Leaf(_) => {}
         Item::List(nodes) => {
             for (i, node) in nodes.iter().enumerate() {

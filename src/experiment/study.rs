@@ -115,8 +115,6 @@ pub struct Study {
 impl Study {
     /// The cell of a policy and size.
     pub fn cell(&self, policy: &str, agents: u32) -> Option<&Cell> {
-        self.cells
-            .iter()
-            .find(|c| c.policy == policy && c.agents == agents)
+        self.cells.iter().find(|c| c.policy == policy && c.agents == agents)
     }
 }

@@ -7,14 +7,8 @@ use crate::policy::catalog;
 
 /// Team sizes that sentences are about: the largest published one that was run, and the largest of all.
 fn sizes(scenario: &Scenario, policy: &str) -> Vec<u32> {
-    let published =
-        catalog::entry(scenario.base_of(policy)).map_or(u32::MAX, |e| e.published_up_to);
-    let within = scenario
-        .agents
-        .iter()
-        .copied()
-        .filter(|n| *n <= published)
-        .max();
+    let published = catalog::entry(scenario.base_of(policy)).map_or(u32::MAX, |e| e.published_up_to);
+    let within = scenario.agents.iter().copied().filter(|n| *n <= published).max();
     let largest = scenario.agents.iter().copied().max();
     let mut sizes: Vec<u32> = within.into_iter().chain(largest).collect();
     sizes.dedup();
@@ -22,17 +16,9 @@ fn sizes(scenario: &Scenario, policy: &str) -> Vec<u32> {
 }
 
 /// Sentences, most important first.
-pub(super) fn verdicts(
-    scenario: &Scenario,
-    cells: &[Cell],
-    comparisons: &[Comparison],
-) -> Vec<String> {
+pub(super) fn verdicts(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparison]) -> Vec<String> {
     let mut sentences = Vec::new();
-    for policy in scenario
-        .policies
-        .iter()
-        .filter(|p| catalog::is_decentral(scenario.base_of(p)))
-    {
+    for policy in scenario.policies.iter().filter(|p| catalog::is_decentral(scenario.base_of(p))) {
         for n in sizes(scenario, policy) {
             let parts: Vec<String> = comparisons
                 .iter()
@@ -42,23 +28,14 @@ pub(super) fn verdicts(
             if parts.is_empty() {
                 continue;
             }
-            let extrapolated = cells
-                .iter()
-                .any(|c| c.policy == *policy && c.agents == n && c.extrapolated);
-            let mark = if extrapolated {
-                " (beyond published sizes: extrapolation)"
-            } else {
-                ""
-            };
+            let extrapolated = cells.iter().any(|c| c.policy == *policy && c.agents == n && c.extrapolated);
+            let mark = if extrapolated { " (beyond published sizes: extrapolation)" } else { "" };
             let rival = if scenario.baseline == BEST_CENTRAL {
                 "against the best central form of each metric".to_owned()
             } else {
                 format!("against {}", scenario.baseline)
             };
-            sentences.push(format!(
-                "{policy}, N = {n}, {rival}{mark}: {}.",
-                parts.join("; ")
-            ));
+            sentences.push(format!("{policy}, N = {n}, {rival}{mark}: {}.", parts.join("; ")));
         }
     }
     sentences
@@ -72,18 +49,11 @@ fn phrase(c: &Comparison, cells: &[Cell]) -> Option<String> {
         "pass" => "Pass",
         _ => return None,
     };
-    let rival = cells
-        .iter()
-        .find(|x| x.policy == c.baseline && x.agents == c.agents)?
-        .mean(c.metric)?;
+    let rival = cells.iter().find(|x| x.policy == c.baseline && x.agents == c.agents)?.mean(c.metric)?;
     Some(match c.verdict {
         "equal" => format!("{name} equal to {} run by run", c.baseline),
         verdict if matches!(c.metric, "avg_at_1" | "pass") => {
-            let word = if verdict == "no difference shown" {
-                ", no difference shown"
-            } else {
-                ""
-            };
+            let word = if verdict == "no difference shown" { ", no difference shown" } else { "" };
             format!(
                 "{name} {:+.1} points [{:+.1}, {:+.1}]{word} ({})",
                 c.difference * 100.0,
@@ -93,11 +63,7 @@ fn phrase(c: &Comparison, cells: &[Cell]) -> Option<String> {
             )
         }
         verdict => {
-            let word = if verdict == "no difference shown" {
-                ", no difference shown"
-            } else {
-                ""
-            };
+            let word = if verdict == "no difference shown" { ", no difference shown" } else { "" };
             format!(
                 "{name} {:+.0} % [{:+.0}, {:+.0}]{word} ({})",
                 c.difference / rival * 100.0,
@@ -110,18 +76,10 @@ fn phrase(c: &Comparison, cells: &[Cell]) -> Option<String> {
 }
 
 /// Advice and caveats.
-pub(super) fn warnings(
-    scenario: &Scenario,
-    cells: &[Cell],
-    comparisons: &[Comparison],
-) -> Vec<String> {
+pub(super) fn warnings(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparison]) -> Vec<String> {
     let mut warnings = Vec::new();
-    let beyond: Vec<u32> = scenario
-        .agents
-        .iter()
-        .copied()
-        .filter(|n| cells.iter().any(|c| c.agents == *n && c.extrapolated))
-        .collect();
+    let beyond: Vec<u32> =
+        scenario.agents.iter().copied().filter(|n| cells.iter().any(|c| c.agents == *n && c.extrapolated)).collect();
     if let Some(first) = beyond.first() {
         warnings.push(format!(
             "From N = {first} on, nobody has published such a run: marked * here, dashed in the figures."
@@ -129,9 +87,7 @@ pub(super) fn warnings(
     }
     let open = comparisons
         .iter()
-        .filter(|c| {
-            c.verdict == "no difference shown" && catalog::is_decentral(scenario.base_of(&c.policy))
-        })
+        .filter(|c| c.verdict == "no difference shown" && catalog::is_decentral(scenario.base_of(&c.policy)))
         .count();
     if open > 0 {
         warnings.push(format!(
@@ -146,10 +102,10 @@ pub(super) fn warnings(
             scenario.replications.saturating_sub(1)
         ));
     }
-    if !scenario.policies.iter().any(|p| is_central(scenario, p))
-        && scenario.baseline == BEST_CENTRAL
-    {
-        warnings.push("No central form runs here: there is nothing to compare with. Add one, or name --baseline.".to_owned());
+    if !scenario.policies.iter().any(|p| is_central(scenario, p)) && scenario.baseline == BEST_CENTRAL {
+        warnings.push(
+            "No central form runs here: there is nothing to compare with. Add one, or name --baseline.".to_owned(),
+        );
     }
     for (policy, p) in &scenario.protocol {
         if (p.quality, p.cost, p.latency) != (1.0, 1.0, 1.0) {

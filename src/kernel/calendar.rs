@@ -110,15 +110,8 @@ impl<E> Calendar<E> {
     /// If `at` lies before [`Calendar::now`], or after 2^40 events, or with 2^24 events pending.
     #[inline]
     pub fn schedule(&mut self, at: Time, event: E) -> EventId {
-        assert!(
-            at >= self.now,
-            "an event is scheduled for the past: {at} is before {}",
-            self.now
-        );
-        assert!(
-            self.sequence < 1 << SEQUENCE_BITS,
-            "a calendar numbers at most 2^40 events"
-        );
+        assert!(at >= self.now, "an event is scheduled for the past: {at} is before {}", self.now);
+        assert!(self.sequence < 1 << SEQUENCE_BITS, "a calendar numbers at most 2^40 events");
         let slot = match self.free.last() {
             Some(&slot) => slot as usize,
             None => self.slots.len(),
@@ -126,20 +119,11 @@ impl<E> Calendar<E> {
         let id = EventId(self.sequence << SLOT_BITS | slot as u64);
         self.sequence += 1;
         if slot == self.slots.len() {
-            assert!(
-                slot as u64 <= SLOT_MASK,
-                "a calendar holds at most 2^24 pending events"
-            );
-            self.slots.push(Slot {
-                id,
-                event: Some(event),
-            });
+            assert!(slot as u64 <= SLOT_MASK, "a calendar holds at most 2^24 pending events");
+            self.slots.push(Slot { id, event: Some(event) });
         } else {
             self.free.pop();
-            self.slots[slot] = Slot {
-                id,
-                event: Some(event),
-            };
+            self.slots[slot] = Slot { id, event: Some(event) };
         }
         self.live += 1;
         let key = pack(at, id);
@@ -172,9 +156,7 @@ impl<E> Calendar<E> {
             (None, _) => self.future.pop(),
         }?;
         let (time, id) = unpack(key);
-        let event = self
-            .vacate(id)
-            .expect("the earliest key is live: dead ones are dropped as they surface");
+        let event = self.vacate(id).expect("the earliest key is live: dead ones are dropped as they surface");
         self.now = time;
         self.expose();
         Some((time, event))
@@ -206,19 +188,11 @@ impl<E> Calendar<E> {
         if self.dead == 0 {
             return;
         }
-        while self
-            .present
-            .front()
-            .is_some_and(|&key| !is_live(&self.slots, key))
-        {
+        while self.present.front().is_some_and(|&key| !is_live(&self.slots, key)) {
             self.present.pop_front();
             self.dead -= 1;
         }
-        while self
-            .future
-            .peek()
-            .is_some_and(|key| !is_live(&self.slots, key))
-        {
+        while self.future.peek().is_some_and(|key| !is_live(&self.slots, key)) {
             self.future.pop();
             self.dead -= 1;
         }
@@ -277,11 +251,7 @@ mod tests {
         assert_eq!(calendar.cancel(first), None);
         assert_eq!(calendar.peek_time(), Some(at(2)));
         let third = calendar.schedule(at(3), 'c');
-        assert_eq!(
-            calendar.cancel(first),
-            None,
-            "the slot was reused, the name was not"
-        );
+        assert_eq!(calendar.cancel(first), None, "the slot was reused, the name was not");
         assert_eq!(calendar.pop(), Some((at(2), 'b')));
         assert_eq!(calendar.cancel(second), None);
         assert_eq!(calendar.cancel(third), Some('c'));

@@ -11,9 +11,7 @@ pub(super) struct Heap {
 
 impl Heap {
     pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self {
-            keys: Vec::with_capacity(capacity),
-        }
+        Self { keys: Vec::with_capacity(capacity) }
     }
 
     #[inline]
@@ -59,16 +57,11 @@ impl Heap {
             let first = ARITY * hole + 1;
             let (child, least) = if let Some(&[a, b, c, d]) = keys.get(first..first + ARITY) {
                 let (i, left) = if b < a { (first + 1, b) } else { (first, a) };
-                let (j, right) = if d < c {
-                    (first + 3, d)
-                } else {
-                    (first + 2, c)
-                };
+                let (j, right) = if d < c { (first + 3, d) } else { (first + 2, c) };
                 if right < left { (j, right) } else { (i, left) }
             } else {
-                let Some((offset, &least)) = keys
-                    .get(first..)
-                    .and_then(|rest| rest.iter().enumerate().min_by_key(|&(_, key)| *key))
+                let Some((offset, &least)) =
+                    keys.get(first..).and_then(|rest| rest.iter().enumerate().min_by_key(|&(_, key)| *key))
                 else {
                     break;
                 };

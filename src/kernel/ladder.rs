@@ -192,9 +192,9 @@ impl Ladder {
 
     fn spread_top(&mut self) {
         let top = std::mem::take(&mut self.top);
-        let (least, greatest) = top.iter().fold((u64::MAX, 0), |(least, greatest), &key| {
-            (least.min(time_of(key)), greatest.max(time_of(key)))
-        });
+        let (least, greatest) = top
+            .iter()
+            .fold((u64::MAX, 0), |(least, greatest), &key| (least.min(time_of(key)), greatest.max(time_of(key))));
         self.spread(&top, least, greatest);
         self.top = top;
         self.top.clear();
@@ -235,11 +235,7 @@ impl Rung {
     /// First and last time of a bucket.
     fn bounds(&self, i: usize) -> (u64, u64) {
         let start = self.start + ((i as u64) << self.shift);
-        let last = if i + 1 == self.used {
-            self.last
-        } else {
-            start + ((1 << self.shift) - 1)
-        };
+        let last = if i + 1 == self.used { self.last } else { start + ((1 << self.shift) - 1) };
         (start, last)
     }
 }

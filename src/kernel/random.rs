@@ -65,11 +65,7 @@ impl Key {
     #[inline]
     pub fn draws(&self, address: Address) -> Draws {
         let words = chacha8_block(self.words(0), address.counter(), address.entity);
-        Draws {
-            lanes: std::array::from_fn(|lane| pair(words[2 * lane], words[2 * lane + 1])),
-            key: *self,
-            address,
-        }
+        Draws { lanes: std::array::from_fn(|lane| pair(words[2 * lane], words[2 * lane + 1])), key: *self, address }
     }
 
     /// The eight key words; `branch` 0 is for lanes, `lane + 1` for the key of that lane's substream.
@@ -123,18 +119,12 @@ impl Draws {
     /// If `lane` is not below [`LANES`].
     pub fn substream(&self, lane: usize) -> Substream {
         assert!(lane < LANES, "an address has eight lanes");
-        let words = chacha8_block(
-            self.key.words(lane as u32 + 1),
-            self.address.counter(),
-            self.address.entity,
-        );
+        let words = chacha8_block(self.key.words(lane as u32 + 1), self.address.counter(), self.address.entity);
         let mut seed = [0_u8; 32];
         for (bytes, word) in seed.chunks_exact_mut(4).zip(words) {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
-        Substream {
-            generator: ChaCha8Rng::from_seed(seed),
-        }
+        Substream { generator: ChaCha8Rng::from_seed(seed) }
     }
 }
 
@@ -188,12 +178,7 @@ fn chacha8_block(key: [u32; 8], counter: u64, nonce: u64) -> [u32; 16] {
         SIGMA,
         [key[0], key[1], key[2], key[3]],
         [key[4], key[5], key[6], key[7]],
-        [
-            counter as u32,
-            (counter >> 32) as u32,
-            nonce as u32,
-            (nonce >> 32) as u32,
-        ],
+        [counter as u32, (counter >> 32) as u32, nonce as u32, (nonce >> 32) as u32],
     ];
     // Row by row: four lanes per operation, which the compiler turns into vector instructions where it can.
     let [mut a, mut b, mut c, mut d] = start;
@@ -240,12 +225,7 @@ mod tests {
 
     #[test]
     fn the_block_is_the_one_of_the_reference_crate() {
-        for (counter, nonce) in [
-            (0, 0),
-            (1, 2),
-            (u64::MAX - 9, 0x0123_4567_89ab_cdef),
-            (1 << 48 | 7, u64::MAX),
-        ] {
+        for (counter, nonce) in [(0, 0), (1, 2), (u64::MAX - 9, 0x0123_4567_89ab_cdef), (1 << 48 | 7, u64::MAX)] {
             let key = Key::new(nonce.wrapping_mul(3), counter ^ 5).words(0);
             let mut seed = [0_u8; 32];
             for (bytes, word) in seed.chunks_exact_mut(4).zip(key) {
@@ -267,12 +247,7 @@ mod tests {
 
     #[test]
     fn every_part_of_an_address_counts() {
-        let base = Address {
-            purpose: 1,
-            entity: 2,
-            attempt: 3,
-            step: 4,
-        };
+        let base = Address { purpose: 1, entity: 2, attempt: 3, step: 4 };
         let others = [
             Address { purpose: 2, ..base },
             Address { entity: 3, ..base },

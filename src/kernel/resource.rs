@@ -43,13 +43,7 @@ impl<T> Servers<T> {
     /// If the capacity is 0: nothing would ever be served.
     pub fn new(capacity: Option<u32>) -> Self {
         assert!(capacity != Some(0), "a resource has at least one server");
-        Self {
-            capacity,
-            busy: 0,
-            queue: VecDeque::new(),
-            integrals: Integrals::default(),
-            changed: Time::ZERO,
-        }
+        Self { capacity, busy: 0, queue: VecDeque::new(), integrals: Integrals::default(), changed: Time::ZERO }
     }
 
     /// Asks for a server: gives `item` back if it takes one at once, else keeps it in the queue.
@@ -137,12 +131,7 @@ impl TokenBucket {
     /// A full bucket.
     pub fn new(rate_per_minute: u64, burst: u64) -> Self {
         let full = parts(burst);
-        Self {
-            rate_per_minute,
-            full,
-            level: full,
-            updated: Time::ZERO,
-        }
+        Self { rate_per_minute, full, level: full, updated: Time::ZERO }
     }
 
     /// The earliest instant, not before `now`, at which [`TokenBucket::take`] would succeed if nothing else is
@@ -208,10 +197,9 @@ mod tests {
     #[test]
     fn the_last_of_many_starts_when_theory_says() {
         // M calls of t tokens, all queued at 0: the last may start at max(0, (M t - B) / L).
-        for (calls, tokens, rate, burst, expected) in [
-            (100, 5_000, 200_000, 200_000, second(90)),
-            (10, 5_000, 200_000, 200_000, Time::ZERO),
-        ] {
+        for (calls, tokens, rate, burst, expected) in
+            [(100, 5_000, 200_000, 200_000, second(90)), (10, 5_000, 200_000, 200_000, Time::ZERO)]
+        {
             let mut bucket = TokenBucket::new(rate, burst);
             let mut now = Time::ZERO;
             for _ in 0..calls {
@@ -264,13 +252,7 @@ mod tests {
         assert_eq!(servers.release(at(50)), None);
         assert_eq!((servers.busy(), servers.waiting()), (1, 0));
         // busy: 1 for 10, 2 for 40, 1 for 10; waiting: 1 for 5, 2 for 5, 1 for 10
-        assert_eq!(
-            servers.integrals(at(60)),
-            Integrals {
-                busy_ns: 100,
-                waiting_ns: 25
-            }
-        );
+        assert_eq!(servers.integrals(at(60)), Integrals { busy_ns: 100, waiting_ns: 25 });
     }
 
     #[test]

@@ -112,24 +112,15 @@ impl Law {
         match *self {
             Self::Constant(value) => value,
             Self::Exponential { mean } => -mean * libm::log1p(-u),
-            Self::Erlang { shape, mean } => {
-                gamma(f64::from(shape), mean, &mut draws.substream(lane))
-            }
+            Self::Erlang { shape, mean } => gamma(f64::from(shape), mean, &mut draws.substream(lane)),
             Self::Gamma { shape, mean } => gamma(shape, mean, &mut draws.substream(lane)),
-            Self::Lognormal { mean, sigma } => {
-                mean * libm::exp(sigma * normal_quantile(u) - sigma * sigma / 2.0)
-            }
+            Self::Lognormal { mean, sigma } => mean * libm::exp(sigma * normal_quantile(u) - sigma * sigma / 2.0),
             Self::Beta { a, b } => {
                 let mut source = draws.substream(lane);
-                let (x, y) = (
-                    ln_standard_gamma(a, &mut source),
-                    ln_standard_gamma(b, &mut source),
-                );
+                let (x, y) = (ln_standard_gamma(a, &mut source), ln_standard_gamma(b, &mut source));
                 1.0 / (1.0 + libm::exp(y - x))
             }
-            Self::Pareto { alpha, mean } => {
-                mean * (alpha - 1.0) / alpha * libm::exp(-libm::log1p(-u) / alpha)
-            }
+            Self::Pareto { alpha, mean } => mean * (alpha - 1.0) / alpha * libm::exp(-libm::log1p(-u) / alpha),
             Self::Uniform { low, high } => low + (high - low) * u,
             Self::Table { ref quantiles } => interpolate(quantiles, u),
             Self::Mixture { ref parts } => {
@@ -158,10 +149,7 @@ impl Law {
             }
             Self::Mixture { ref parts } => {
                 let total: f64 = parts.iter().map(|part| part.weight).sum();
-                parts
-                    .iter()
-                    .map(|part| part.weight / total * part.law.mean())
-                    .sum()
+                parts.iter().map(|part| part.weight / total * part.law.mean()).sum()
             }
         }
     }
@@ -180,19 +168,13 @@ impl Law {
                 }
                 non_negative("mean", mean)
             }
-            Self::Gamma { shape, mean } => {
-                positive("shape", shape).and_then(|()| non_negative("mean", mean))
-            }
-            Self::Lognormal { mean, sigma } => {
-                non_negative("mean", mean).and_then(|()| non_negative("sigma", sigma))
-            }
+            Self::Gamma { shape, mean } => positive("shape", shape).and_then(|()| non_negative("mean", mean)),
+            Self::Lognormal { mean, sigma } => non_negative("mean", mean).and_then(|()| non_negative("sigma", sigma)),
             Self::Beta { a, b } => positive("a", a).and_then(|()| positive("b", b)),
             Self::Pareto { alpha, mean } => {
                 finite("alpha", alpha)?;
                 if alpha <= 1.0 {
-                    return Err(format!(
-                        "alpha is {alpha}, but must be above 1: the mean would be infinite"
-                    ));
+                    return Err(format!("alpha is {alpha}, but must be above 1: the mean would be infinite"));
                 }
                 non_negative("mean", mean)
             }
@@ -200,9 +182,7 @@ impl Law {
                 non_negative("low", low)?;
                 non_negative("high", high)?;
                 if low > high {
-                    return Err(format!(
-                        "low is {low}, but must not be above high, which is {high}"
-                    ));
+                    return Err(format!("low is {low}, but must not be above high, which is {high}"));
                 }
                 Ok(())
             }
@@ -214,10 +194,7 @@ impl Law {
 
 fn validate_table(quantiles: &[f64]) -> Result<(), String> {
     if quantiles.len() < 2 {
-        return Err(format!(
-            "quantiles has {} values, but needs at least two",
-            quantiles.len()
-        ));
+        return Err(format!("quantiles has {} values, but needs at least two", quantiles.len()));
     }
     for (i, &value) in quantiles.iter().enumerate() {
         non_negative(&format!("quantiles[{i}]"), value)?;
@@ -236,44 +213,28 @@ fn validate_table(quantiles: &[f64]) -> Result<(), String> {
 fn validate_mixture(parts: &[Part]) -> Result<(), String> {
     for (i, part) in parts.iter().enumerate() {
         non_negative(&format!("parts[{i}].weight"), part.weight)?;
-        part.law
-            .validate()
-            .map_err(|fault| format!("parts[{i}].law: {fault}"))?;
+        part.law.validate().map_err(|fault| format!("parts[{i}].law: {fault}"))?;
     }
     let total: f64 = parts.iter().map(|part| part.weight).sum();
     if total > 0.0 && total.is_finite() {
         Ok(())
     } else {
-        Err(format!(
-            "the weights of the parts add up to {total}, but must give a positive, finite number"
-        ))
+        Err(format!("the weights of the parts add up to {total}, but must give a positive, finite number"))
     }
 }
 
 fn finite(name: &str, value: f64) -> Result<(), String> {
-    if value.is_finite() {
-        Ok(())
-    } else {
-        Err(format!("{name} is {value}, but must be a finite number"))
-    }
+    if value.is_finite() { Ok(()) } else { Err(format!("{name} is {value}, but must be a finite number")) }
 }
 
 fn non_negative(name: &str, value: f64) -> Result<(), String> {
     finite(name, value)?;
-    if value >= 0.0 {
-        Ok(())
-    } else {
-        Err(format!("{name} is {value}, but must not be negative"))
-    }
+    if value >= 0.0 { Ok(()) } else { Err(format!("{name} is {value}, but must not be negative")) }
 }
 
 fn positive(name: &str, value: f64) -> Result<(), String> {
     finite(name, value)?;
-    if value > 0.0 {
-        Ok(())
-    } else {
-        Err(format!("{name} is {value}, but must be above 0"))
-    }
+    if value > 0.0 { Ok(()) } else { Err(format!("{name} is {value}, but must be above 0")) }
 }
 
 fn interpolate(quantiles: &[f64], u: f64) -> f64 {
@@ -295,11 +256,7 @@ fn choose(parts: &[Part], u: f64) -> (&Part, f64) {
         rest -= part.weight;
     }
     // Rounding may leave a hair beyond the last weight.
-    let last = parts
-        .iter()
-        .rev()
-        .find(|part| part.weight > 0.0)
-        .expect("a valid mixture has a positive weight");
+    let last = parts.iter().rev().find(|part| part.weight > 0.0).expect("a valid mixture has a positive weight");
     (last, MOST)
 }
 
@@ -400,11 +357,7 @@ pub fn normal_quantile(p: f64) -> f64 {
     }
     let tail = if q < 0.0 { p } else { 1.0 - p };
     if tail <= 0.0 {
-        return if tail < 0.0 {
-            f64::NAN
-        } else {
-            f64::INFINITY.copysign(q)
-        };
+        return if tail < 0.0 { f64::NAN } else { f64::INFINITY.copysign(q) };
     }
     let r = (-libm::log(tail)).sqrt();
     let magnitude = if r <= 5.0 {
@@ -416,8 +369,5 @@ pub fn normal_quantile(p: f64) -> f64 {
 }
 
 fn polynomial(coefficients: &[f64; 8], x: f64) -> f64 {
-    coefficients
-        .iter()
-        .rev()
-        .fold(0.0, |sum, coefficient| sum * x + coefficient)
+    coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * x + coefficient)
 }

@@ -12,16 +12,12 @@ use serde::{Deserialize, Serialize};
 const NANOS_PER_SECOND: f64 = 1e9;
 
 /// An instant: nanoseconds since the start of the run.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Time(u64);
 
 /// A length of time in nanoseconds, never negative.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Span(u64);
 
@@ -112,11 +108,7 @@ impl Sub for Time {
     type Output = Span;
 
     fn sub(self, earlier: Self) -> Span {
-        Span(
-            self.0
-                .checked_sub(earlier.0)
-                .expect("a span runs from an earlier to a later instant"),
-        )
+        Span(self.0.checked_sub(earlier.0).expect("a span runs from an earlier to a later instant"))
     }
 }
 
@@ -168,10 +160,7 @@ mod tests {
     #[test]
     fn never_stays_never() {
         assert_eq!(Time::MAX + Span::from_nanos(1), Time::MAX);
-        assert_eq!(
-            [Span::MAX, Span::from_nanos(1)].into_iter().sum::<Span>(),
-            Span::MAX
-        );
+        assert_eq!([Span::MAX, Span::from_nanos(1)].into_iter().sum::<Span>(), Span::MAX);
     }
 
     #[test]

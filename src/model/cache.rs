@@ -168,26 +168,11 @@ mod tests {
     use smallvec::smallvec;
 
     fn prompt(history: u32, new: u32) -> Prompt {
-        let own = Content::History {
-            agent: AgentId(0),
-            epoch: 0,
-        };
+        let own = Content::History { agent: AgentId(0), epoch: 0 };
         smallvec![
-            PromptSpan {
-                content: Content::Task,
-                role: SpanRole::Task,
-                tokens: 2000
-            },
-            PromptSpan {
-                content: own,
-                role: SpanRole::History,
-                tokens: history
-            },
-            PromptSpan {
-                content: own,
-                role: SpanRole::New,
-                tokens: new
-            },
+            PromptSpan { content: Content::Task, role: SpanRole::Task, tokens: 2000 },
+            PromptSpan { content: own, role: SpanRole::History, tokens: history },
+            PromptSpan { content: own, role: SpanRole::New, tokens: new },
         ]
     }
 
@@ -197,28 +182,13 @@ mod tests {
 
     #[test]
     fn a_growing_history_is_read_back_in_full() {
-        let mut cache = PrefixCache::new(&CacheSpec {
-            lifetime_s: 10.0,
-            ..CacheSpec::default()
-        });
+        let mut cache = PrefixCache::new(&CacheSpec { lifetime_s: 10.0, ..CacheSpec::default() });
         assert_eq!(cache.read(at(0), 0, &prompt(0, 700)), 0);
         cache.write(at(0), at(1), 0, &prompt(0, 700));
-        assert_eq!(
-            cache.read(at(0), 0, &prompt(0, 700)),
-            0,
-            "not before the writer's first token"
-        );
+        assert_eq!(cache.read(at(0), 0, &prompt(0, 700)), 0, "not before the writer's first token");
         assert_eq!(cache.read(at(2), 0, &prompt(700, 700)), 2700);
-        assert_eq!(
-            cache.read(at(30), 0, &prompt(700, 700)),
-            0,
-            "lifetime is over"
-        );
-        assert_eq!(
-            cache.read(at(2), 1, &prompt(700, 700)),
-            0,
-            "another task's prompt"
-        );
+        assert_eq!(cache.read(at(30), 0, &prompt(700, 700)), 0, "lifetime is over");
+        assert_eq!(cache.read(at(2), 1, &prompt(700, 700)), 0, "another task's prompt");
     }
 
     #[test]
@@ -226,19 +196,8 @@ mod tests {
         let mut cache = PrefixCache::new(&CacheSpec::default());
         let board = |tokens| -> Prompt {
             let mut p = prompt(5000, 0);
-            let view = Content::View {
-                store: crate::model::ids::StoreId(0),
-                first: 0,
-                version: tokens,
-            };
-            p.insert(
-                1,
-                PromptSpan {
-                    content: view,
-                    role: SpanRole::Board,
-                    tokens,
-                },
-            );
+            let view = Content::View { store: crate::model::ids::StoreId(0), first: 0, version: tokens };
+            p.insert(1, PromptSpan { content: view, role: SpanRole::Board, tokens });
             p
         };
         cache.write(at(0), at(0), 0, &board(1000));
@@ -248,10 +207,7 @@ mod tests {
 
     #[test]
     fn short_prefixes_are_not_cached() {
-        let mut cache = PrefixCache::new(&CacheSpec {
-            min_tokens: 4096,
-            ..CacheSpec::default()
-        });
+        let mut cache = PrefixCache::new(&CacheSpec { min_tokens: 4096, ..CacheSpec::default() });
         cache.write(at(0), at(0), 0, &prompt(0, 700));
         assert_eq!(cache.read(at(1), 0, &prompt(700, 0)), 0);
     }

@@ -49,16 +49,8 @@ impl Context {
             Some(w) if total > w => self.ends.partition_point(|&end| end < total - w) as u32 + 1,
             _ => 0,
         };
-        let before = if first == 0 {
-            0
-        } else {
-            self.ends[first as usize - 1]
-        };
-        View {
-            first,
-            version,
-            tokens: u32::try_from(total - before).unwrap_or(u32::MAX),
-        }
+        let before = if first == 0 { 0 } else { self.ends[first as usize - 1] };
+        View { first, version, tokens: u32::try_from(total - before).unwrap_or(u32::MAX) }
     }
 }
 
@@ -72,45 +64,10 @@ mod tests {
         for i in 0..10 {
             c.append(FindingId(i), 25);
         }
-        assert_eq!(
-            c.view(None),
-            View {
-                first: 0,
-                version: 10,
-                tokens: 250
-            }
-        );
-        assert_eq!(
-            c.view(Some(100)),
-            View {
-                first: 6,
-                version: 10,
-                tokens: 100
-            }
-        );
-        assert_eq!(
-            c.view(Some(110)),
-            View {
-                first: 6,
-                version: 10,
-                tokens: 100
-            }
-        );
-        assert_eq!(
-            c.view(Some(99)),
-            View {
-                first: 7,
-                version: 10,
-                tokens: 75
-            }
-        );
-        assert_eq!(
-            c.view(Some(10)),
-            View {
-                first: 10,
-                version: 10,
-                tokens: 0
-            }
-        );
+        assert_eq!(c.view(None), View { first: 0, version: 10, tokens: 250 });
+        assert_eq!(c.view(Some(100)), View { first: 6, version: 10, tokens: 100 });
+        assert_eq!(c.view(Some(110)), View { first: 6, version: 10, tokens: 100 });
+        assert_eq!(c.view(Some(99)), View { first: 7, version: 10, tokens: 75 });
+        assert_eq!(c.view(Some(10)), View { first: 10, version: 10, tokens: 0 });
     }
 }

@@ -46,11 +46,7 @@ pub struct CacheSpec {
 
 impl Default for CacheSpec {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            lifetime_s: 300.0,
-            min_tokens: 1024,
-        }
+        Self { enabled: true, lifetime_s: 300.0, min_tokens: 1024 }
     }
 }
 
@@ -157,14 +153,7 @@ pub struct Latency {
 
 impl EndpointSpec {
     /// Latency of a try with these token counts; `factor` is noise times everything that scales it.
-    pub fn latency(
-        &self,
-        completion: u64,
-        uncached: u64,
-        cached: u64,
-        items: u32,
-        factor: f64,
-    ) -> Latency {
+    pub fn latency(&self, completion: u64, uncached: u64, cached: u64, items: u32, factor: f64) -> Latency {
         let prefill = self.base_s
             + self.uncached_s_per_ktoken * uncached as f64 * 1e-3
             + self.cached_s_per_ktoken * cached as f64 * 1e-3
@@ -187,11 +176,7 @@ mod tests {
 
     #[test]
     fn tokens_beyond_the_knee_take_the_second_slope() {
-        let straight = EndpointSpec {
-            base_s: 1.0,
-            completion_s_per_token: 0.02,
-            ..EndpointSpec::default()
-        };
+        let straight = EndpointSpec { base_s: 1.0, completion_s_per_token: 0.02, ..EndpointSpec::default() };
         let bent = EndpointSpec {
             long_completion_tokens: Limit::At(1000.0),
             long_completion_s_per_token: 0.01,
@@ -201,9 +186,6 @@ mod tests {
         assert_eq!(seconds(&straight, 1000), seconds(&bent, 1000));
         assert_eq!(seconds(&straight, 3000), 61.0);
         assert_eq!(seconds(&bent, 3000), 41.0);
-        assert_eq!(
-            bent.latency(3000, 0, 0, 0, 1.0).first_token.as_secs_f64(),
-            1.0
-        );
+        assert_eq!(bent.latency(3000, 0, 0, 0, 1.0).first_token.as_secs_f64(), 1.0);
     }
 }

@@ -45,9 +45,6 @@ pub struct About {
 /// Packs a task, a line and a subtask-like index into the 64-bit entity of a random address:
 /// 20, 20 and 24 bits. Scenario limits keep every index inside its field.
 pub fn entity(task: TaskId, line: u32, index: u32) -> u64 {
-    debug_assert!(
-        task.0 < 1 << 20 && line < 1 << 20 && index < 1 << 24,
-        "scenario limits keep ids in range"
-    );
+    debug_assert!(task.0 < 1 << 20 && line < 1 << 20 && index < 1 << 24, "scenario limits keep ids in range");
     (u64::from(task.0) << 44) | (u64::from(line) << 24) | u64::from(index)
 }

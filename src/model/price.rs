@@ -5,9 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Pico-dollars (1e-12 $): one token at $1 per million costs exactly one million of them.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Picodollars(pub u64);
 
@@ -107,16 +105,8 @@ impl PriceList {
             ]
         };
         let mut tiers = vec![(0, row(&spec.rates))];
-        tiers.extend(
-            spec.tiers
-                .iter()
-                .map(|t| (t.above_prompt_tokens, row(&t.rates))),
-        );
-        Self {
-            tiers,
-            pico_per_busy_second: libm::round(spec.busy_usd_per_hour * factor * 1e12 / 3600.0)
-                as u64,
-        }
+        tiers.extend(spec.tiers.iter().map(|t| (t.above_prompt_tokens, row(&t.rates))));
+        Self { tiers, pico_per_busy_second: libm::round(spec.busy_usd_per_hour * factor * 1e12 / 3600.0) as u64 }
     }
 
     /// The rates that hold for a prompt of this length, in pico-dollars per token.
@@ -127,12 +117,7 @@ impl PriceList {
             .rev()
             .find(|(above, _)| *above == 0 || prompt_tokens > *above)
             .map_or([0; 4], |(_, row)| *row);
-        Charge {
-            input: row[0],
-            cache_read: row[1],
-            cache_write: row[2],
-            output: row[3],
-        }
+        Charge { input: row[0], cache_read: row[1], cache_write: row[2], output: row[3] }
     }
 
     /// Cost of a call's tokens.
@@ -149,8 +134,7 @@ impl PriceList {
 
     /// Cost of busy time.
     pub fn busy_cost(&self, busy: crate::kernel::Span) -> Picodollars {
-        let pico =
-            u128::from(busy.as_nanos()) * u128::from(self.pico_per_busy_second) / 1_000_000_000;
+        let pico = u128::from(busy.as_nanos()) * u128::from(self.pico_per_busy_second) / 1_000_000_000;
         Picodollars(u64::try_from(pico).unwrap_or(u64::MAX))
     }
 }
@@ -174,37 +158,18 @@ mod tests {
     /// Closed form: one step with 119,000 cached, 875 new and 214 output tokens costs $0.04219125.
     #[test]
     fn one_step_costs_what_arithmetic_says() {
-        let usage = Usage {
-            prompt_tokens: 119_875,
-            cached_tokens: 119_000,
-            cache_write_tokens: 875,
-            completion_tokens: 214,
-        };
-        assert_eq!(
-            PriceList::new(&sonnet(), 1.0).cost(&usage),
-            Picodollars(42_191_250_000)
-        );
-        let plain = Usage {
-            cached_tokens: 0,
-            cache_write_tokens: 0,
-            ..usage
-        };
-        assert_eq!(
-            PriceList::new(&sonnet(), 1.0).cost(&plain),
-            Picodollars(362_835_000_000)
-        );
+        let usage =
+            Usage { prompt_tokens: 119_875, cached_tokens: 119_000, cache_write_tokens: 875, completion_tokens: 214 };
+        assert_eq!(PriceList::new(&sonnet(), 1.0).cost(&usage), Picodollars(42_191_250_000));
+        let plain = Usage { cached_tokens: 0, cache_write_tokens: 0, ..usage };
+        assert_eq!(PriceList::new(&sonnet(), 1.0).cost(&plain), Picodollars(362_835_000_000));
     }
 
     #[test]
     fn a_tier_holds_strictly_above_its_bound() {
         let mut spec = sonnet();
-        spec.tiers.push(Tier {
-            above_prompt_tokens: 200_000,
-            rates: Rates {
-                input_usd_per_mtok: 6.0,
-                ..Rates::default()
-            },
-        });
+        spec.tiers
+            .push(Tier { above_prompt_tokens: 200_000, rates: Rates { input_usd_per_mtok: 6.0, ..Rates::default() } });
         let list = PriceList::new(&spec, 1.0);
         assert_eq!(list.charge(200_000).input, 3_000_000);
         assert_eq!(list.charge(200_001).input, 6_000_000);

@@ -30,17 +30,10 @@ pub struct TaskQueue {
 impl TaskQueue {
     /// Adds subtasks. Ids must follow those already there; dependencies may name any subtask.
     pub fn extend(&mut self, list: &SubtaskList) {
-        assert_eq!(
-            list.first as usize,
-            self.states.len(),
-            "subtask ids are consecutive"
-        );
+        assert_eq!(list.first as usize, self.states.len(), "subtask ids are consecutive");
         let mut waits = vec![0u32; list.count as usize];
         for &(subtask, on) in &list.dependencies {
-            let settled = matches!(
-                self.states.get(on.index()),
-                Some(State::Done | State::Abandoned)
-            );
+            let settled = matches!(self.states.get(on.index()), Some(State::Done | State::Abandoned));
             if !settled {
                 waits[(subtask.0 - list.first) as usize] += 1;
                 self.edges.push((on.0, subtask.0));
@@ -49,11 +42,7 @@ impl TaskQueue {
         self.edges.sort_unstable();
         for (i, &n) in waits.iter().enumerate() {
             let id = SubtaskId(list.first + i as u32);
-            self.states.push(if n == 0 {
-                State::Ready
-            } else {
-                State::Blocked(n)
-            });
+            self.states.push(if n == 0 { State::Ready } else { State::Blocked(n) });
             if n == 0 {
                 self.ready.push_back(id);
             }
@@ -100,11 +89,7 @@ impl TaskQueue {
 
     fn unclaim(&mut self, id: SubtaskId, to: State) {
         let state = &mut self.states[id.index()];
-        assert_eq!(
-            *state,
-            State::Claimed,
-            "only a claimed subtask can be settled or requeued"
-        );
+        assert_eq!(*state, State::Claimed, "only a claimed subtask can be settled or requeued");
         *state = to;
         self.claimed -= 1;
     }
@@ -143,12 +128,7 @@ mod tests {
     fn dependants_become_ready_when_the_last_prerequisite_settles() {
         let mut q = TaskQueue::default();
         let deps = vec![(SubtaskId(2), SubtaskId(0)), (SubtaskId(2), SubtaskId(1))];
-        q.extend(&SubtaskList {
-            first: 0,
-            count: 3,
-            dependencies: deps,
-            source_tokens: vec![0; 3],
-        });
+        q.extend(&SubtaskList { first: 0, count: 3, dependencies: deps, source_tokens: vec![0; 3] });
         assert_eq!(q.claim(), Some((SubtaskId(0), 0)));
         assert_eq!(q.claim(), Some((SubtaskId(1), 0)));
         assert_eq!(q.claim(), None);
@@ -159,9 +139,6 @@ mod tests {
         q.settle(SubtaskId(1), false);
         assert_eq!(q.claim(), Some((SubtaskId(2), 0)));
         q.settle(SubtaskId(2), true);
-        assert_eq!(
-            (q.open(), q.ready(), q.claimed(), q.created()),
-            (0, 0, 0, 3)
-        );
+        assert_eq!((q.open(), q.ready(), q.claimed(), q.created()), (0, 0, 0, 3));
     }
 }

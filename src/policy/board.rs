@@ -27,10 +27,7 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn new(agents: u32) -> Self {
-        Self {
-            context: Context::default(),
-            seen: vec![0; agents as usize],
-        }
+        Self { context: Context::default(), seen: vec![0; agents as usize] }
     }
 
     /// A reader takes the newest entries that fit its window.
@@ -40,9 +37,14 @@ impl Board {
         prompt::view(BOARD, view, SpanRole::Board)
     }
 
-    /// Makes an entry readable.
-    pub(crate) fn admit(&mut self, author: AgentId, finding: &Finding, out: &mut Outbox) {
-        let stale_by = self.context.version() - self.seen[author.index()];
+    /// The version that a reader saw last.
+    pub(crate) fn seen(&self, reader: AgentId) -> u32 {
+        self.seen[reader.index()]
+    }
+
+    /// Makes an entry readable that was written on the strength of version `read`.
+    pub(crate) fn admit(&mut self, author: AgentId, finding: &Finding, read: u32, out: &mut Outbox) {
+        let stale_by = self.context.version() - read;
         let version = self.context.append(finding.id, finding.tokens);
         out.note(Note::Admitted {
             agent: author,
@@ -64,19 +66,12 @@ pub(crate) struct Notebook {
 
 impl Notebook {
     pub(crate) fn new(store: StoreId) -> Self {
-        Self {
-            store,
-            context: Context::default(),
-        }
+        Self { store, context: Context::default() }
     }
 
     pub(crate) fn keep(&mut self, finding: &Finding, out: &mut Outbox) {
         let version = self.context.append(finding.id, finding.tokens);
-        out.note(Note::Kept {
-            store: self.store,
-            finding: finding.id,
-            version,
-        });
+        out.note(Note::Kept { store: self.store, finding: finding.id, version });
     }
 
     pub(crate) fn tokens(&self) -> u32 {

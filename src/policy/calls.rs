@@ -28,9 +28,7 @@ pub(crate) struct InFlight<T> {
 
 impl<T> Default for InFlight<T> {
     fn default() -> Self {
-        Self {
-            open: HashMap::default(),
-        }
+        Self { open: HashMap::default() }
     }
 }
 

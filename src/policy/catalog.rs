@@ -2,9 +2,7 @@
 
 use super::control::{lead::Lead, queue::Queue, solo::Solo, threads::Threads};
 use super::protocol::Policy;
-use super::settings::{
-    Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Gate, Settings, Store,
-};
+use super::settings::{Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Gate, Settings, Store};
 use crate::model::Limit;
 use crate::model::workload::{Team, WorkloadSpec};
 use std::sync::Arc;
@@ -210,71 +208,35 @@ pub fn settings(name: &str) -> Option<Settings> {
 /// What to say of an unknown name.
 pub fn unknown(name: &str) -> String {
     let names: Vec<&str> = ENTRIES.iter().map(|e| e.name).collect();
-    let near = names
-        .iter()
-        .copied()
-        .max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
-    format!(
-        "unknown policy \"{name}\"; did you mean \"{}\"? known: {}",
-        near.unwrap_or("single"),
-        names.join(", ")
-    )
+    let near = names.iter().copied().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
+    format!("unknown policy \"{name}\"; did you mean \"{}\"? known: {}", near.unwrap_or("single"), names.join(", "))
 }
 
 /// Builds the policy for a team of `n` on a kind of workload, or says why the point does not exist there.
-pub fn build(
-    settings: &Arc<Settings>,
-    workload: &WorkloadSpec,
-    n: u32,
-) -> Result<(Box<dyn Policy>, Team), String> {
-    let n = settings
-        .team
-        .whole()
-        .map_or(n, |most| n.min(most as u32))
-        .max(1);
+pub fn build(settings: &Arc<Settings>, workload: &WorkloadSpec, n: u32) -> Result<(Box<dyn Policy>, Team), String> {
+    let n = settings.team.whole().map_or(n, |most| n.min(most as u32)).max(1);
     let s = settings.clone();
     let search = matches!(workload, WorkloadSpec::Search(_));
-    let team = |workers, leads, lines| Team {
-        workers,
-        leads,
-        lines,
-        budgets_per_line: 1,
-        quality: 1.0,
-    };
+    let team = |workers, leads, lines| Team { workers, leads, lines, budgets_per_line: 1, quality: 1.0 };
     let built: (Box<dyn Policy>, Team) = match (s.control, search) {
         (Control::None, true) => (Box::new(Threads::new(s, n)), team(n, 0, n)),
-        (Control::None, false) if s.store == Store::None => {
-            (Box::new(Solo::new(s, n)), team(n, 0, n))
-        }
+        (Control::None, false) if s.store == Store::None => (Box::new(Solo::new(s, n)), team(n, 0, n)),
         (Control::Queue, false) => {
             let leads = u32::from(s.finish == Finish::Lead);
             (Box::new(Queue::new(s, n)), team(n, leads, 1))
         }
         (Control::Lead, true) if s.dispatch == Dispatch::Sequential => {
             let leads = s.leads;
-            (
-                Box::new(Lead::on_lines(s, 1, n)),
-                Team {
-                    budgets_per_line: n,
-                    ..team(1, leads, 1)
-                },
-            )
+            (Box::new(Lead::on_lines(s, 1, n)), Team { budgets_per_line: n, ..team(1, leads, 1) })
         }
         (Control::Lead, true) => {
             let leads = s.leads;
             (Box::new(Lead::on_lines(s, n, 1)), team(n, leads, n))
         }
         (Control::Lead, false) => {
-            let workers = if s.dispatch == Dispatch::Sequential {
-                1
-            } else {
-                n
-            };
+            let workers = if s.dispatch == Dispatch::Sequential { 1 } else { n };
             let leads = s.leads;
-            (
-                Box::new(Lead::on_subtasks(s, workers)),
-                team(workers, leads, 1),
-            )
+            (Box::new(Lead::on_subtasks(s, workers)), team(workers, leads, 1))
         }
         (Control::None, false) => {
             return Err("threads with a shared store work on `search` only".to_owned());

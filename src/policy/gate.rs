@@ -11,17 +11,13 @@
 use super::prompt;
 use super::protocol::Outbox;
 use super::settings::{Gate, Settings};
-use crate::model::call::{Finding, Judge, PromptSpan, Purpose, Request, SpanRole};
+use crate::model::call::{Content, Finding, Judge, PromptSpan, Purpose, Request, SpanRole};
 use crate::model::ids::{About, AgentId, CallId};
 use crate::model::note::Note;
 
 /// Who judges at this gate.
 pub(crate) fn judge(gate: Gate) -> Judge {
-    if gate == Gate::Oracle {
-        Judge::Oracle
-    } else {
-        Judge::Model
-    }
+    if gate == Gate::Oracle { Judge::Oracle } else { Judge::Model }
 }
 
 /// A result on its way to the board.
@@ -46,13 +42,18 @@ pub(crate) enum Verdict {
 }
 
 impl Admission {
+    /// The version of the board that the result rests on.
+    pub(crate) fn read_version(&self) -> u32 {
+        match self.board.map(|span| span.content) {
+            Some(Content::View { version, .. }) => version,
+            _ => 0,
+        }
+    }
+
     fn request(&self, purpose: Purpose, subject: &Finding, s: &Settings) -> Request {
         let spans = [prompt::finding(subject, SpanRole::New)];
         let prompt = prompt::board_first(purpose, s, self.board, &spans);
-        let about = About {
-            step: u32::from(self.tries),
-            ..self.about
-        };
+        let about = About { step: u32::from(self.tries), ..self.about };
         let mut request = Request::new(self.author, purpose, about, prompt);
         request.subject = Some(subject.id);
         request.background = self.background;
@@ -68,21 +69,14 @@ impl Admission {
     }
 
     /// Takes the gist and asks for a verdict; without a judge there is none to ask.
-    pub(crate) fn compressed(
-        &mut self,
-        gist: Finding,
-        s: &Settings,
-        out: &mut Outbox,
-    ) -> Option<CallId> {
+    pub(crate) fn compressed(&mut self, gist: Finding, s: &Settings, out: &mut Outbox) -> Option<CallId> {
         self.gist = Some(gist);
         out.note(Note::Proposed(self.author, gist.id));
         if matches!(s.gate, Gate::None | Gate::Rule) {
             return None;
         }
         let mut request = self.request(Purpose::Verify, &gist, s);
-        request
-            .prompt
-            .push(prompt::finding(&self.raw, SpanRole::New));
+        request.prompt.push(prompt::finding(&self.raw, SpanRole::New));
         request.judge = judge(s.gate);
         Some(out.call(request))
     }

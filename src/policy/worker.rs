@@ -10,9 +10,7 @@
 use super::prompt;
 use super::protocol::Outbox;
 use super::settings::{BoardPlace, Settings};
-use crate::model::call::{
-    Answer, Content, Finding, Prompt, PromptSpan, Purpose, Reply, Request, SpanRole,
-};
+use crate::model::call::{Answer, Content, Finding, Prompt, PromptSpan, Purpose, Reply, Request, SpanRole};
 use crate::model::ids::{About, AgentId, CallId};
 use crate::model::note::Note;
 use smallvec::SmallVec;
@@ -72,14 +70,7 @@ impl Worker {
     }
 
     /// Starts on something new. A fresh start forgets the history.
-    pub(crate) fn begin(
-        &mut self,
-        about: About,
-        fixed: &[PromptSpan],
-        fresh: bool,
-        opening_tokens: u32,
-        s: &Settings,
-    ) {
+    pub(crate) fn begin(&mut self, about: About, fixed: &[PromptSpan], fresh: bool, opening_tokens: u32, s: &Settings) {
         self.about = About { step: 0, ..about };
         self.fixed = SmallVec::from_slice(fixed);
         if fresh {
@@ -112,31 +103,15 @@ impl Worker {
     }
 
     fn history(&self) -> [PromptSpan; 2] {
-        let content = Content::History {
-            agent: self.agent,
-            epoch: self.epoch,
-        };
+        let content = Content::History { agent: self.agent, epoch: self.epoch };
         [
-            PromptSpan {
-                content,
-                role: SpanRole::History,
-                tokens: self.history_tokens,
-            },
-            PromptSpan {
-                content,
-                role: SpanRole::New,
-                tokens: self.new_tokens,
-            },
+            PromptSpan { content, role: SpanRole::History, tokens: self.history_tokens },
+            PromptSpan { content, role: SpanRole::New, tokens: self.new_tokens },
         ]
     }
 
     /// The agent's whole prompt for a purpose, with the board where the settings put it.
-    pub(crate) fn prompt(
-        &self,
-        purpose: Purpose,
-        board: Option<PromptSpan>,
-        s: &Settings,
-    ) -> Prompt {
+    pub(crate) fn prompt(&self, purpose: Purpose, board: Option<PromptSpan>, s: &Settings) -> Prompt {
         let front = s.board_place == BoardPlace::Front;
         let mut prompt = prompt::board_first(purpose, s, board.filter(|_| front), &self.fixed);
         prompt.extend(self.history());
@@ -145,36 +120,18 @@ impl Worker {
     }
 
     /// Makes the next step's call, or first compacts a history that has outgrown memory or window.
-    pub(crate) fn step(
-        &mut self,
-        board: Option<PromptSpan>,
-        s: &Settings,
-        out: &mut Outbox,
-    ) -> CallId {
+    pub(crate) fn step(&mut self, board: Option<PromptSpan>, s: &Settings, out: &mut Outbox) -> CallId {
         let prompt = self.prompt(Purpose::Step, board, s);
         let history = self.history_tokens + self.new_tokens;
-        let full = s
-            .memory_steps
-            .at()
-            .is_some_and(|most| self.steps.len() as f64 >= most);
+        let full = s.memory_steps.at().is_some_and(|most| self.steps.len() as f64 >= most);
         let tokens: u64 = crate::model::call::prompt_tokens(&prompt);
-        let over = s.window_tokens.at().is_some_and(|w| tokens as f64 > w)
-            && history > 2 * s.digest_tokens;
+        let over = s.window_tokens.at().is_some_and(|w| tokens as f64 > w) && history > 2 * s.digest_tokens;
         let request = if full || over {
             self.compacting = Some(over);
             let mut about = self.about;
             about.step |= 1 << 20;
-            let mut compact = Request::new(
-                self.agent,
-                Purpose::Compact,
-                about,
-                self.prompt(Purpose::Compact, None, s),
-            );
-            compact.product_tokens = if over {
-                s.digest_tokens
-            } else {
-                s.memory_digest_tokens
-            };
+            let mut compact = Request::new(self.agent, Purpose::Compact, about, self.prompt(Purpose::Compact, None, s));
+            compact.product_tokens = if over { s.digest_tokens } else { s.memory_digest_tokens };
             compact.completion_tokens = compact.product_tokens;
             compact
         } else {
@@ -191,39 +148,18 @@ impl Worker {
 
     /// Runs the tool that the last step asked for.
     pub(crate) fn tool(&mut self, out: &mut Outbox) -> CallId {
-        let about = About {
-            step: self.about.step - 1,
-            ..self.about
-        };
-        let call = out.call(Request::new(
-            self.agent,
-            Purpose::Tool,
-            about,
-            Prompt::new(),
-        ));
+        let about = About { step: self.about.step - 1, ..self.about };
+        let call = out.call(Request::new(self.agent, Purpose::Tool, about, Prompt::new()));
         self.in_flight = Some(call);
         call
     }
 
     /// Takes a reply to this agent's own call.
-    pub(crate) fn on_reply(
-        &mut self,
-        reply: &Reply,
-        s: &Settings,
-        out: &mut Outbox,
-    ) -> (Notes, Next) {
+    pub(crate) fn on_reply(&mut self, reply: &Reply, s: &Settings, out: &mut Outbox) -> (Notes, Next) {
         self.in_flight = None;
         match &reply.answer {
-            Answer::Step {
-                notes,
-                tool,
-                result,
-            } => {
-                self.grew(
-                    u32::try_from(reply.usage.completion_tokens).unwrap_or(u32::MAX),
-                    s,
-                    true,
-                );
+            Answer::Step { notes, tool, result } => {
+                self.grew(u32::try_from(reply.usage.completion_tokens).unwrap_or(u32::MAX), s, true);
                 self.about.step += 1;
                 let next = if result.is_some() || self.about.step >= self.limit {
                     Next::Done(*result)
@@ -242,26 +178,12 @@ impl Worker {
                 let whole = self.compacting.take().unwrap_or(false);
                 out.note(Note::Compacted(self.agent));
                 self.epoch += 1;
-                let keep = if whole {
-                    0
-                } else {
-                    (s.keep_steps as usize).min(self.steps.len())
-                };
+                let keep = if whole { 0 } else { (s.keep_steps as usize).min(self.steps.len()) };
                 let old: u32 = self.steps.drain(..self.steps.len() - keep).sum();
-                let kept = if whole {
-                    0
-                } else {
-                    (self.history_tokens + self.new_tokens).saturating_sub(old)
-                };
+                let kept = if whole { 0 } else { (self.history_tokens + self.new_tokens).saturating_sub(old) };
                 self.history_tokens = 0;
                 self.new_tokens = kept + digest.tokens;
-                (
-                    Notes::new(),
-                    Next::Compacted {
-                        digest: *digest,
-                        whole,
-                    },
-                )
+                (Notes::new(), Next::Compacted { digest: *digest, whole })
             }
             other => unreachable!("a worker's call was answered with {other:?}"),
         }
@@ -272,11 +194,7 @@ impl Worker {
         self.in_flight = None;
         self.compacting = None;
         self.about.step += 1;
-        if self.about.step >= self.limit {
-            Next::Done(None)
-        } else {
-            Next::Step
-        }
+        if self.about.step >= self.limit { Next::Done(None) } else { Next::Step }
     }
 
     /// Adds text to the history, as part of the newest step or a new one.

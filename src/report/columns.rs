@@ -21,12 +21,7 @@ pub(super) struct Column {
     pub(super) interval: bool,
 }
 
-const fn column(
-    metric: &'static str,
-    heading: &'static str,
-    unit: &'static str,
-    interval: bool,
-) -> Column {
+const fn column(metric: &'static str, heading: &'static str, unit: &'static str, interval: bool) -> Column {
     let percent = matches!(unit.as_bytes(), b"%");
     Column {
         metric,

@@ -67,15 +67,8 @@ impl DirectoryError {
 }
 
 /// Attaches what was tried to an I/O error.
-pub(super) fn io<'a>(
-    doing: &'static str,
-    path: &'a Path,
-) -> impl FnOnce(io::Error) -> DirectoryError + 'a {
-    move |source| DirectoryError::Io {
-        doing,
-        path: path.to_owned(),
-        source,
-    }
+pub(super) fn io<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> DirectoryError + 'a {
+    move |source| DirectoryError::Io { doing, path: path.to_owned(), source }
 }
 
 /// `delm-sim-out/<name>-<hash8>`; the hash covers command and scenario.
@@ -118,16 +111,9 @@ pub(super) enum Found {
 
 /// Checks that `dir` may hold what the manifest announces. Touches nothing.
 pub fn plan(dir: &Path, overwrite: bool, manifest: Manifest) -> Result<Plan, DirectoryError> {
-    let mut plan = Plan {
-        dir: dir.to_owned(),
-        overwrite,
-        manifest,
-    };
+    let mut plan = Plan { dir: dir.to_owned(), overwrite, manifest };
     match inspect(&plan)? {
-        Found::Other { holds } if !overwrite => Err(DirectoryError::Occupied {
-            dir: dir.to_owned(),
-            holds,
-        }),
+        Found::Other { holds } if !overwrite => Err(DirectoryError::Occupied { dir: dir.to_owned(), holds }),
         Found::Same(there) => {
             // Figures that are there stay part of the directory.
             plan.manifest.figures |= there.figures;
@@ -143,15 +129,11 @@ pub(super) fn inspect(plan: &Plan) -> Result<Found, DirectoryError> {
     match fs::metadata(dir) {
         Ok(meta) if meta.is_dir() => {}
         Ok(_) => {
-            return Err(DirectoryError::NotADirectory {
-                path: dir.to_owned(),
-            });
+            return Err(DirectoryError::NotADirectory { path: dir.to_owned() });
         }
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return match dir.ancestors().skip(1).find(|a| a.exists()) {
-                Some(parent) if !parent.is_dir() => Err(DirectoryError::NotADirectory {
-                    path: parent.to_owned(),
-                }),
+                Some(parent) if !parent.is_dir() => Err(DirectoryError::NotADirectory { path: parent.to_owned() }),
                 _ => Ok(Found::Nothing),
             };
         }
@@ -167,29 +149,19 @@ pub(super) fn inspect(plan: &Plan) -> Result<Found, DirectoryError> {
     }
     Ok(match read(dir) {
         Ok(there) if there.same_question(&plan.manifest) => Found::Same(Box::new(there)),
-        Ok(there) => Found::Other {
-            holds: otherwise(&there, &plan.manifest),
-        },
-        Err(_) => Found::Other {
-            holds: "it holds files that are not results of this program".to_owned(),
-        },
+        Ok(there) => Found::Other { holds: otherwise(&there, &plan.manifest) },
+        Err(_) => Found::Other { holds: "it holds files that are not results of this program".to_owned() },
     })
 }
 
 /// How the results that are there differ from those to come.
 fn otherwise(there: &Manifest, new: &Manifest) -> String {
     if there.program_version != new.program_version {
-        format!(
-            "it holds results of version {}, this is {}",
-            there.program_version, new.program_version
-        )
+        format!("it holds results of version {}, this is {}", there.program_version, new.program_version)
     } else if there.command != new.command {
         format!("it holds results of `{}`", there.command.name())
     } else if there.scenario.name == new.scenario.name {
-        format!(
-            "it holds results of scenario {} with other settings",
-            there.scenario.name
-        )
+        format!("it holds results of scenario {} with other settings", there.scenario.name)
     } else {
         format!("it holds results of scenario {}", there.scenario.name)
     }
@@ -208,10 +180,9 @@ pub fn read(dir: &Path) -> Result<Manifest, DirectoryError> {
     };
     serde_json::from_str(&text).map_err(|e| {
         let problem = match version_of(&text) {
-            Some(theirs) if theirs != manifest::PROGRAM_VERSION => format!(
-                "written by version {theirs}, which version {} cannot read",
-                manifest::PROGRAM_VERSION
-            ),
+            Some(theirs) if theirs != manifest::PROGRAM_VERSION => {
+                format!("written by version {theirs}, which version {} cannot read", manifest::PROGRAM_VERSION)
+            }
             _ => e.to_string(),
         };
         DirectoryError::Manifest { path, problem }

@@ -28,27 +28,10 @@ pub const METRICS: [&str; 15] = [
     "extrapolated",
 ];
 /// Header of `comparison.csv`.
-pub const COMPARISON: [&str; 10] = [
-    "scenario",
-    "metric",
-    "agents",
-    "policy",
-    "baseline",
-    "difference",
-    "ratio",
-    "ci_low",
-    "ci_high",
-    "verdict",
-];
+pub const COMPARISON: [&str; 10] =
+    ["scenario", "metric", "agents", "policy", "baseline", "difference", "ratio", "ci_low", "ci_high", "verdict"];
 /// Header of `replications.csv`.
-pub const REPLICATIONS: [&str; 6] = [
-    "scenario",
-    "policy",
-    "agents",
-    "replication",
-    "metric",
-    "value",
-];
+pub const REPLICATIONS: [&str; 6] = ["scenario", "policy", "agents", "replication", "metric", "value"];
 
 /// A file of the output directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,10 +44,7 @@ pub struct File {
 
 impl File {
     fn text(name: &str, text: String) -> Self {
-        Self {
-            name: name.to_owned(),
-            bytes: text.into_bytes(),
-        }
+        Self { name: name.to_owned(), bytes: text.into_bytes() }
     }
 
     /// blake3 of the content, in hexadecimal.
@@ -112,11 +92,7 @@ pub fn metrics_csv(study: &Study) -> String {
                 series.unit.to_owned(),
             ];
             row.extend([s.mean, s.sd, s.ci_low, s.ci_high, s.p50, s.p90, s.p99].map(exact));
-            row.extend([
-                s.n.to_string(),
-                "simulated".to_owned(),
-                cell.extrapolated.to_string(),
-            ]);
+            row.extend([s.n.to_string(), "simulated".to_owned(), cell.extrapolated.to_string()]);
             row
         })
     });
@@ -153,11 +129,7 @@ pub fn replications_csv(study: &Study) -> String {
                     study.scenario.name.clone(),
                     cell.policy.clone(),
                     cell.agents.to_string(),
-                    if complete {
-                        i.to_string()
-                    } else {
-                        String::new()
-                    },
+                    if complete { i.to_string() } else { String::new() },
                     series.metric.to_owned(),
                     exact(value),
                 ]

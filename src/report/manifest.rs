@@ -16,9 +16,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub const PROGRAM_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The command that computed a study.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// One scenario as it stands.
@@ -115,9 +113,7 @@ impl Manifest {
 
 /// blake3 of the expanded scenario, in hexadecimal.
 pub fn scenario_hash(scenario: &Scenario) -> String {
-    blake3::hash(canonical(scenario).as_bytes())
-        .to_hex()
-        .to_string()
+    blake3::hash(canonical(scenario).as_bytes()).to_hex().to_string()
 }
 
 /// blake3 of command and expanded scenario, in hexadecimal.

@@ -9,12 +9,7 @@ use std::fmt::Write as _;
 pub(super) fn page(study: &Study) -> String {
     let scenario = &study.scenario;
     let mut out = format!("# {}\n\n{}\n\n", scenario.name, scenario.question);
-    let _ = writeln!(
-        out,
-        "{}\n\n{}\n",
-        table::sources(study),
-        table::inputs(study)
-    );
+    let _ = writeln!(out, "{}\n\n{}\n", table::sources(study), table::inputs(study));
     bullets(&mut out, "Verdict", &study.verdicts);
     bullets(&mut out, "Caveats", &study.warnings);
     cells(&mut out, study);
@@ -40,11 +35,7 @@ fn cells(out: &mut String, study: &Study) {
         return;
     }
     let mut headings = vec!["policy".to_owned(), "N".to_owned()];
-    headings.extend(
-        HEADLINE
-            .iter()
-            .map(|c| format!("{} ({})", c.heading, c.unit)),
-    );
+    headings.extend(HEADLINE.iter().map(|c| format!("{} ({})", c.heading, c.unit)));
     let _ = writeln!(out, "## Policies and team sizes\n");
     header(out, &headings, 1..=headings.len());
     for cell in &study.cells {
@@ -64,15 +55,7 @@ fn comparisons(out: &mut String, study: &Study) {
         return;
     }
     let _ = writeln!(out, "## Paired comparisons, policy minus baseline\n");
-    let headings = [
-        "policy",
-        "metric",
-        "N",
-        "difference [95 %]",
-        "ratio",
-        "verdict",
-        "against",
-    ];
+    let headings = ["policy", "metric", "N", "difference [95 %]", "ratio", "verdict", "against"];
     header(out, &headings.map(str::to_owned), 2..=4);
     for comparison in &study.comparisons {
         line(out, &table::comparison_row(study, comparison));
@@ -94,16 +77,11 @@ fn checks(out: &mut String, study: &Study) {
 /// Headings; the columns from the first to the last of `numbers` stand right.
 fn header(out: &mut String, headings: &[String], numbers: std::ops::RangeInclusive<usize>) {
     line(out, headings);
-    let rule: Vec<&str> = (0..headings.len())
-        .map(|i| if numbers.contains(&i) { "---:" } else { "---" })
-        .collect();
+    let rule: Vec<&str> = (0..headings.len()).map(|i| if numbers.contains(&i) { "---:" } else { "---" }).collect();
     let _ = writeln!(out, "| {} |", rule.join(" | "));
 }
 
 fn line(out: &mut String, cells: &[String]) {
-    let safe: Vec<String> = cells
-        .iter()
-        .map(|c| c.replace('|', "\\|").replace('*', "\\*"))
-        .collect();
+    let safe: Vec<String> = cells.iter().map(|c| c.replace('|', "\\|").replace('*', "\\*")).collect();
     let _ = writeln!(out, "| {} |", safe.join(" | "));
 }

@@ -52,13 +52,7 @@ pub fn render(study: &Study, format: Format) -> String {
 /// JSON Schemas of the files that carry a version, by file name.
 pub fn schemas() -> BTreeMap<&'static str, serde_json::Value> {
     BTreeMap::from([
-        (
-            manifest::FILE,
-            schemars::schema_for!(manifest::Manifest).to_value(),
-        ),
-        (
-            summary::FILE,
-            schemars::schema_for!(summary::SummaryFile).to_value(),
-        ),
+        (manifest::FILE, schemars::schema_for!(manifest::Manifest).to_value()),
+        (summary::FILE, schemars::schema_for!(summary::SummaryFile).to_value()),
     ])
 }

@@ -7,11 +7,7 @@ use crate::stats::Summary;
 
 /// Shortest text that reads back as the same number; empty for what is not finite.
 pub(super) fn exact(value: f64) -> String {
-    if value.is_finite() {
-        format!("{}", value + 0.0)
-    } else {
-        String::new()
-    }
+    if value.is_finite() { format!("{}", value + 0.0) } else { String::new() }
 }
 
 /// A series' summary; one value that is no number leaves nothing to say of the whole.
@@ -19,10 +15,7 @@ pub(super) fn summary(series: &Series) -> Summary {
     if series.values.iter().all(|v| v.is_finite()) {
         series.summary()
     } else {
-        Summary {
-            n: series.values.len(),
-            ..Summary::of(&[])
-        }
+        Summary { n: series.values.len(), ..Summary::of(&[]) }
     }
 }
 
@@ -77,21 +70,12 @@ pub(super) fn with_half_width(summary: &Summary, scale: f64, least: usize) -> St
 pub(super) fn with_interval(value: f64, low: f64, high: f64) -> String {
     let largest = value.abs().max(low.abs()).max(high.abs());
     let places = decimals(largest, 3);
-    format!(
-        "{} [{}, {}]",
-        signed(value, places),
-        signed(low, places),
-        signed(high, places)
-    )
+    format!("{} [{}, {}]", signed(value, places), signed(low, places), signed(high, places))
 }
 
 fn signed(value: f64, places: usize) -> String {
     let text = rounded(value, places);
-    if value > 0.0 && text.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
-        format!("+{text}")
-    } else {
-        text
-    }
+    if value > 0.0 && text.bytes().any(|b| (b'1'..=b'9').contains(&b)) { format!("+{text}") } else { text }
 }
 
 /// `text` in lines of at most `width` characters, the later ones indented.

@@ -73,21 +73,13 @@ impl fmt::Display for Reproduction {
             Self::Same { files } => {
                 return write!(f, "reproduced: all {files} files agree byte by byte");
             }
-            Self::OtherVersion {
-                theirs,
-                ours,
-                differing,
-            } if differing.is_empty() => {
+            Self::OtherVersion { theirs, ours, differing } if differing.is_empty() => {
                 return write!(
                     f,
                     "reproduced: version {theirs} wrote the directory, version {ours} gives the same files"
                 );
             }
-            Self::OtherVersion {
-                theirs,
-                ours,
-                differing,
-            } => {
+            Self::OtherVersion { theirs, ours, differing } => {
                 writeln!(
                     f,
                     "another version: {theirs} wrote the directory, this is {ours}; files that differ: {}",
@@ -120,12 +112,8 @@ impl fmt::Display for Difference {
 pub fn compare(dir: &Path, study: &Study) -> Result<Reproduction, DirectoryError> {
     let theirs = read(dir)?;
     let files = files::all(study, theirs.figures);
-    let ours =
-        Manifest::announce(theirs.command, &study.scenario, theirs.figures).complete(study, &files);
-    let mut differing: Vec<Difference> = files
-        .iter()
-        .filter_map(|file| difference(dir, file, &theirs))
-        .collect();
+    let ours = Manifest::announce(theirs.command, &study.scenario, theirs.figures).complete(study, &files);
+    let mut differing: Vec<Difference> = files.iter().filter_map(|file| difference(dir, file, &theirs)).collect();
     if theirs.program_version != ours.program_version {
         return Ok(Reproduction::OtherVersion {
             theirs: theirs.program_version,
@@ -136,9 +124,7 @@ pub fn compare(dir: &Path, study: &Study) -> Result<Reproduction, DirectoryError
     differing.extend(manifest_difference(dir, &theirs, &ours));
     differing.sort_by(|a, b| a.file.cmp(&b.file));
     Ok(if differing.is_empty() {
-        Reproduction::Same {
-            files: files.len() + 1,
-        }
+        Reproduction::Same { files: files.len() + 1 }
     } else {
         Reproduction::Changed { differing }
     })
@@ -150,36 +136,20 @@ fn difference(dir: &Path, file: &File, theirs: &Manifest) -> Option<Difference> 
         Ok(bytes) if bytes == file.bytes => return None,
         Ok(bytes) => {
             let written = blake3::hash(&bytes).to_hex().to_string();
-            let kind = if theirs.files.get(&file.name) == Some(&written) {
-                Kind::Recomputed
-            } else {
-                Kind::Altered
-            };
+            let kind = if theirs.files.get(&file.name) == Some(&written) { Kind::Recomputed } else { Kind::Altered };
             (kind, first_difference(&bytes, &file.bytes))
         }
     };
-    Some(Difference {
-        file: file.name.clone(),
-        kind,
-        first,
-    })
+    Some(Difference { file: file.name.clone(), kind, first })
 }
 
 /// The manifests but for the commit; also notices one that is not in the form it was written in.
 fn manifest_difference(dir: &Path, theirs: &Manifest, ours: &Manifest) -> Option<Difference> {
     let bytes = fs::read(dir.join(manifest::FILE)).ok()?;
-    let expected = Manifest {
-        commit: theirs.commit.clone(),
-        ..ours.clone()
-    }
-    .to_json();
+    let expected = Manifest { commit: theirs.commit.clone(), ..ours.clone() }.to_json();
     (bytes != expected.as_bytes()).then(|| Difference {
         file: manifest::FILE.to_owned(),
-        kind: if bytes == theirs.to_json().as_bytes() {
-            Kind::Recomputed
-        } else {
-            Kind::Altered
-        },
+        kind: if bytes == theirs.to_json().as_bytes() { Kind::Recomputed } else { Kind::Altered },
         first: first_difference(&bytes, expected.as_bytes()),
     })
 }
@@ -197,10 +167,7 @@ fn first_difference(there: &[u8], now: &[u8]) -> String {
             (x, y) if x == y => {}
             (x, y) => {
                 let same = x.unwrap_or("").chars().zip(y.unwrap_or("").chars());
-                let skip = same
-                    .take_while(|(a, b)| a == b)
-                    .count()
-                    .saturating_sub(LEAD);
+                let skip = same.take_while(|(a, b)| a == b).count().saturating_sub(LEAD);
                 let (x, y) = (quote(x, skip), quote(y, skip));
                 return format!("line {number}: {x} there, {y} now");
             }

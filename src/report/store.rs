@@ -55,9 +55,7 @@ impl fmt::Display for Stored {
         writeln!(f, "  data:    {}", self.data.join(" "))?;
         let mut stems: Vec<&str> = Vec::new();
         for name in &self.pictures {
-            let stem = name
-                .rsplit_once('.')
-                .map_or(name.as_str(), |(stem, _)| stem);
+            let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
             if !stems.contains(&stem) {
                 stems.push(stem);
             }
@@ -76,29 +74,23 @@ impl fmt::Display for Stored {
 
 /// Writes the study where the plan allows it.
 pub fn store(plan: &Plan, study: &Study) -> Result<Stored, DirectoryError> {
-    assert_eq!(
-        plan.manifest.scenario, study.scenario,
-        "the study answers the scenario that was announced"
-    );
+    assert_eq!(plan.manifest.scenario, study.scenario, "the study answers the scenario that was announced");
     let files = files::all(study, plan.manifest.figures);
     let manifest = plan.manifest.clone().complete(study, &files);
     let status = match inspect(plan)? {
         Found::Nothing => create(&plan.dir, &files, &manifest).map(|()| Status::Written)?,
         Found::Empty => install(&plan.dir, &files, &manifest, None).map(|()| Status::Written)?,
-        Found::Same(there) if there.same_result(&manifest) => {
-            match mend(&plan.dir, &files, &manifest, &there)? {
-                0 => Status::AlreadyThere,
-                count => Status::Mended(count),
-            }
-        }
+        Found::Same(there) if there.same_result(&manifest) => match mend(&plan.dir, &files, &manifest, &there)? {
+            0 => Status::AlreadyThere,
+            count => Status::Mended(count),
+        },
         Found::Same(there) if plan.overwrite => {
             install(&plan.dir, &files, &manifest, Some(&there)).map(|()| Status::Overwritten)?
         }
         Found::Same(_) => {
             return Err(DirectoryError::Occupied {
                 dir: plan.dir.clone(),
-                holds: "the same scenario and version gave other results there (another build?)"
-                    .to_owned(),
+                holds: "the same scenario and version gave other results there (another build?)".to_owned(),
             });
         }
         Found::Other { .. } if plan.overwrite => {
@@ -106,24 +98,13 @@ pub fn store(plan: &Plan, study: &Study) -> Result<Stored, DirectoryError> {
             install(&plan.dir, &files, &manifest, there.as_ref()).map(|()| Status::Overwritten)?
         }
         Found::Other { holds } => {
-            return Err(DirectoryError::Occupied {
-                dir: plan.dir.clone(),
-                holds,
-            });
+            return Err(DirectoryError::Occupied { dir: plan.dir.clone(), holds });
         }
     };
-    let (pictures, mut data): (Vec<String>, Vec<String>) = files
-        .into_iter()
-        .map(|f| f.name)
-        .partition(|name| is_picture(name));
+    let (pictures, mut data): (Vec<String>, Vec<String>) =
+        files.into_iter().map(|f| f.name).partition(|name| is_picture(name));
     data.push(manifest::FILE.to_owned());
-    Ok(Stored {
-        dir: plan.dir.clone(),
-        status,
-        data,
-        pictures,
-        missing: plot::missing(study),
-    })
+    Ok(Stored { dir: plan.dir.clone(), status, data, pictures, missing: plot::missing(study) })
 }
 
 fn is_picture(name: &str) -> bool {
@@ -139,8 +120,7 @@ fn create(dir: &Path, files: &[File], manifest: &Manifest) -> Result<(), Directo
     fs::create_dir_all(parent).map_err(io("create", parent))?;
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     let partial = parent.join(format!("{PARTIAL}-{name}-{}", std::process::id()));
-    let done = write_all(&partial, files, manifest)
-        .and_then(|()| fs::rename(&partial, dir).map_err(io("create", dir)));
+    let done = write_all(&partial, files, manifest).and_then(|()| fs::rename(&partial, dir).map_err(io("create", dir)));
     if done.is_err() {
         let _ = fs::remove_dir_all(&partial);
     }
@@ -148,12 +128,7 @@ fn create(dir: &Path, files: &[File], manifest: &Manifest) -> Result<(), Directo
 }
 
 /// Writes again what differs; how many files that was.
-fn mend(
-    dir: &Path,
-    files: &[File],
-    manifest: &Manifest,
-    there: &Manifest,
-) -> Result<usize, DirectoryError> {
+fn mend(dir: &Path, files: &[File], manifest: &Manifest, there: &Manifest) -> Result<usize, DirectoryError> {
     let differs = |f: &&File| fs::read(dir.join(&f.name)).ok().as_deref() != Some(&f.bytes);
     let wanting: Vec<File> = files.iter().filter(differs).cloned().collect();
     if wanting.is_empty() && there.files == manifest.files {
@@ -164,18 +139,9 @@ fn mend(
 }
 
 /// Renames files into a directory that exists. Files of an old manifest that the new one does not have are removed.
-fn install(
-    dir: &Path,
-    files: &[File],
-    manifest: &Manifest,
-    old: Option<&Manifest>,
-) -> Result<(), DirectoryError> {
+fn install(dir: &Path, files: &[File], manifest: &Manifest, old: Option<&Manifest>) -> Result<(), DirectoryError> {
     let names = || files.iter().map(|f| f.name.as_str());
-    if let Some(path) = names()
-        .chain([manifest::FILE])
-        .map(|name| dir.join(name))
-        .find(|path| path.is_dir())
-    {
+    if let Some(path) = names().chain([manifest::FILE]).map(|name| dir.join(name)).find(|path| path.is_dir()) {
         return Err(DirectoryError::Occupied {
             dir: dir.to_owned(),
             holds: format!("{} is a directory", path.display()),

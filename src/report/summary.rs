@@ -153,12 +153,7 @@ impl SummaryFile {
             replications: scenario.replications,
             origin: "simulated".to_owned(),
             mix: scenario.mix.clone(),
-            inputs: Inputs {
-                published,
-                fitted,
-                assumed,
-                design,
-            },
+            inputs: Inputs { published, fitted, assumed, design },
             verdicts: study.verdicts.clone(),
             warnings: study.warnings.clone(),
             rows: rows(study),

@@ -12,9 +12,8 @@ use std::fmt::Write as _;
 /// Widest line.
 pub const WIDTH: usize = 110;
 /// Headings of the closed forms.
-pub(super) const CHECK_HEADINGS: [&str; 9] = [
-    "policy", "N", "metric", "theory", "run", "off by", "allowed", "holds", "formula",
-];
+pub(super) const CHECK_HEADINGS: [&str; 9] =
+    ["policy", "N", "metric", "theory", "run", "off by", "allowed", "holds", "formula"];
 
 /// The screen of a study, ending in a newline.
 pub fn screen(study: &Study) -> String {
@@ -42,11 +41,7 @@ pub fn checks_table(study: &Study) -> String {
         right(&mut table, index);
     }
     let held = study.checks.iter().filter(|c| c.holds).count();
-    format!(
-        "Closed forms: {held} of {} hold\n{}",
-        study.checks.len(),
-        text(&table)
-    )
+    format!("Closed forms: {held} of {} hold\n{}", study.checks.len(), text(&table))
 }
 
 /// A check as people read it.
@@ -68,11 +63,7 @@ pub(super) fn check_row(check: &Check) -> Vec<String> {
 /// Question, sources, number of inputs of each kind.
 fn head(study: &Study) -> String {
     let scenario = &study.scenario;
-    let mut out = wrap(
-        &format!("{}: {}", scenario.name, scenario.question),
-        WIDTH,
-        "  ",
-    ) + "\n";
+    let mut out = wrap(&format!("{}: {}", scenario.name, scenario.question), WIDTH, "  ") + "\n";
     let _ = writeln!(out, "{}", wrap(&sources(study), WIDTH, "  "));
     let _ = writeln!(out, "{}", wrap(&inputs(study), WIDTH, "  "));
     out
@@ -81,16 +72,12 @@ fn head(study: &Study) -> String {
 /// Where the numbers come from, in one sentence.
 pub(super) fn sources(study: &Study) -> String {
     let mix = &study.scenario.mix;
-    let parts: Vec<String> = [
-        ("accuracy", &mix.accuracy),
-        ("latencies", &mix.latencies),
-        ("tokens", &mix.tokens),
-        ("prices", &mix.prices),
-    ]
-    .iter()
-    .filter(|(_, from)| !from.is_empty())
-    .map(|(what, from)| format!("{what} from {from}"))
-    .collect();
+    let parts: Vec<String> =
+        [("accuracy", &mix.accuracy), ("latencies", &mix.latencies), ("tokens", &mix.tokens), ("prices", &mix.prices)]
+            .iter()
+            .filter(|(_, from)| !from.is_empty())
+            .map(|(what, from)| format!("{what} from {from}"))
+            .collect();
     if parts.is_empty() {
         "Simulated; the scenario does not say where its numbers come from.".to_owned()
     } else {
@@ -128,23 +115,12 @@ fn rows(study: &Study) -> String {
         right(&mut table, index);
     }
     let mut out = text(&table);
-    if study
-        .cells
-        .iter()
-        .any(|c| c.extrapolated && shown.contains(&c.agents))
-    {
+    if study.cells.iter().any(|c| c.extrapolated && shown.contains(&c.agents)) {
         out += "* beyond every published team size of this policy: extrapolated\n";
     }
-    let others: Vec<String> = columns::sizes(study)
-        .iter()
-        .filter(|n| !shown.contains(n))
-        .map(u32::to_string)
-        .collect();
+    let others: Vec<String> = columns::sizes(study).iter().filter(|n| !shown.contains(n)).map(u32::to_string).collect();
     if !others.is_empty() {
-        let line = format!(
-            "N = {} and all other metrics: --format md|csv|json, metrics.csv",
-            others.join(", ")
-        );
+        let line = format!("N = {} and all other metrics: --format md|csv|json, metrics.csv", others.join(", "));
         let _ = writeln!(out, "{}", wrap(&line, WIDTH, "  "));
     }
     out
@@ -160,18 +136,12 @@ fn against(study: &Study) -> Option<String> {
     let tables: Vec<String> = columns::featured(study)
         .iter()
         .filter_map(|policy| {
-            let mut table = plain(&[
-                "metric",
-                "N",
-                "difference [95 %]",
-                "ratio",
-                "verdict",
-                "against",
-            ]);
+            let mut table = plain(&["metric", "N", "difference [95 %]", "ratio", "verdict", "against"]);
             for metric in COMPARED {
-                let rows = study.comparisons.iter().filter(|c| {
-                    c.policy == *policy && c.metric == metric && shown.contains(&c.agents)
-                });
+                let rows = study
+                    .comparisons
+                    .iter()
+                    .filter(|c| c.policy == *policy && c.metric == metric && shown.contains(&c.agents));
                 for c in rows {
                     table.add_row(comparison_row(study, c).split_off(1));
                 }
@@ -179,8 +149,7 @@ fn against(study: &Study) -> Option<String> {
             for index in [1, 2, 3] {
                 right(&mut table, index);
             }
-            let title =
-                format!("{policy} minus its baseline, paired: same tasks, same random numbers");
+            let title = format!("{policy} minus its baseline, paired: same tasks, same random numbers");
             (table.row_count() > 0).then(|| format!("{title}\n{}", text(&table)))
         })
         .collect();
@@ -190,11 +159,7 @@ fn against(study: &Study) -> Option<String> {
 /// A comparison as people read it: policy, metric, N, difference, ratio, verdict, baseline.
 pub(super) fn comparison_row(study: &Study, c: &Comparison) -> Vec<String> {
     let cell = study.cell(&c.policy, c.agents);
-    let mark = if cell.is_some_and(|c| c.extrapolated) {
-        "* "
-    } else {
-        ""
-    };
+    let mark = if cell.is_some_and(|c| c.extrapolated) { "* " } else { "" };
     let column = columns::heading(c.metric);
     let scale = column.map_or(1.0, |x| x.scale);
     let name = match column {
@@ -202,11 +167,7 @@ pub(super) fn comparison_row(study: &Study, c: &Comparison) -> Vec<String> {
         Some(x) => format!("{}, {}", x.heading, x.unit),
         None => c.metric.to_owned(),
     };
-    let ratio = if c.ratio.is_finite() {
-        format!("{}x", number::short(c.ratio))
-    } else {
-        "-".to_owned()
-    };
+    let ratio = if c.ratio.is_finite() { format!("{}x", number::short(c.ratio)) } else { "-".to_owned() };
     vec![
         c.policy.clone(),
         name,
@@ -222,10 +183,7 @@ fn listed(title: &str, sentences: &[String]) -> Option<String> {
     if sentences.is_empty() {
         return None;
     }
-    let lines: Vec<String> = sentences
-        .iter()
-        .map(|s| wrap(&format!("- {s}"), WIDTH, "  "))
-        .collect();
+    let lines: Vec<String> = sentences.iter().map(|s| wrap(&format!("- {s}"), WIDTH, "  ")).collect();
     Some(format!("{title}\n{}\n", lines.join("\n")))
 }
 

@@ -29,9 +29,7 @@ pub trait World {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
     /// A policy neither finished nor waits for anything.
-    #[error(
-        "{unfinished} task(s) stalled: nothing is in flight and nobody finished; this is a defect of the policy"
-    )]
+    #[error("{unfinished} task(s) stalled: nothing is in flight and nobody finished; this is a defect of the policy")]
     Stalled {
         /// How many.
         unfinished: usize,
@@ -48,9 +46,7 @@ pub enum RunError {
     #[error("the trace could not be written: {0}")]
     Trace(String),
     /// An identity that holds in every run does not.
-    #[error(
-        "an identity is broken in a run of \"{policy}\" with {agents} agents, replication {replication}: {what}"
-    )]
+    #[error("an identity is broken in a run of \"{policy}\" with {agents} agents, replication {replication}: {what}")]
     Identity {
         /// Policy.
         policy: String,

@@ -10,10 +10,7 @@
 /// # Panics
 /// If a sample is empty.
 pub fn ks_distance(sorted_a: &[f64], sorted_b: &[f64]) -> f64 {
-    assert!(
-        !sorted_a.is_empty() && !sorted_b.is_empty(),
-        "a distance needs two samples"
-    );
+    assert!(!sorted_a.is_empty() && !sorted_b.is_empty(), "a distance needs two samples");
     let (mut i, mut j) = (0, 0);
     let mut greatest = 0.0_f64;
     while i < sorted_a.len() && j < sorted_b.len() {
@@ -25,8 +22,7 @@ pub fn ks_distance(sorted_a: &[f64], sorted_b: &[f64]) -> f64 {
         while j < sorted_b.len() && sorted_b[j] <= value {
             j += 1;
         }
-        greatest = greatest
-            .max((i as f64 / sorted_a.len() as f64 - j as f64 / sorted_b.len() as f64).abs());
+        greatest = greatest.max((i as f64 / sorted_a.len() as f64 - j as f64 / sorted_b.len() as f64).abs());
     }
     greatest
 }

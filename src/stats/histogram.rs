@@ -65,10 +65,7 @@ impl Histogram {
     /// # Panics
     /// If the value is not finite.
     pub fn record(&mut self, value: f64) {
-        assert!(
-            value.is_finite(),
-            "a histogram counts finite values, not {value}"
-        );
+        assert!(value.is_finite(), "a histogram counts finite values, not {value}");
         let bucket = bucket_of(value.abs());
         if bucket == 0 {
             self.zero += 1;
@@ -131,23 +128,14 @@ impl Histogram {
     /// # Panics
     /// If `p` is outside `0..=1`.
     pub fn quantile(&self, p: f64) -> f64 {
-        assert!(
-            (0.0..=1.0).contains(&p),
-            "a quantile's probability lies between 0 and 1, not at {p}"
-        );
+        assert!((0.0..=1.0).contains(&p), "a quantile's probability lies between 0 and 1, not at {p}");
         if self.count == 0 {
             return f64::NAN;
         }
         let rank = ((p * self.count as f64).ceil() as u64).clamp(1, self.count);
-        let negative = self
-            .negative
-            .iter()
-            .rev()
-            .map(|(&bucket, &count)| (-middle(bucket), count));
+        let negative = self.negative.iter().rev().map(|(&bucket, &count)| (-middle(bucket), count));
         let positive = self.positive.base..;
-        let positive = positive
-            .zip(&self.positive.counts)
-            .map(|(bucket, &count)| (middle(bucket), count));
+        let positive = positive.zip(&self.positive.counts).map(|(bucket, &count)| (middle(bucket), count));
         let mut below = 0;
         for (value, count) in negative.chain([(0.0, self.zero)]).chain(positive) {
             below += count;
@@ -195,9 +183,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_within_one_percent_of_order_statistics() {
-        let mut values: Vec<f64> = (0..5000)
-            .map(|i| 1e-3 * libm::exp(f64::from(i * 7919 % 5000) / 300.0))
-            .collect();
+        let mut values: Vec<f64> = (0..5000).map(|i| 1e-3 * libm::exp(f64::from(i * 7919 % 5000) / 300.0)).collect();
         let mut histogram = Histogram::new();
         for &value in &values {
             histogram.record(value);
@@ -205,23 +191,16 @@ mod tests {
         values.sort_unstable_by(f64::total_cmp);
         for p in [0.0, 0.01, 0.5, 0.9, 0.99, 1.0] {
             let rank = ((p * 5000.0_f64).ceil() as usize).max(1);
-            assert!(
-                (histogram.quantile(p) / values[rank - 1] - 1.0).abs() < 0.01,
-                "p {p}"
-            );
+            assert!((histogram.quantile(p) / values[rank - 1] - 1.0).abs() < 0.01, "p {p}");
         }
-        assert_eq!(
-            (histogram.min(), histogram.max()),
-            (values[0], values[4999])
-        );
+        assert_eq!((histogram.min(), histogram.max()), (values[0], values[4999]));
         assert!(histogram.positive.counts.len() < 64 * 25);
     }
 
     #[test]
     fn merging_is_recording() {
         let values: Vec<f64> = (-50..200).map(|i| f64::from(i) * 0.37).collect();
-        let (mut whole, mut left, mut right) =
-            (Histogram::new(), Histogram::new(), Histogram::new());
+        let (mut whole, mut left, mut right) = (Histogram::new(), Histogram::new(), Histogram::new());
         for (i, &value) in values.iter().enumerate() {
             whole.record(value);
             if i % 3 == 0 {
@@ -231,10 +210,7 @@ mod tests {
             }
         }
         right.merge(&left);
-        assert_eq!(
-            (right.count(), right.sum(), right.min(), right.max()),
-            (250, whole.sum(), -18.5, 199.0 * 0.37)
-        );
+        assert_eq!((right.count(), right.sum(), right.min(), right.max()), (250, whole.sum(), -18.5, 199.0 * 0.37));
         for p in [0.05, 0.2, 0.5, 0.95] {
             assert_eq!(right.quantile(p), whole.quantile(p));
         }

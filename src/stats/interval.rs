@@ -121,10 +121,7 @@ pub fn cluster_bootstrap(
     resamples: usize,
     seed: u64,
 ) -> (f64, f64) {
-    assert!(
-        groups.iter().any(|group| !group.is_empty()),
-        "the bootstrap needs at least one value"
-    );
+    assert!(groups.iter().any(|group| !group.is_empty()), "the bootstrap needs at least one value");
     let mut resampler = Resampler::new(seed);
     let mut scratch = groups.concat();
     let whole = statistic(&mut scratch);
@@ -140,15 +137,8 @@ pub fn cluster_bootstrap(
     })
 }
 
-fn percentile_interval(
-    resamples: usize,
-    whole: f64,
-    mut resample: impl FnMut() -> f64,
-) -> (f64, f64) {
-    let mut statistics: Vec<f64> = (0..resamples)
-        .map(|_| resample())
-        .filter(|value| !value.is_nan())
-        .collect();
+fn percentile_interval(resamples: usize, whole: f64, mut resample: impl FnMut() -> f64) -> (f64, f64) {
+    let mut statistics: Vec<f64> = (0..resamples).map(|_| resample()).filter(|value| !value.is_nan()).collect();
     if statistics.is_empty() {
         return (whole, whole);
     }
@@ -188,15 +178,8 @@ mod tests {
         let half = half_width(values.len(), sd);
         assert!((low - (centre - half)).abs() < 0.1 * half);
         assert!((high - (centre + half)).abs() < 0.1 * half);
-        assert_eq!(
-            (low, high),
-            bootstrap_interval(&values, |v| mean_of(v), 2_000, 9),
-            "the seed decides"
-        );
-        assert_ne!(
-            (low, high),
-            bootstrap_interval(&values, |v| mean_of(v), 2_000, 10)
-        );
+        assert_eq!((low, high), bootstrap_interval(&values, |v| mean_of(v), 2_000, 9), "the seed decides");
+        assert_ne!((low, high), bootstrap_interval(&values, |v| mean_of(v), 2_000, 10));
     }
 
     #[test]
@@ -214,10 +197,7 @@ mod tests {
         let a: Vec<f64> = (0..20).map(f64::from).collect();
         let b: Vec<f64> = a.iter().map(|value| value + 2.0).collect();
         let paired = paired(&a, &b, 200, 1);
-        assert_eq!(
-            (paired.difference, paired.sd, paired.ci_low, paired.ci_high),
-            (-2.0, 0.0, -2.0, -2.0)
-        );
+        assert_eq!((paired.difference, paired.sd, paired.ci_low, paired.ci_high), (-2.0, 0.0, -2.0, -2.0));
         assert!(paired.ratio_ci_low <= paired.ratio && paired.ratio <= paired.ratio_ci_high);
     }
 }

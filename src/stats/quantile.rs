@@ -11,10 +11,7 @@
 /// If there are no values, or `p` is outside `0..=1`.
 pub fn quantile(sorted: &[f64], p: f64) -> f64 {
     assert!(!sorted.is_empty(), "a quantile needs at least one value");
-    assert!(
-        (0.0..=1.0).contains(&p),
-        "a quantile's probability lies between 0 and 1, not at {p}"
-    );
+    assert!((0.0..=1.0).contains(&p), "a quantile's probability lies between 0 and 1, not at {p}");
     let last = sorted.len() - 1;
     let position = p * last as f64;
     let i = (position as usize).min(last);

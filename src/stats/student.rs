@@ -13,10 +13,7 @@
 /// # Panics
 /// If `p` is not inside (0, 1) or `df` is not positive.
 pub fn student_t_quantile(p: f64, df: f64) -> f64 {
-    assert!(
-        p > 0.0 && p < 1.0,
-        "the probability lies inside (0, 1), not at {p}"
-    );
+    assert!(p > 0.0 && p < 1.0, "the probability lies inside (0, 1), not at {p}");
     assert!(df > 0.0, "the degrees of freedom are positive, not {df}");
     if p == 0.5 {
         return 0.0;
@@ -36,11 +33,7 @@ pub fn student_t_quantile(p: f64, df: f64) -> f64 {
             high = t;
         }
         let newton = t + excess / density(t, df);
-        let next = if newton > low && newton < high {
-            newton
-        } else {
-            f64::midpoint(low, high)
-        };
+        let next = if newton > low && newton < high { newton } else { f64::midpoint(low, high) };
         if (next - t).abs() <= 1e-14 * t {
             t = next;
             break;
@@ -70,10 +63,7 @@ fn density(t: f64, df: f64) -> f64 {
 /// # Panics
 /// If `a` or `b` is not positive, or `x` is outside `0..=1`.
 pub fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
-    assert!(
-        a > 0.0 && b > 0.0 && (0.0..=1.0).contains(&x),
-        "I_x(a, b) needs a, b > 0 and x in 0..=1"
-    );
+    assert!(a > 0.0 && b > 0.0 && (0.0..=1.0).contains(&x), "I_x(a, b) needs a, b > 0 and x in 0..=1");
     if x == 0.0 || x == 1.0 {
         return x;
     }
@@ -86,9 +76,7 @@ pub fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
 
 fn incomplete_beta_below(a: f64, b: f64, x: f64) -> f64 {
     const TINY: f64 = 1e-300;
-    let log_front = libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b)
-        + a * libm::log(x)
-        + b * libm::log1p(-x);
+    let log_front = libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b) + a * libm::log(x) + b * libm::log1p(-x);
     let away_from_zero = |value: f64| if value.abs() < TINY { TINY } else { value };
     let mut numerator = 1.0;
     let mut denominator = 1.0 / away_from_zero(1.0 - (a + b) * x / (a + 1.0));
@@ -129,14 +117,8 @@ mod tests {
             (0.975, 1e6, 1.959_966_4),
         ];
         for (p, df, expected) in table {
-            assert!(
-                (student_t_quantile(p, df) - expected).abs() < 1e-6,
-                "p {p}, df {df}"
-            );
-            assert!(
-                (student_t_quantile(1.0 - p, df) + expected).abs() < 1e-6,
-                "p {p}, df {df}"
-            );
+            assert!((student_t_quantile(p, df) - expected).abs() < 1e-6, "p {p}, df {df}");
+            assert!((student_t_quantile(1.0 - p, df) + expected).abs() < 1e-6, "p {p}, df {df}");
         }
     }
 

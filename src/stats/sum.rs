@@ -103,9 +103,7 @@ mod tests {
 
     #[test]
     fn order_does_not_show() {
-        let mut values: Vec<f64> = (0..1000)
-            .map(|i| f64::from(i) * 0.1 + 1e12 / f64::from(i + 1))
-            .collect();
+        let mut values: Vec<f64> = (0..1000).map(|i| f64::from(i) * 0.1 + 1e12 / f64::from(i + 1)).collect();
         let forward = exact_sum(&values);
         values.reverse();
         assert_eq!(forward, exact_sum(&values));

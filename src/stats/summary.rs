@@ -59,16 +59,7 @@ impl Summary {
         let p50 = quantile(&sorted, 0.5);
         let p90 = quantile(&sorted, 0.9).max(p50);
         let p99 = quantile(&sorted, 0.99).max(p90);
-        Self {
-            n,
-            mean,
-            sd,
-            ci_low: mean - half,
-            ci_high: mean + half,
-            p50,
-            p90,
-            p99,
-        }
+        Self { n, mean, sd, ci_low: mean - half, ci_high: mean + half, p50, p90, p99 }
     }
 }
 
@@ -79,10 +70,7 @@ pub(super) fn mean_and_sd(values: &[f64]) -> (f64, f64) {
         return (values[0], 0.0);
     }
     let mean = exact_sum(values) / n;
-    let squares: Vec<f64> = values
-        .iter()
-        .map(|value| (value - mean) * (value - mean))
-        .collect();
+    let squares: Vec<f64> = values.iter().map(|value| (value - mean) * (value - mean)).collect();
     (mean, (exact_sum(&squares) / (n - 1.0)).sqrt())
 }
 
@@ -112,10 +100,7 @@ mod tests {
     fn without_spread_the_interval_is_the_mean() {
         for values in [vec![0.1], vec![0.1; 7]] {
             let summary = Summary::of(&values);
-            assert_eq!(
-                (summary.ci_low, summary.mean, summary.ci_high, summary.sd),
-                (0.1, 0.1, 0.1, 0.0)
-            );
+            assert_eq!((summary.ci_low, summary.mean, summary.ci_high, summary.sd), (0.1, 0.1, 0.1, 0.0));
         }
         assert!(Summary::of(&[]).mean.is_nan());
     }

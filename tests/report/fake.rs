@@ -32,21 +32,9 @@ fn wobble(a: usize, b: usize, c: usize) -> f64 {
     mixed as f64 / 500_001.5 - 1.0
 }
 
-fn series(
-    metric: &'static str,
-    unit: &'static str,
-    mean: f64,
-    spread: f64,
-    place: usize,
-) -> Series {
-    let values = (0..12)
-        .map(|r| mean * (1.0 + spread * wobble(place, metric.len(), r)))
-        .collect();
-    Series {
-        metric,
-        unit,
-        values,
-    }
+fn series(metric: &'static str, unit: &'static str, mean: f64, spread: f64, place: usize) -> Series {
+    let values = (0..12).map(|r| mean * (1.0 + spread * wobble(place, metric.len(), r))).collect();
+    Series { metric, unit, values }
 }
 
 fn cell(place: usize, policy: &str, agents: u32) -> Cell {
@@ -56,24 +44,9 @@ fn cell(place: usize, policy: &str, agents: u32) -> Cell {
         "single" => (1900.0, 0.52, 0.55, None),
         "independent" => (1900.0 * (1.0 + 0.25 * n.log2()), 0.52 * n, 0.55, None),
         "orchestrator-sequential" => (2300.0 + 20.0 * n, 0.81, 0.58, Some(0.12)),
-        "orchestrator-serial" => (
-            1800.0 / n.sqrt() + 70.0 * n,
-            0.6 + 0.21 * n,
-            0.6,
-            Some(0.05 * n),
-        ),
-        "orchestrator-parallel" => (
-            1800.0 / n.sqrt() + 30.0 * n,
-            0.6 + 0.2 * n,
-            0.61,
-            Some(0.03 * n),
-        ),
-        "orchestrator-async" => (
-            1700.0 / n.sqrt() + 25.0 * n,
-            0.6 + 0.19 * n,
-            0.62,
-            Some(0.035 * n),
-        ),
+        "orchestrator-serial" => (1800.0 / n.sqrt() + 70.0 * n, 0.6 + 0.21 * n, 0.6, Some(0.05 * n)),
+        "orchestrator-parallel" => (1800.0 / n.sqrt() + 30.0 * n, 0.6 + 0.2 * n, 0.61, Some(0.03 * n)),
+        "orchestrator-async" => (1700.0 / n.sqrt() + 25.0 * n, 0.6 + 0.19 * n, 0.62, Some(0.035 * n)),
         _ => (1700.0 / n.powf(0.6) + 60.0, 0.5 + 0.16 * n, 0.66, None),
     };
     let mut all = vec![
@@ -81,22 +54,10 @@ fn cell(place: usize, policy: &str, agents: u32) -> Cell {
         series("cost_per_task_usd", "usd", cost, 0.2, at),
         series("cost_per_submission_usd", "usd", cost / n, 0.2, at),
         series("avg_at_1", "share", accuracy + 0.01 * n.log2(), 0.1, at),
-        series(
-            "pass",
-            "share",
-            (accuracy + 0.05 * n.log2()).min(0.93),
-            0.06,
-            at,
-        ),
+        series("pass", "share", (accuracy + 0.05 * n.log2()).min(0.93), 0.06, at),
     ];
     if let Some(busy) = lead {
-        all.push(series(
-            "controller_utilisation",
-            "share",
-            f64::min(busy, 0.97),
-            0.03,
-            at,
-        ));
+        all.push(series("controller_utilisation", "share", f64::min(busy, 0.97), 0.03, at));
     }
     let waiting = 0.4 - 0.35 / n;
     all.push(series("waiting_share", "share", waiting, 0.1, at));
@@ -104,62 +65,36 @@ fn cell(place: usize, policy: &str, agents: u32) -> Cell {
     let phases: [(&'static str, f64); 13] = [
         ("share_work", busy * 0.5),
         ("share_tool", busy * 0.25),
-        (
-            "share_coordination",
-            busy * if lead.is_some() { 0.15 } else { 0.02 },
-        ),
-        (
-            "share_verification",
-            busy * if lead.is_some() { 0.0 } else { 0.13 },
-        ),
+        ("share_coordination", busy * if lead.is_some() { 0.15 } else { 0.02 }),
+        ("share_verification", busy * if lead.is_some() { 0.0 } else { 0.13 }),
         ("share_duplicated", busy * 0.1),
-        (
-            "share_relay_wait",
-            if lead.is_some() { waiting * 0.4 } else { 0.0 },
-        ),
-        (
-            "share_barrier_wait",
-            if lead.is_some() { waiting * 0.4 } else { 0.0 },
-        ),
+        ("share_relay_wait", if lead.is_some() { waiting * 0.4 } else { 0.0 }),
+        ("share_barrier_wait", if lead.is_some() { waiting * 0.4 } else { 0.0 }),
         ("share_input_wait", 0.0),
         ("share_lock_wait", 0.0),
         ("share_slot_wait", waiting * 0.1),
         ("share_rate_limit_wait", waiting * 0.1),
         ("share_start_up", 0.0),
-        (
-            "share_idle_tail",
-            if lead.is_some() { 0.0 } else { waiting * 0.8 },
-        ),
+        ("share_idle_tail", if lead.is_some() { 0.0 } else { waiting * 0.8 }),
     ];
     let total: f64 = phases.iter().map(|p| p.1).sum();
     all.extend(phases.map(|(name, share)| series(name, "share", share / total, 0.0, at)));
     let published = if policy == "single" { 1 } else { 4 };
-    Cell {
-        policy: policy.to_owned(),
-        agents,
-        extrapolated: agents > published,
-        series: all,
-    }
+    Cell { policy: policy.to_owned(), agents, extrapolated: agents > published, series: all }
 }
 
 fn comparisons(cells: &[Cell]) -> Vec<Comparison> {
     let mut all = Vec::new();
     for metric in ["makespan_s", "cost_per_task_usd", "avg_at_1", "pass"] {
         for c in cells {
-            let base = cells
-                .iter()
-                .find(|b| b.agents == c.agents && b.policy == "orchestrator-async")
-                .expect("it is there");
+            let base =
+                cells.iter().find(|b| b.agents == c.agents && b.policy == "orchestrator-async").expect("it is there");
             if c.policy == base.policy {
                 continue;
             }
             let (a, b) = (c.mean(metric).unwrap(), base.mean(metric).unwrap());
             let half = 0.06 * b;
-            let better = if metric.starts_with("avg") || metric == "pass" {
-                a > b
-            } else {
-                a < b
-            };
+            let better = if metric.starts_with("avg") || metric == "pass" { a > b } else { a < b };
             all.push(Comparison {
                 metric,
                 agents: c.agents,
@@ -215,19 +150,9 @@ pub(crate) fn closed_form() -> Study {
     "fake/closed form".clone_into(&mut study.scenario.name);
     study.scenario.agents = vec![4];
     study.scenario.policies = vec!["orchestrator-parallel".to_owned()];
-    study
-        .cells
-        .retain(|c| c.agents == 4 && c.policy == "orchestrator-parallel");
-    study.cells[0].series.push(Series {
-        metric: "empty_s",
-        unit: "s",
-        values: Vec::new(),
-    });
-    study.cells[0].series.push(Series {
-        metric: "gap_s",
-        unit: "s",
-        values: vec![1.0, f64::NAN, f64::INFINITY],
-    });
+    study.cells.retain(|c| c.agents == 4 && c.policy == "orchestrator-parallel");
+    study.cells[0].series.push(Series { metric: "empty_s", unit: "s", values: Vec::new() });
+    study.cells[0].series.push(Series { metric: "gap_s", unit: "s", values: vec![1.0, f64::NAN, f64::INFINITY] });
     let headline = |s: &&mut Series| s.metric == "cost_per_submission_usd";
     let broken = study.cells[0].series.iter_mut().find(headline);
     broken.expect("it is there").values = vec![1.5, f64::NAN];
@@ -243,12 +168,7 @@ pub(crate) fn closed_form() -> Study {
         verdict: "equal",
     }];
     study.checks = vec![
-        check(
-            "makespan_s",
-            2.083_333_333,
-            2.0871,
-            "mean of the maximum of 4 exponentials: H(4)",
-        ),
+        check("makespan_s", 2.083_333_333, 2.0871, "mean of the maximum of 4 exponentials: H(4)"),
         check("queue_wait_s", 0.5, 0.61, "M/M/1: rho / (mu - lambda)"),
     ];
     study.verdicts.clear();

@@ -107,12 +107,7 @@ impl Sizes {
             Purpose::Unfold => &self.unfold_tokens,
             Purpose::MoreSubtasks => &self.more_tokens,
             Purpose::Finalize => &self.finalize_tokens,
-            Purpose::Gist
-            | Purpose::Report
-            | Purpose::Compact
-            | Purpose::Dispatch
-            | Purpose::Step
-            | Purpose::Tool => {
+            Purpose::Gist | Purpose::Report | Purpose::Compact | Purpose::Dispatch | Purpose::Step | Purpose::Tool => {
                 return 0;
             }
         };
@@ -203,22 +198,12 @@ impl Workload {
         team: &Team,
     ) -> Self {
         match spec {
-            WorkloadSpec::Search(s) => Self::Search(Box::new(Search::new(
-                s.clone(),
-                sizes.clone(),
-                sharing.clone(),
-                key,
-                task,
-                team,
-            ))),
-            WorkloadSpec::Divide(s) => Self::Divide(Box::new(Divide::new(
-                s.clone(),
-                sizes.clone(),
-                sharing.clone(),
-                key,
-                task,
-                team,
-            ))),
+            WorkloadSpec::Search(s) => {
+                Self::Search(Box::new(Search::new(s.clone(), sizes.clone(), sharing.clone(), key, task, team)))
+            }
+            WorkloadSpec::Divide(s) => {
+                Self::Divide(Box::new(Divide::new(s.clone(), sizes.clone(), sharing.clone(), key, task, team)))
+            }
         }
     }
 
@@ -276,11 +261,7 @@ fn verdict(sharing: &Sharing, judge: super::call::Judge, wrong: bool, draws: &Dr
     match judge {
         super::call::Judge::Oracle => !wrong,
         super::call::Judge::Model => {
-            let pass = if wrong {
-                sharing.false_positive_rate
-            } else {
-                sharing.true_positive_rate
-            };
+            let pass = if wrong { sharing.false_positive_rate } else { sharing.true_positive_rate };
             draws.uniform(OBSERVATION) < pass
         }
     }

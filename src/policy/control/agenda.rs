@@ -10,10 +10,7 @@ use crate::model::queue::TaskQueue;
 #[derive(Debug)]
 pub(crate) enum Agenda {
     Lines(Vec<Line>),
-    Subtasks {
-        queue: TaskQueue,
-        source_tokens: Vec<u32>,
-    },
+    Subtasks { queue: TaskQueue, source_tokens: Vec<u32> },
 }
 
 /// One line under a lead.
@@ -36,21 +33,11 @@ impl Agenda {
                 }
                 let attempt = line.delegations;
                 line.delegations += 1;
-                Some(About {
-                    line: LineId(i),
-                    subtask: SubtaskId(0),
-                    attempt,
-                    step: 0,
-                })
+                Some(About { line: LineId(i), subtask: SubtaskId(0), attempt, step: 0 })
             }
             Self::Subtasks { queue, .. } => {
                 let (subtask, attempt) = queue.claim()?;
-                Some(About {
-                    line: LineId(0),
-                    subtask,
-                    attempt,
-                    step: 0,
-                })
+                Some(About { line: LineId(0), subtask, attempt, step: 0 })
             }
         }
     }
@@ -103,11 +90,7 @@ impl Agenda {
 
     /// Adds subtasks.
     pub(crate) fn extend(&mut self, list: &SubtaskList) {
-        if let Self::Subtasks {
-            queue,
-            source_tokens,
-        } = self
-        {
+        if let Self::Subtasks { queue, source_tokens } = self {
             queue.extend(list);
             source_tokens.extend_from_slice(&list.source_tokens);
         }

@@ -12,8 +12,7 @@
 use super::agenda::{Agenda, Line};
 use crate::kernel::{Span, Time};
 use crate::model::call::{
-    Answer, Finding, FindingKind, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole,
-    Submission, SubtaskList,
+    Answer, Finding, FindingKind, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission, SubtaskList,
 };
 use crate::model::ids::{About, AgentId, CallId, FindingId, LineId, StoreId, TimerId};
 use crate::model::note::{Note, Phase};
@@ -87,35 +86,17 @@ pub(crate) struct Lead {
 impl Lead {
     /// On `search`: one line per worker, `budgets_per_line` budgets each.
     pub(crate) fn on_lines(s: Arc<Settings>, workers: u32, budgets_per_line: u32) -> Self {
-        Self::new(
-            s,
-            workers,
-            Agenda::Lines(vec![Line::default(); workers as usize]),
-            budgets_per_line,
-        )
+        Self::new(s, workers, Agenda::Lines(vec![Line::default(); workers as usize]), budgets_per_line)
     }
 
     /// On `divide`.
     pub(crate) fn on_subtasks(s: Arc<Settings>, workers: u32) -> Self {
-        Self::new(
-            s,
-            workers,
-            Agenda::Subtasks {
-                queue: TaskQueue::default(),
-                source_tokens: Vec::new(),
-            },
-            1,
-        )
+        Self::new(s, workers, Agenda::Subtasks { queue: TaskQueue::default(), source_tokens: Vec::new() }, 1)
     }
 
     fn new(s: Arc<Settings>, n: u32, agenda: Agenda, budgets_per_line: u32) -> Self {
-        let member = |i| Member {
-            worker: Worker::new(AgentId(i)),
-            about: None,
-            brief: None,
-            reporting: None,
-            back: false,
-        };
+        let member =
+            |i| Member { worker: Worker::new(AgentId(i)), about: None, brief: None, reporting: None, back: false };
         Self {
             members: (0..n).map(member).collect(),
             agenda,
@@ -181,31 +162,10 @@ impl Lead {
             Job::Plan => (Purpose::Plan, About::default(), 0),
             Job::Brief(workers) => {
                 let first = self.members[workers[0] as usize].about.unwrap_or_default();
-                (
-                    Purpose::Dispatch,
-                    About {
-                        step: self.round,
-                        ..first
-                    },
-                    workers.len() as u32,
-                )
+                (Purpose::Dispatch, About { step: self.round, ..first }, workers.len() as u32)
             }
-            Job::Merge(n) => (
-                Purpose::Merge,
-                About {
-                    attempt: self.round as u16,
-                    ..About::default()
-                },
-                *n,
-            ),
-            Job::More => (
-                Purpose::MoreSubtasks,
-                About {
-                    attempt: self.more_asked as u16,
-                    ..About::default()
-                },
-                0,
-            ),
+            Job::Merge(n) => (Purpose::Merge, About { attempt: self.round as u16, ..About::default() }, *n),
+            Job::More => (Purpose::MoreSubtasks, About { attempt: self.more_asked as u16, ..About::default() }, 0),
             Job::Finalize => (Purpose::Finalize, About::default(), 0),
         };
         let prompt = prompt::opening(purpose, &self.s, &[self.notebook.text()]);
@@ -213,11 +173,7 @@ impl Lead {
         let full = self.s.window_tokens.at().is_some_and(|w| tokens as f64 > w);
         if full && self.notebook.tokens() > 2 * self.s.digest_tokens {
             let prompt = prompt::opening(Purpose::Compact, &self.s, &[self.notebook.text()]);
-            let about = About {
-                attempt: self.stores as u16,
-                step: 1 << 20,
-                ..About::default()
-            };
+            let about = About { attempt: self.stores as u16, step: 1 << 20, ..About::default() };
             let mut request = Request::new(lead, Purpose::Compact, about, prompt);
             request.product_tokens = self.s.digest_tokens;
             request.completion_tokens = self.s.digest_tokens;
@@ -246,15 +202,11 @@ impl Lead {
         match (job, answer) {
             (Job::Plan | Job::More, Some(Answer::Subtasks(list))) => self.extend(list, out),
             (Job::Plan, Some(Answer::Decided(_)) | None) => self.next_round(out),
-            (Job::Brief(workers), Some(Answer::Brief(brief))) => {
-                self.briefed(&workers, Some(*brief), out)
-            }
+            (Job::Brief(workers), Some(Answer::Brief(brief))) => self.briefed(&workers, Some(*brief), out),
             (Job::Brief(workers), None) => self.briefed(&workers, None, out),
             (Job::Merge(_), Some(Answer::Merged) | None) => self.next_round(out),
             (Job::More, None) => self.wrap_up(out),
-            (Job::Finalize, Some(Answer::Final(answer))) => {
-                self.finish(Some((lead, answer.id)), out)
-            }
+            (Job::Finalize, Some(Answer::Final(answer))) => self.finish(Some((lead, answer.id)), out),
             (Job::Finalize, None) => self.finish(None, out),
             (job, answer) => unreachable!("{job:?} was answered with {answer:?}"),
         }
@@ -266,10 +218,7 @@ impl Lead {
             self.wrap_up(out);
             return;
         }
-        out.note(Note::Created {
-            first: list.first,
-            count: list.count,
-        });
+        out.note(Note::Created { first: list.first, count: list.count });
         self.agenda.extend(list);
         self.next_round(out);
     }
@@ -282,11 +231,7 @@ impl Lead {
             return;
         }
         self.round += 1;
-        let most = if self.s.dispatch == Dispatch::Sequential {
-            1
-        } else {
-            self.members.len()
-        };
+        let most = if self.s.dispatch == Dispatch::Sequential { 1 } else { self.members.len() };
         let mut chosen = Vec::new();
         for i in 0..self.members.len() as u32 {
             if chosen.len() == most {
@@ -295,10 +240,7 @@ impl Lead {
             if self.is_async() && !self.parked[i as usize] {
                 continue;
             }
-            if let Some(about) = self
-                .agenda
-                .take(i, self.s.max_delegations * self.budgets_per_line)
-            {
+            if let Some(about) = self.agenda.take(i, self.s.max_delegations * self.budgets_per_line) {
                 self.members[i as usize].about = Some(about);
                 self.members[i as usize].back = false;
                 self.parked[i as usize] = false;
@@ -351,20 +293,11 @@ impl Lead {
     }
 
     fn begin(&mut self, i: u32, out: &mut Outbox) {
-        let about = self.members[i as usize]
-            .about
-            .expect("a briefed worker has something in hand");
+        let about = self.members[i as usize].about.expect("a briefed worker has something in hand");
         let mut fixed: Vec<PromptSpan> = self.agenda.source(&about).into_iter().collect();
         let member = &mut self.members[i as usize];
-        fixed.extend(
-            member
-                .brief
-                .take()
-                .map(|b| prompt::finding(&b, SpanRole::Reports)),
-        );
-        member
-            .worker
-            .begin(about, &fixed, true, self.s.delegation_tokens, &self.s);
+        fixed.extend(member.brief.take().map(|b| prompt::finding(&b, SpanRole::Reports)));
+        member.worker.begin(about, &fixed, true, self.s.delegation_tokens, &self.s);
         if self.s.report_call {
             member.worker.ask_raw();
         }
@@ -391,15 +324,9 @@ impl Lead {
     /// The delegate (or a summariser for it) turns its trace into a report.
     fn report(&mut self, i: u32, raw: &Finding, out: &mut Outbox) {
         let member = &mut self.members[i as usize];
-        let about = member
-            .about
-            .expect("a reporting worker has something in hand");
-        let mut request = Request::new(
-            AgentId(i),
-            Purpose::Report,
-            about,
-            member.worker.prompt(Purpose::Report, None, &self.s),
-        );
+        let about = member.about.expect("a reporting worker has something in hand");
+        let mut request =
+            Request::new(AgentId(i), Purpose::Report, about, member.worker.prompt(Purpose::Report, None, &self.s));
         request.subject = Some(raw.id);
         request.product_tokens = self.s.report_tokens;
         request.completion_tokens = self.s.report_tokens;
@@ -415,18 +342,9 @@ impl Lead {
     // ---- collecting ----
 
     /// A worker is back with a report (`told`) of its result.
-    fn collected(
-        &mut self,
-        i: u32,
-        result: Option<Finding>,
-        told: Option<Finding>,
-        out: &mut Outbox,
-    ) {
+    fn collected(&mut self, i: u32, result: Option<Finding>, told: Option<Finding>, out: &mut Outbox) {
         let member = &mut self.members[i as usize];
-        let about = member
-            .about
-            .take()
-            .expect("a returning worker had something in hand");
+        let about = member.about.take().expect("a returning worker had something in hand");
         member.back = true;
         member.reporting = None;
         self.out -= 1;
@@ -454,21 +372,13 @@ impl Lead {
         let Agenda::Lines(lines) = &self.agenda else {
             return;
         };
-        out.note(Note::Submitted(
-            AgentId(i),
-            LineId(i),
-            lines[i as usize].patch.map(|p| p.id),
-        ));
+        out.note(Note::Submitted(AgentId(i), LineId(i), lines[i as usize].patch.map(|p| p.id)));
     }
 
     fn cut(&mut self, i: u32, about: &About, out: &mut Outbox) {
         let again = self.agenda.put_back(about, self.s.requeues);
         if matches!(self.agenda, Agenda::Subtasks { .. }) {
-            out.note(if again {
-                Note::Released(AgentId(i), about.subtask)
-            } else {
-                Note::Abandoned(about.subtask)
-            });
+            out.note(if again { Note::Released(AgentId(i), about.subtask) } else { Note::Abandoned(about.subtask) });
         }
     }
 
@@ -511,11 +421,7 @@ impl Lead {
         }
         for i in 0..self.members.len() as u32 {
             let closed = matches!(&self.agenda, Agenda::Lines(lines) if lines[i as usize].closed);
-            let phase = if closed {
-                Phase::IdleTail
-            } else {
-                Phase::RelayWait
-            };
+            let phase = if closed { Phase::IdleTail } else { Phase::RelayWait };
             out.note(Note::Phase(AgentId(i), phase));
         }
         if self.s.merge && !reports.is_empty() {
@@ -545,9 +451,8 @@ impl Lead {
     // ---- the end ----
 
     fn nothing_left(&mut self, out: &mut Outbox) {
-        let asks = matches!(self.agenda, Agenda::Subtasks { .. })
-            && self.s.ask_more
-            && self.more_asked < self.s.more_rounds;
+        let asks =
+            matches!(self.agenda, Agenda::Subtasks { .. }) && self.s.ask_more && self.more_asked < self.s.more_rounds;
         if asks {
             self.more_asked += 1;
             self.enqueue(Job::More, out);
@@ -580,11 +485,7 @@ impl Lead {
             Agenda::Lines(lines) => {
                 for (i, line) in lines.iter().enumerate().filter(|(_, l)| l.patch.is_none()) {
                     let id = i as u32;
-                    out.note(Note::Submitted(
-                        AgentId(id),
-                        LineId(id),
-                        line.patch.map(|p| p.id),
-                    ));
+                    out.note(Note::Submitted(AgentId(id), LineId(id), line.patch.map(|p| p.id)));
                 }
                 let submission = |(i, l): (usize, &Line)| Submission {
                     agent: AgentId(i as u32),
@@ -597,11 +498,7 @@ impl Lead {
                 let agent = answer.map_or(AgentId(self.members.len() as u32), |(lead, _)| lead);
                 let finding = answer.map(|(_, id)| id);
                 out.note(Note::Submitted(agent, LineId(0), finding));
-                vec![Submission {
-                    agent,
-                    line: LineId(0),
-                    finding,
-                }]
+                vec![Submission { agent, line: LineId(0), finding }]
             }
         };
         out.finish(Outcome { submissions });
@@ -618,14 +515,10 @@ impl Lead {
                 self.do_job(lead, job, out);
             }
             (For::Work(i), _) => {
-                let (_, next) = self.members[i as usize]
-                    .worker
-                    .on_reply(reply, &self.s, out);
+                let (_, next) = self.members[i as usize].worker.on_reply(reply, &self.s, out);
                 self.go_on(i, next, out);
             }
-            (For::Report(i), Answer::Report(report)) => {
-                self.collected(i, Some(*report), Some(*report), out)
-            }
+            (For::Report(i), Answer::Report(report)) => self.collected(i, Some(*report), Some(*report), out),
             (what, answer) => unreachable!("{what:?} was answered with {answer:?}"),
         }
     }

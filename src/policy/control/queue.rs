@@ -12,8 +12,7 @@
 
 use crate::kernel::{Span, Time};
 use crate::model::call::{
-    Answer, Content, Finding, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission,
-    SubtaskList,
+    Answer, Content, Finding, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission, SubtaskList,
 };
 use crate::model::ids::{About, AgentId, FindingId, LineId, SubtaskId, TimerId};
 use crate::model::note::{Note, Phase};
@@ -72,12 +71,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(s: Arc<Settings>, n: u32) -> Self {
-        let member = |i| Member {
-            worker: Worker::new(AgentId(i)),
-            snapshot: None,
-            subtask: SubtaskId(0),
-            attempt: 0,
-        };
+        let member = |i| Member { worker: Worker::new(AgentId(i)), snapshot: None, subtask: SubtaskId(0), attempt: 0 };
         Self {
             members: (0..n).map(member).collect(),
             queue: TaskQueue::default(),
@@ -107,11 +101,7 @@ impl Queue {
 
     /// The board as a prompt part for `reader`, or the kept results.
     fn readable(&mut self, reader: AgentId) -> PromptSpan {
-        if self.shares() {
-            self.board.read(reader, self.s.board_window_tokens)
-        } else {
-            self.results.text()
-        }
+        if self.shares() { self.board.read(reader, self.s.board_window_tokens) } else { self.results.text() }
     }
 
     fn start(&mut self, out: &mut Outbox) {
@@ -120,20 +110,13 @@ impl Queue {
             self.idle.push_back(i);
         }
         let lead = self.lead();
-        let call = out.call(Request::new(
-            lead,
-            Purpose::Plan,
-            About::default(),
-            prompt::opening(Purpose::Plan, &self.s, &[]),
-        ));
+        let call =
+            out.call(Request::new(lead, Purpose::Plan, About::default(), prompt::opening(Purpose::Plan, &self.s, &[])));
         self.calls.insert(call, For::Plan);
     }
 
     fn extend(&mut self, list: &SubtaskList, out: &mut Outbox) {
-        out.note(Note::Created {
-            first: list.first,
-            count: list.count,
-        });
+        out.note(Note::Created { first: list.first, count: list.count });
         self.queue.extend(list);
         self.source_tokens.extend_from_slice(&list.source_tokens);
         self.hand_out(out);
@@ -153,20 +136,12 @@ impl Queue {
         let (subtask, tried) = self.queue.claim().expect("the caller saw a ready subtask");
         let agent = AgentId(i);
         out.note(Note::Claimed(agent, subtask));
-        let snapshot = self
-            .shares()
-            .then(|| self.board.read(agent, self.s.board_window_tokens));
+        let snapshot = self.shares().then(|| self.board.read(agent, self.s.board_window_tokens));
         let member = &mut self.members[i as usize];
-        (member.subtask, member.attempt, member.snapshot) =
-            (subtask, tried * TRIES_PER_CLAIM, snapshot);
+        (member.subtask, member.attempt, member.snapshot) = (subtask, tried * TRIES_PER_CLAIM, snapshot);
         let readable = snapshot.is_some_and(|span| span.tokens > 0);
         if self.s.unfold && readable {
-            let about = About {
-                line: LineId(0),
-                subtask,
-                attempt: member.attempt,
-                step: 0,
-            };
+            let about = About { line: LineId(0), subtask, attempt: member.attempt, step: 0 };
             let prompt = prompt::board_first(Purpose::Unfold, &self.s, snapshot, &[]);
             let call = out.call(Request::new(agent, Purpose::Unfold, about, prompt));
             self.calls.insert(call, For::Unfold(i));
@@ -178,31 +153,17 @@ impl Queue {
     fn begin(&mut self, i: u32, unfolded_tokens: u32, out: &mut Outbox) {
         let member = &mut self.members[i as usize];
         let subtask = member.subtask;
-        let about = About {
-            line: LineId(0),
-            subtask,
-            attempt: member.attempt,
-            step: 0,
-        };
+        let about = About { line: LineId(0), subtask, attempt: member.attempt, step: 0 };
         let source = PromptSpan {
             content: Content::Source(subtask),
             role: SpanRole::Task,
             tokens: self.source_tokens[subtask.index()],
         };
-        let unfolded = PromptSpan {
-            content: Content::Unfolded(subtask),
-            role: SpanRole::Board,
-            tokens: unfolded_tokens,
-        };
+        let unfolded =
+            PromptSpan { content: Content::Unfolded(subtask), role: SpanRole::Board, tokens: unfolded_tokens };
         let fixed = [source, unfolded];
-        let fixed = if unfolded_tokens > 0 {
-            &fixed[..]
-        } else {
-            &fixed[..1]
-        };
-        member
-            .worker
-            .begin(about, fixed, true, self.s.delegation_tokens, &self.s);
+        let fixed = if unfolded_tokens > 0 { &fixed[..] } else { &fixed[..1] };
+        member.worker.begin(about, fixed, true, self.s.delegation_tokens, &self.s);
         self.step(i, out);
     }
 
@@ -239,12 +200,7 @@ impl Queue {
             return;
         }
         let blocks = self.s.admission_blocks_agent;
-        let about = About {
-            line: LineId(0),
-            subtask: member.subtask,
-            attempt: member.attempt,
-            step: 0,
-        };
+        let about = About { line: LineId(0), subtask: member.subtask, attempt: member.attempt, step: 0 };
         let admission = Admission {
             author: AgentId(i),
             about,
@@ -278,12 +234,7 @@ impl Queue {
             Verdict::Again(call) => self.calls.insert(call, For::Admission(admission)),
             Verdict::Admitted(gist) => self.append(*admission, gist, out),
             Verdict::GivenUp => {
-                let Admission {
-                    author,
-                    about,
-                    background,
-                    ..
-                } = *admission;
+                let Admission { author, about, background, .. } = *admission;
                 self.give_up(author, about.subtask, out);
                 self.admission_over(author, background, out);
             }
@@ -296,10 +247,7 @@ impl Queue {
             self.publish(&admission, &gist, out);
             return;
         }
-        let timer = self
-            .appends
-            .is_empty()
-            .then(|| out.set_timer(Span::from_secs_f64(self.s.append_s)));
+        let timer = self.appends.is_empty().then(|| out.set_timer(Span::from_secs_f64(self.s.append_s)));
         if !admission.background {
             out.note(Note::Phase(admission.author, Phase::LockWait));
         }
@@ -318,18 +266,14 @@ impl Queue {
     }
 
     fn publish(&mut self, admission: &Admission, gist: &Finding, out: &mut Outbox) {
-        self.board.admit(admission.author, gist, out);
+        self.board.admit(admission.author, gist, admission.read_version(), out);
         self.settle(admission.about.subtask, true, out);
         self.admission_over(admission.author, admission.background, out);
     }
 
     fn admission_over(&mut self, author: AgentId, background: bool, out: &mut Outbox) {
         self.pending -= 1;
-        if background {
-            self.check_dry(author, out)
-        } else {
-            self.free(author.0, out)
-        }
+        if background { self.check_dry(author, out) } else { self.free(author.0, out) }
     }
 
     /// Back to the queue, or abandoned after enough tries.
@@ -345,11 +289,7 @@ impl Queue {
 
     fn settle(&mut self, subtask: SubtaskId, done: bool, out: &mut Outbox) {
         self.queue.settle(subtask, done);
-        out.note(if done {
-            Note::Done(subtask)
-        } else {
-            Note::Abandoned(subtask)
-        });
+        out.note(if done { Note::Done(subtask) } else { Note::Abandoned(subtask) });
         self.hand_out(out);
     }
 
@@ -381,10 +321,7 @@ impl Queue {
             let agent = self.take_lock(finisher, out);
             let readable = self.readable(agent);
             let prompt = prompt::board_first(Purpose::MoreSubtasks, &self.s, Some(readable), &[]);
-            let about = About {
-                attempt: self.more_asked as u16,
-                ..About::default()
-            };
+            let about = About { attempt: self.more_asked as u16, ..About::default() };
             let call = out.call(Request::new(agent, Purpose::MoreSubtasks, about, prompt));
             self.calls.insert(call, For::More(agent));
         } else if quiet {
@@ -398,11 +335,7 @@ impl Queue {
 
     /// The finisher, or the lead if there is one, leaves the idle line; the others wait for the lock.
     fn take_lock(&mut self, finisher: AgentId, out: &mut Outbox) -> AgentId {
-        let agent = if self.s.finish == Finish::Lead {
-            self.lead()
-        } else {
-            finisher
-        };
+        let agent = if self.s.finish == Finish::Lead { self.lead() } else { finisher };
         self.idle.retain(|&i| i != agent.0);
         for &i in &self.idle {
             out.note(Note::Phase(AgentId(i), Phase::LockWait));
@@ -440,25 +373,14 @@ impl Queue {
         }
         let readable = self.readable(agent);
         let prompt = prompt::board_first(Purpose::Finalize, &self.s, Some(readable), &[]);
-        let call = out.call(Request::new(
-            agent,
-            Purpose::Finalize,
-            About::default(),
-            prompt,
-        ));
+        let call = out.call(Request::new(agent, Purpose::Finalize, About::default(), prompt));
         self.calls.insert(call, For::Finalize(agent));
     }
 
     fn submit(&mut self, agent: AgentId, answer: Option<FindingId>, out: &mut Outbox) {
         out.note(Note::Submitted(agent, LineId(0), answer));
         out.note(Note::Phase(agent, Phase::IdleTail));
-        out.finish(Outcome {
-            submissions: vec![Submission {
-                agent,
-                line: LineId(0),
-                finding: answer,
-            }],
-        });
+        out.finish(Outcome { submissions: vec![Submission { agent, line: LineId(0), finding: answer }] });
     }
 
     fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {
@@ -472,16 +394,12 @@ impl Queue {
             }
             (For::Unfold(i), Answer::Unfolded { tokens }) => self.begin(i, *tokens, out),
             (For::Work(i), _) => {
-                let (_, next) = self.members[i as usize]
-                    .worker
-                    .on_reply(reply, &self.s, out);
+                let (_, next) = self.members[i as usize].worker.on_reply(reply, &self.s, out);
                 self.go_on(i, next, out);
             }
             (For::Admission(admission), answer) => self.gate_replied(admission, answer, out),
             (For::More(agent), Answer::Subtasks(list)) => self.unlock(agent, list, out),
-            (For::Finalize(agent), Answer::Final(answer)) => {
-                self.submit(agent, Some(answer.id), out)
-            }
+            (For::Finalize(agent), Answer::Final(answer)) => self.submit(agent, Some(answer.id), out),
             (what, answer) => unreachable!("{what:?} was answered with {answer:?}"),
         }
     }
@@ -508,23 +426,14 @@ impl Queue {
                 let next = self.members[i as usize].worker.on_failure();
                 self.go_on(i, next, out);
             }
-            For::Admission(admission) if admission.gist.is_some() => {
-                self.judged(admission, false, out)
-            }
+            For::Admission(admission) if admission.gist.is_some() => self.judged(admission, false, out),
             For::Admission(admission) => {
                 self.give_up(admission.author, admission.about.subtask, out);
                 self.admission_over(admission.author, admission.background, out);
             }
             For::More(agent) => {
                 let first = self.queue.created() as u32;
-                self.unlock(
-                    agent,
-                    &SubtaskList {
-                        first,
-                        ..SubtaskList::default()
-                    },
-                    out,
-                );
+                self.unlock(agent, &SubtaskList { first, ..SubtaskList::default() }, out);
             }
             For::Finalize(agent) => self.submit(agent, None, out),
         }

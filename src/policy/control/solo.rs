@@ -9,8 +9,7 @@
 
 use crate::kernel::Time;
 use crate::model::call::{
-    Answer, Content, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission,
-    SubtaskList,
+    Answer, Content, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission, SubtaskList,
 };
 use crate::model::ids::{About, AgentId, LineId, StoreId, SubtaskId};
 use crate::model::note::{Note, Phase};
@@ -54,21 +53,11 @@ impl Solo {
             subtasks: Arc::default(),
             answer: None,
         };
-        Self {
-            s: Arc::new(s),
-            agents: (0..n).map(soloist).collect(),
-            calls: InFlight::default(),
-            open: n as usize,
-        }
+        Self { s: Arc::new(s), agents: (0..n).map(soloist).collect(), calls: InFlight::default(), open: n as usize }
     }
 
     fn about(i: u32, subtask: u32) -> About {
-        About {
-            line: LineId(i),
-            subtask: SubtaskId(subtask),
-            attempt: 0,
-            step: 0,
-        }
+        About { line: LineId(i), subtask: SubtaskId(subtask), attempt: 0, step: 0 }
     }
 
     fn next_subtask(&mut self, i: u32, out: &mut Outbox) {
@@ -80,13 +69,7 @@ impl Solo {
         }
         agent.next += 1;
         let opening = self.s.delegation_tokens + agent.subtasks.source_tokens[subtask as usize];
-        agent.worker.begin(
-            Self::about(i, subtask),
-            &[agent.notebook.known()],
-            subtask == 0,
-            opening,
-            &self.s,
-        );
+        agent.worker.begin(Self::about(i, subtask), &[agent.notebook.known()], subtask == 0, opening, &self.s);
         self.step(i, out);
     }
 
@@ -103,28 +86,13 @@ impl Solo {
         let agent = &self.agents[i as usize];
         let mut prompt = agent.worker.prompt(Purpose::Finalize, None, &self.s);
         prompt.retain(|span: &mut PromptSpan| !matches!(span.content, Content::View { .. }));
-        prompt.insert(
-            2,
-            PromptSpan {
-                role: SpanRole::History,
-                ..agent.notebook.known()
-            },
-        );
-        let call = out.call(Request::new(
-            AgentId(i),
-            Purpose::Finalize,
-            Self::about(i, 0),
-            prompt,
-        ));
+        prompt.insert(2, PromptSpan { role: SpanRole::History, ..agent.notebook.known() });
+        let call = out.call(Request::new(AgentId(i), Purpose::Finalize, Self::about(i, 0), prompt));
         self.calls.insert(call, (i, false));
     }
 
     fn submit(&mut self, i: u32, out: &mut Outbox) {
-        out.note(Note::Submitted(
-            AgentId(i),
-            LineId(i),
-            self.agents[i as usize].answer,
-        ));
+        out.note(Note::Submitted(AgentId(i), LineId(i), self.agents[i as usize].answer));
         out.note(Note::Phase(AgentId(i), Phase::IdleTail));
         self.open -= 1;
         if self.open == 0 {
@@ -133,9 +101,7 @@ impl Solo {
                 line: LineId(i as u32),
                 finding: a.answer,
             };
-            out.finish(Outcome {
-                submissions: self.agents.iter().enumerate().map(submission).collect(),
-            });
+            out.finish(Outcome { submissions: self.agents.iter().enumerate().map(submission).collect() });
         }
     }
 
@@ -151,9 +117,7 @@ impl Solo {
                     let n = self.agents.len() as u32;
                     let agent = &mut self.agents[i as usize];
                     agent.stores += 1;
-                    agent
-                        .notebook
-                        .replace(StoreId(1 + n * agent.stores + i), &digest, out);
+                    agent.notebook.replace(StoreId(1 + n * agent.stores + i), &digest, out);
                 }
                 self.step(i, out);
             }
@@ -192,12 +156,7 @@ impl Policy for Solo {
                 for i in 0..self.agents.len() as u32 {
                     out.note(Note::Phase(AgentId(i), Phase::StartUp));
                     let prompt = prompt::opening(Purpose::Plan, &self.s, &[]);
-                    let call = out.call(Request::new(
-                        AgentId(i),
-                        Purpose::Plan,
-                        Self::about(i, 0),
-                        prompt,
-                    ));
+                    let call = out.call(Request::new(AgentId(i), Purpose::Plan, Self::about(i, 0), prompt));
                     self.calls.insert(call, (i, false));
                 }
             }

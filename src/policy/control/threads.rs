@@ -9,9 +9,7 @@
 //! Invariant: with the store off no thread's commands depend on another's replies.
 
 use crate::kernel::{Span, Time};
-use crate::model::call::{
-    Answer, Decision, Finding, FindingKind, Outcome, Purpose, Reply, Request, Submission,
-};
+use crate::model::call::{Answer, Decision, Finding, FindingKind, Outcome, Purpose, Reply, Request, Submission};
 use crate::model::ids::{About, AgentId, CallId, LineId, SubtaskId, TimerId};
 use crate::model::note::{Note, Phase};
 use crate::policy::board::{Board, Notebook, private};
@@ -89,12 +87,7 @@ impl Threads {
 
     fn about(&self, i: u32) -> About {
         let delegation = self.threads[i as usize].delegation;
-        About {
-            line: LineId(i),
-            subtask: SubtaskId(0),
-            attempt: delegation,
-            step: 0,
-        }
+        About { line: LineId(i), subtask: SubtaskId(0), attempt: delegation, step: 0 }
     }
 
     fn start(&mut self, out: &mut Outbox) {
@@ -119,17 +112,10 @@ impl Threads {
             self.decided(i, Decision::Delegate, out);
             return;
         }
-        let board = self
-            .shares()
-            .then(|| self.board.read(AgentId(i), self.s.planner_window_tokens));
+        let board = self.shares().then(|| self.board.read(AgentId(i), self.s.planner_window_tokens));
         let thread = &self.threads[i as usize];
         let prompt = prompt::board_first(Purpose::Plan, &self.s, board, &[thread.notebook.text()]);
-        let call = out.call(Request::new(
-            AgentId(i),
-            Purpose::Plan,
-            self.about(i),
-            prompt,
-        ));
+        let call = out.call(Request::new(AgentId(i), Purpose::Plan, self.about(i), prompt));
         self.threads[i as usize].planning = Some(call);
         self.calls.insert(call, For::Plan(i));
     }
@@ -143,21 +129,13 @@ impl Threads {
             return;
         }
         thread.candidate_noted = false;
-        thread.worker.begin(
-            about,
-            &[thread.notebook.known()],
-            true,
-            self.s.delegation_tokens,
-            &self.s,
-        );
+        thread.worker.begin(about, &[thread.notebook.known()], true, self.s.delegation_tokens, &self.s);
         thread.delegation += 1;
         self.step(i, out);
     }
 
     fn step(&mut self, i: u32, out: &mut Outbox) {
-        let board = self
-            .shares()
-            .then(|| self.board.read(AgentId(i), self.s.board_window_tokens));
+        let board = self.shares().then(|| self.board.read(AgentId(i), self.s.board_window_tokens));
         let call = self.threads[i as usize].worker.step(board, &self.s, out);
         self.calls.insert(call, For::Work(i));
     }
@@ -185,19 +163,24 @@ impl Threads {
         }
     }
 
+    fn admit(&mut self, author: AgentId, note: &Finding, out: &mut Outbox) {
+        let read = self.board.seen(author);
+        self.board.admit(author, note, read, out);
+    }
+
     /// A note goes to the gate.
     fn propose(&mut self, i: u32, note: &Finding, out: &mut Outbox) {
         let author = AgentId(i);
         out.note(Note::Proposed(author, note.id));
         match self.s.gate {
-            Gate::None => self.board.admit(author, note, out),
+            Gate::None => self.admit(author, note, out),
             Gate::Rule => {
                 let thread = &mut self.threads[i as usize];
                 if note.kind == FindingKind::Patch && thread.candidate_noted {
                     out.note(Note::Rejected(author, note.id));
                 } else {
                     thread.candidate_noted |= note.kind == FindingKind::Patch;
-                    self.board.admit(author, note, out);
+                    self.admit(author, note, out);
                 }
             }
             Gate::Llm | Gate::Oracle => {
@@ -206,12 +189,8 @@ impl Threads {
                 about.subtask = SubtaskId(thread.judged);
                 thread.judged += 1;
                 let spans = [prompt::finding(note, crate::model::call::SpanRole::New)];
-                let mut request = Request::new(
-                    author,
-                    Purpose::Verify,
-                    about,
-                    prompt::opening(Purpose::Verify, &self.s, &spans),
-                );
+                let mut request =
+                    Request::new(author, Purpose::Verify, about, prompt::opening(Purpose::Verify, &self.s, &spans));
                 request.subject = Some(note.id);
                 request.background = true;
                 request.judge = crate::policy::gate::judge(self.s.gate);
@@ -225,11 +204,7 @@ impl Threads {
     fn submit(&mut self, i: u32, out: &mut Outbox) {
         let thread = &mut self.threads[i as usize];
         thread.submitted = true;
-        out.note(Note::Submitted(
-            AgentId(i),
-            LineId(i),
-            thread.patch.map(|p| p.id),
-        ));
+        out.note(Note::Submitted(AgentId(i), LineId(i), thread.patch.map(|p| p.id)));
         out.note(Note::Phase(AgentId(i), Phase::IdleTail));
         self.open -= 1;
         self.maybe_finish(out);
@@ -248,9 +223,7 @@ impl Threads {
             line: LineId(t.worker.agent().0),
             finding: t.patch.map(|p| p.id),
         };
-        out.finish(Outcome {
-            submissions: self.threads.iter().map(submission).collect(),
-        });
+        out.finish(Outcome { submissions: self.threads.iter().map(submission).collect() });
     }
 
     fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {
@@ -260,14 +233,10 @@ impl Threads {
                 self.decided(i, *decision, out);
             }
             (For::Work(i), _) => {
-                let (notes, next) = self.threads[i as usize]
-                    .worker
-                    .on_reply(reply, &self.s, out);
+                let (notes, next) = self.threads[i as usize].worker.on_reply(reply, &self.s, out);
                 self.go_on(i, &notes, next, out);
             }
-            (For::Judge(i, note), Answer::Verdict { accepted }) => {
-                self.judged(i, &note, *accepted, out)
-            }
+            (For::Judge(i, note), Answer::Verdict { accepted }) => self.judged(i, &note, *accepted, out),
             (what, answer) => unreachable!("{what:?} was answered with {answer:?}"),
         }
     }
@@ -275,7 +244,7 @@ impl Threads {
     fn judged(&mut self, i: u32, note: &Finding, accepted: bool, out: &mut Outbox) {
         self.judging -= 1;
         if accepted {
-            self.board.admit(AgentId(i), note, out);
+            self.admit(AgentId(i), note, out);
         } else {
             out.note(Note::Rejected(AgentId(i), note.id));
         }

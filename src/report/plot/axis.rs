@@ -13,13 +13,7 @@ pub(super) struct Scale {
 impl Scale {
     /// Maps `low..high` to `from..to`, by logarithms if `log`.
     pub(super) fn new((low, high): (f64, f64), (from, to): (f64, f64), log: bool) -> Self {
-        Self {
-            low,
-            high,
-            from,
-            to,
-            log,
-        }
+        Self { low, high, from, to, log }
     }
 
     /// Where a value lies; values beyond the ends lie on them.
@@ -64,11 +58,7 @@ pub(super) fn ticks(low: f64, least: f64, high: f64, kind: Kind) -> Ticks {
         Kind::Percent => (0.0, high.min(100.0)),
         Kind::PercentNear => (low.max(0.0), high.min(100.0)),
     };
-    let span = if high > low {
-        high - low
-    } else {
-        high.abs().max(1.0)
-    };
+    let span = if high > low { high - low } else { high.abs().max(1.0) };
     let step = nice(span / 6.0);
     let first = libm::floor(low / step + 1e-9) as i64;
     let last = (libm::ceil(high / step - 1e-9) as i64).max(first + 1);
@@ -89,25 +79,15 @@ pub(super) fn ticks(low: f64, least: f64, high: f64, kind: Kind) -> Ticks {
 fn log_ticks(low: f64, high: f64) -> Ticks {
     let decade = |v: f64| libm::floor(libm::log10(v)) as i32;
     let (first, last) = (decade(low), decade(high));
-    let factors: &[f64] = if last - first > 3 {
-        &[1.0]
-    } else {
-        &[1.0, 2.0, 5.0]
-    };
+    let factors: &[f64] = if last - first > 3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let mut all: Vec<(f64, usize)> = Vec::new();
     for exponent in first..=last + 1 {
         for factor in factors {
             all.push((factor * pow10(exponent), (-exponent).max(0) as usize));
         }
     }
-    let below = all
-        .iter()
-        .rposition(|t| t.0 <= low * (1.0 + 1e-9))
-        .unwrap_or(0);
-    let above = all
-        .iter()
-        .position(|t| t.0 >= high * (1.0 - 1e-9))
-        .unwrap_or(all.len() - 1);
+    let below = all.iter().rposition(|t| t.0 <= low * (1.0 + 1e-9)).unwrap_or(0);
+    let above = all.iter().position(|t| t.0 >= high * (1.0 - 1e-9)).unwrap_or(all.len() - 1);
     let kept = &all[below..=above];
     Ticks {
         range: (kept[0].0, kept[kept.len() - 1].0),
@@ -163,10 +143,7 @@ mod tests {
         assert!(flat.range.1 > flat.range.0);
         assert_eq!(ticks(0.0, 0.0, 1.1, Kind::Amount).decimals[0], 1);
         assert_eq!(ticks(0.0, 0.0, 1.25, Kind::Amount).decimals[0], 2);
-        assert_eq!(
-            ticks(-3.0, 1.0, 104.0, Kind::PercentNear).range,
-            (0.0, 100.0)
-        );
+        assert_eq!(ticks(-3.0, 1.0, 104.0, Kind::PercentNear).range, (0.0, 100.0));
     }
 
     #[test]

@@ -38,29 +38,10 @@ pub(super) type Point = (f64, f64);
 
 #[derive(Clone, Debug)]
 enum Mark {
-    Line {
-        points: Vec<Point>,
-        ink: Ink,
-        alpha: f64,
-        width: f64,
-    },
-    Area {
-        points: Vec<Point>,
-        ink: Ink,
-        alpha: f64,
-    },
-    Disc {
-        centre: Point,
-        radius: f64,
-        ink: Ink,
-    },
-    Text {
-        at: Point,
-        text: String,
-        size: f64,
-        ink: Ink,
-        align: Align,
-    },
+    Line { points: Vec<Point>, ink: Ink, alpha: f64, width: f64 },
+    Area { points: Vec<Point>, ink: Ink, alpha: f64 },
+    Disc { centre: Point, radius: f64, ink: Ink },
+    Text { at: Point, text: String, size: f64, ink: Ink, align: Align },
 }
 
 /// A figure under construction; later marks cover earlier ones.
@@ -71,12 +52,7 @@ pub(super) struct Canvas {
 
 impl Canvas {
     pub(super) fn line(&mut self, points: &[Point], ink: Ink, alpha: f64, width: f64) {
-        self.marks.push(Mark::Line {
-            points: points.to_vec(),
-            ink,
-            alpha,
-            width,
-        });
+        self.marks.push(Mark::Line { points: points.to_vec(), ink, alpha, width });
     }
 
     /// A straight line of dashes.
@@ -94,11 +70,7 @@ impl Canvas {
     }
 
     pub(super) fn area(&mut self, points: &[Point], ink: Ink, alpha: f64) {
-        self.marks.push(Mark::Area {
-            points: points.to_vec(),
-            ink,
-            alpha,
-        });
+        self.marks.push(Mark::Area { points: points.to_vec(), ink, alpha });
     }
 
     pub(super) fn rect(&mut self, (x0, y0): Point, (x1, y1): Point, ink: Ink) {
@@ -116,11 +88,7 @@ impl Canvas {
     fn solid(&mut self, (x, y): Point, marker: Marker, r: f64, ink: Ink) {
         let corners: &[Point] = match marker {
             Marker::Circle => {
-                self.marks.push(Mark::Disc {
-                    centre: (x, y),
-                    radius: r,
-                    ink,
-                });
+                self.marks.push(Mark::Disc { centre: (x, y), radius: r, ink });
                 return;
             }
             Marker::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
@@ -128,21 +96,12 @@ impl Canvas {
             Marker::Up => &[(0.0, -1.2), (1.15, 0.9), (-1.15, 0.9)],
             Marker::Down => &[(0.0, 1.2), (1.15, -0.9), (-1.15, -0.9)],
         };
-        let points: Vec<Point> = corners
-            .iter()
-            .map(|(dx, dy)| (x + dx * r, y + dy * r))
-            .collect();
+        let points: Vec<Point> = corners.iter().map(|(dx, dy)| (x + dx * r, y + dy * r)).collect();
         self.area(&points, ink, 1.0);
     }
 
     pub(super) fn text(&mut self, at: Point, text: &str, size: f64, ink: Ink, align: Align) {
-        self.marks.push(Mark::Text {
-            at,
-            text: text.to_owned(),
-            size,
-            ink,
-            align,
-        });
+        self.marks.push(Mark::Text { at, text: text.to_owned(), size, ink, align });
     }
 
     /// The figure as SVG.
@@ -168,9 +127,7 @@ impl Canvas {
         register();
         let corner = device((WIDTH, HEIGHT));
         let white = ShapeStyle::from(&plotters::style::WHITE).filled();
-        backend
-            .draw_rect((0, 0), corner, &white, true)
-            .expect(MEMORY);
+        backend.draw_rect((0, 0), corner, &white, true).expect(MEMORY);
         for mark in &self.marks {
             mark.paint(&mut backend, font, drop);
         }
@@ -189,17 +146,9 @@ const BITMAP_DROP: f64 = 0.15;
 impl Mark {
     fn paint<B: DrawingBackend>(&self, backend: &mut B, font: f64, drop: f64) {
         let painted = match self {
-            Self::Line {
-                points,
-                ink,
-                alpha,
-                width,
-            } => {
-                let style = ShapeStyle {
-                    color: ink.mix(*alpha),
-                    filled: false,
-                    stroke_width: fine(*width).max(1) as u32,
-                };
+            Self::Line { points, ink, alpha, width } => {
+                let style =
+                    ShapeStyle { color: ink.mix(*alpha), filled: false, stroke_width: fine(*width).max(1) as u32 };
                 let points: Vec<(i32, i32)> = points.iter().map(|p| device(*p)).collect();
                 backend.draw_path(points, &style)
             }
@@ -208,21 +157,11 @@ impl Mark {
                 let points: Vec<(i32, i32)> = points.iter().map(|p| device(*p)).collect();
                 backend.fill_polygon(points, &style)
             }
-            Self::Disc {
-                centre,
-                radius,
-                ink,
-            } => {
+            Self::Disc { centre, radius, ink } => {
                 let style = ShapeStyle::from(ink).filled();
                 backend.draw_circle(device(*centre), fine(*radius) as u32, &style, true)
             }
-            Self::Text {
-                at,
-                text,
-                size,
-                ink,
-                align,
-            } => {
+            Self::Text { at, text, size, ink, align } => {
                 let h_pos = match align {
                     Align::Left => HPos::Left,
                     Align::Centre => HPos::Center,
@@ -260,10 +199,7 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
     register();
     let big = 100.0;
     let style = TextStyle::from(("sans-serif", big * BITMAP_FONT));
-    let (width, _) = style
-        .font
-        .box_size(text)
-        .expect("the embedded font has every size");
+    let (width, _) = style.font.box_size(text).expect("the embedded font has every size");
     f64::from(width) * size / big
 }
 

@@ -46,11 +46,7 @@ const BETWEEN: f64 = 34.0;
 
 /// The figure, if any policy has its metric.
 pub(super) fn draw(study: &Study, figure: &LineFigure) -> Option<Canvas> {
-    let panels: Vec<Vec<Line>> = figure
-        .panels
-        .iter()
-        .map(|panel| lines(study, panel.metric, figure.scale))
-        .collect();
+    let panels: Vec<Vec<Line>> = figure.panels.iter().map(|panel| lines(study, panel.metric, figure.scale)).collect();
     let all = || panels.iter().flatten().flat_map(|line| &line.points);
     let low = all().map(|v| v.low).reduce(f64::min)?;
     let high = all().map(|v| v.high).reduce(f64::max)?;
@@ -70,13 +66,8 @@ pub(super) fn draw(study: &Study, figure: &LineFigure) -> Option<Canvas> {
         }
     }
     let extrapolated = all().any(|v| v.extrapolated);
-    let beyond = if extrapolated {
-        "dashed and hollow: beyond published team sizes"
-    } else {
-        ""
-    };
-    let bands =
-        "bands: 95 % intervals of each mean (differences are judged in pairs: comparison.csv)";
+    let beyond = if extrapolated { "dashed and hollow: beyond published team sizes" } else { "" };
+    let bands = "bands: 95 % intervals of each mean (differences are judged in pairs: comparison.csv)";
     let notes = [bands, beyond, figure.note];
     foot(&mut canvas, &caption(study, &notes));
     Some(canvas)
@@ -102,13 +93,7 @@ pub(super) fn foot(canvas: &mut Canvas, text: &str) {
     let lines = wrap(text, 13.0, WIDTH - 56.0);
     let first = HEIGHT - 18.0 - 18.0 * (lines.len() as f64 - 1.0);
     for (i, line) in lines.iter().enumerate() {
-        canvas.text(
-            (28.0, first + 18.0 * i as f64),
-            line,
-            13.0,
-            FAINT,
-            Align::Left,
-        );
+        canvas.text((28.0, first + 18.0 * i as f64), line, 13.0, FAINT, Align::Left);
     }
 }
 
@@ -130,11 +115,7 @@ fn lines(study: &Study, metric: &str, scale: f64) -> Vec<Line> {
             })
             .collect();
         points.sort_by_key(|v| v.agents);
-        (!points.is_empty()).then_some(Line {
-            policy,
-            look,
-            points,
-        })
+        (!points.is_empty()).then_some(Line { policy, look, points })
     };
     let mut lines: Vec<Line> = looks(study).into_iter().filter_map(line).collect();
     // What stands out is drawn last, on top.
@@ -154,10 +135,7 @@ struct Frame {
 impl Frame {
     fn new(study: &Study, ticks: &Ticks, left: f64, right: f64) -> Self {
         let sizes = columns::sizes(study);
-        let ends = (
-            f64::from(sizes[0].max(1)),
-            f64::from(sizes[sizes.len() - 1].max(2)),
-        );
+        let ends = (f64::from(sizes[0].max(1)), f64::from(sizes[sizes.len() - 1].max(2)));
         Self {
             x: Scale::new(ends, (left + 16.0, right - 16.0), true),
             y: Scale::new(ticks.range, (BOTTOM, TOP), ticks.log),
@@ -186,20 +164,9 @@ impl Frame {
                 free = x + half + 6.0;
             }
         }
-        canvas.line(
-            &[(self.left, BOTTOM), (self.right, BOTTOM)],
-            FRAME,
-            1.0,
-            1.0,
-        );
+        canvas.line(&[(self.left, BOTTOM), (self.right, BOTTOM)], FRAME, 1.0, 1.0);
         let middle = f64::midpoint(self.left, self.right);
-        canvas.text(
-            (middle, BOTTOM + 46.0),
-            "team size N (workers), logarithmic",
-            14.0,
-            TEXT,
-            Align::Centre,
-        );
+        canvas.text((middle, BOTTOM + 46.0), "team size N (workers), logarithmic", 14.0, TEXT, Align::Centre);
         canvas.text((middle, TOP - 18.0), heading, 15.0, TEXT, Align::Centre);
     }
 
@@ -210,11 +177,7 @@ impl Frame {
     fn plot(&self, canvas: &mut Canvas, lines: &[Line]) {
         for line in lines.iter().filter(|line| line.points.len() > 1) {
             let upper = line.points.iter().map(|v| self.point(v.agents, v.high));
-            let lower = line
-                .points
-                .iter()
-                .rev()
-                .map(|v| self.point(v.agents, v.low));
+            let lower = line.points.iter().rev().map(|v| self.point(v.agents, v.low));
             let band: Vec<Point> = upper.chain(lower).collect();
             // Many bands on top of each other must not become mud; what stands out may be stronger.
             let alpha = if line.look.width > 3.0 { 0.22 } else { 0.11 };
@@ -241,11 +204,8 @@ impl Frame {
 
     /// Names beside the ends of their lines.
     fn labels(&self, canvas: &mut Canvas, lines: &[Line]) {
-        let ends: Vec<Point> = lines
-            .iter()
-            .filter_map(|line| line.points.last())
-            .map(|v| self.point(v.agents, v.mean))
-            .collect();
+        let ends: Vec<Point> =
+            lines.iter().filter_map(|line| line.points.last()).map(|v| self.point(v.agents, v.mean)).collect();
         let wanted: Vec<f64> = ends.iter().map(|p| p.1).collect();
         let placed = axis::spread(&wanted, 24.0, TOP + 6.0, BOTTOM - 6.0);
         for ((line, end), y) in lines.iter().zip(&ends).zip(placed) {
@@ -255,13 +215,7 @@ impl Frame {
             canvas.line(&[(x, y), (x + 26.0, y)], ink, 1.0, line.look.width);
             canvas.marker((x + 13.0, y), line.look.marker, 5.0, ink, false);
             let name = if line.look.width > 3.0 { ink } else { TEXT };
-            canvas.text(
-                (x + 34.0, y),
-                &fit(&line.policy, 14.5, 206.0),
-                14.5,
-                name,
-                Align::Left,
-            );
+            canvas.text((x + 34.0, y), &fit(&line.policy, 14.5, 206.0), 14.5, name, Align::Left);
         }
     }
 }

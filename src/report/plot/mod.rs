@@ -26,14 +26,8 @@ pub fn files(study: &Study) -> Vec<File> {
         .into_iter()
         .flat_map(|(name, canvas)| {
             [
-                File {
-                    name: format!("{name}.svg"),
-                    bytes: canvas.svg().into_bytes(),
-                },
-                File {
-                    name: format!("{name}.png"),
-                    bytes: canvas.png(),
-                },
+                File { name: format!("{name}.svg"), bytes: canvas.svg().into_bytes() },
+                File { name: format!("{name}.png"), bytes: canvas.png() },
             ]
         })
         .collect()
@@ -45,17 +39,9 @@ pub fn missing(study: &Study) -> Option<&'static str> {
 }
 
 fn drawn(study: &Study) -> Vec<(&'static str, Canvas)> {
-    let over_sizes = if missing(study).is_some() {
-        Vec::new()
-    } else {
-        Vec::from(line_figures())
-    };
-    let lines = over_sizes
-        .iter()
-        .filter_map(|figure| Some((figure.name, lines::draw(study, figure)?)));
-    lines
-        .chain(phases::draw(study).map(|canvas| ("phases", canvas)))
-        .collect()
+    let over_sizes = if missing(study).is_some() { Vec::new() } else { Vec::from(line_figures()) };
+    let lines = over_sizes.iter().filter_map(|figure| Some((figure.name, lines::draw(study, figure)?)));
+    lines.chain(phases::draw(study).map(|canvas| ("phases", canvas))).collect()
 }
 
 /// The figures over the team size.
@@ -87,10 +73,7 @@ fn line_figures() -> [LineFigure; 4] {
             scale: 100.0,
             kind: Kind::PercentNear,
             note: "",
-            panels: vec![
-                panel("avg_at_1", "Avg@1: mean over submissions"),
-                panel("pass", "Pass: at least one right"),
-            ],
+            panels: vec![panel("avg_at_1", "Avg@1: mean over submissions"), panel("pass", "Pass: at least one right")],
         },
         LineFigure {
             name: "utilisation",
@@ -107,24 +90,15 @@ fn line_figures() -> [LineFigure; 4] {
 /// What every figure says of its making.
 fn caption(study: &Study, notes: &[&str]) -> String {
     let mix = &study.scenario.mix;
-    let mut parts: Vec<String> = [
-        ("accuracy", &mix.accuracy),
-        ("latencies", &mix.latencies),
-        ("prices", &mix.prices),
-    ]
-    .iter()
-    .filter(|(_, from)| !from.is_empty())
-    .map(|(what, from)| format!("{what} from {from}"))
-    .collect();
+    let mut parts: Vec<String> = [("accuracy", &mix.accuracy), ("latencies", &mix.latencies), ("prices", &mix.prices)]
+        .iter()
+        .filter(|(_, from)| !from.is_empty())
+        .map(|(what, from)| format!("{what} from {from}"))
+        .collect();
     parts.insert(0, format!("{}: simulated", study.scenario.name));
     parts.push(format!("{} replications", study.scenario.replications));
     parts.push(format!("{} assumed inputs", study.inputs[2]));
-    parts.extend(
-        notes
-            .iter()
-            .filter(|n| !n.is_empty())
-            .map(ToString::to_string),
-    );
+    parts.extend(notes.iter().filter(|n| !n.is_empty()).map(ToString::to_string));
     parts.join("; ") + "."
 }
 

@@ -19,11 +19,7 @@ const PHASES: [(&str, &str, Ink); 13] = [
     ("share_input_wait", "input wait", Ink(211, 190, 235)),
     ("share_lock_wait", "lock wait", Ink(136, 34, 85)),
     ("share_slot_wait", "slot wait", Ink(204, 121, 167)),
-    (
-        "share_rate_limit_wait",
-        "rate-limit wait",
-        Ink(240, 178, 205),
-    ),
+    ("share_rate_limit_wait", "rate-limit wait", Ink(240, 178, 205)),
     ("share_start_up", "start-up", Ink(140, 140, 140)),
     ("share_idle_tail", "idle tail", Ink(212, 212, 212)),
 ];
@@ -39,10 +35,7 @@ const VISIBLE: f64 = 0.0005;
 /// The figure, if the study has phases.
 pub(super) fn draw(study: &Study) -> Option<Canvas> {
     let sizes = columns::sizes(study);
-    let mut shown: Vec<u32> = columns::largest_published(study)
-        .into_iter()
-        .chain(sizes.last().copied())
-        .collect();
+    let mut shown: Vec<u32> = columns::largest_published(study).into_iter().chain(sizes.last().copied()).collect();
     shown.dedup();
     let cells: Vec<&Cell> = study
         .cells
@@ -59,32 +52,18 @@ pub(super) fn draw(study: &Study) -> Option<Canvas> {
         }
     }
     let mut canvas = Canvas::default();
-    head(
-        &mut canvas,
-        "Where agent time goes",
-        "percent of agents x makespan, mean over replications",
-    );
+    head(&mut canvas, "Where agent time goes", "percent of agents x makespan, mean over replications");
     let row = ((BOTTOM - TOP) / policies.len() as f64).min(72.0);
     for (i, policy) in policies.iter().enumerate() {
         let y = TOP + row * (i as f64 + 0.5);
-        canvas.text(
-            (LEFT - 12.0, y),
-            &fit(policy, 14.5, 208.0),
-            14.5,
-            TEXT,
-            Align::Right,
-        );
+        canvas.text((LEFT - 12.0, y), &fit(policy, 14.5, 208.0), 14.5, TEXT, Align::Right);
     }
     let count = shown.len() as f64;
     let width = (RIGHT - LEFT - BETWEEN * (count - 1.0)) / count;
     let bottom = TOP + row * policies.len() as f64;
     for (i, &agents) in shown.iter().enumerate() {
         let left = LEFT + i as f64 * (width + BETWEEN);
-        let mine: Vec<&Cell> = cells
-            .iter()
-            .copied()
-            .filter(|c| c.agents == agents)
-            .collect();
+        let mine: Vec<&Cell> = cells.iter().copied().filter(|c| c.agents == agents).collect();
         panel(&mut canvas, (left, width, bottom), &mine, agents);
         for (j, policy) in policies.iter().enumerate() {
             if let Some(cell) = mine.iter().find(|c| c.policy == *policy) {
@@ -94,11 +73,7 @@ pub(super) fn draw(study: &Study) -> Option<Canvas> {
         }
     }
     legend(&mut canvas, &cells, bottom + 56.0);
-    let starred = if cells.iter().any(|c| c.extrapolated) {
-        "*: beyond published team sizes"
-    } else {
-        ""
-    };
+    let starred = if cells.iter().any(|c| c.extrapolated) { "*: beyond published team sizes" } else { "" };
     foot(&mut canvas, &caption(study, &[starred]));
     Some(canvas)
 }
@@ -109,35 +84,14 @@ fn share(cell: &Cell, phase: &str) -> f64 {
 }
 
 /// Heading and scale of one team size.
-fn panel(
-    canvas: &mut Canvas,
-    (left, width, bottom): (f64, f64, f64),
-    cells: &[&Cell],
-    agents: u32,
-) {
+fn panel(canvas: &mut Canvas, (left, width, bottom): (f64, f64, f64), cells: &[&Cell], agents: u32) {
     let beyond = !cells.is_empty() && cells.iter().all(|c| c.extrapolated);
-    let heading = if beyond {
-        format!("N = {agents}, beyond published team sizes")
-    } else {
-        format!("N = {agents}")
-    };
-    canvas.text(
-        (left + width / 2.0, TOP - 22.0),
-        &heading,
-        15.0,
-        TEXT,
-        Align::Centre,
-    );
+    let heading = if beyond { format!("N = {agents}, beyond published team sizes") } else { format!("N = {agents}") };
+    canvas.text((left + width / 2.0, TOP - 22.0), &heading, 15.0, TEXT, Align::Centre);
     for percent in [0.0, 25.0, 50.0, 75.0, 100.0] {
         let x = left + width * percent / 100.0;
         canvas.line(&[(x, TOP), (x, bottom)], GRID, 1.0, 1.0);
-        canvas.text(
-            (x, bottom + 16.0),
-            &tick(percent, 0),
-            13.0,
-            TEXT,
-            Align::Centre,
-        );
+        canvas.text((x, bottom + 16.0), &tick(percent, 0), 13.0, TEXT, Align::Centre);
     }
     canvas.line(&[(left, bottom), (left + width, bottom)], FRAME, 1.0, 1.0);
 }
@@ -170,9 +124,7 @@ fn contrast(Ink(r, g, b): Ink) -> Ink {
 }
 
 fn legend(canvas: &mut Canvas, cells: &[&Cell], top: f64) {
-    let present = PHASES
-        .iter()
-        .filter(|p| cells.iter().any(|c| share(c, p.0) >= VISIBLE));
+    let present = PHASES.iter().filter(|p| cells.iter().any(|c| share(c, p.0) >= VISIBLE));
     let column = (RIGHT - 28.0) / 7.0;
     for (i, (_, name, ink)) in present.enumerate() {
         let x = 28.0 + column * (i % 7) as f64;

@@ -20,23 +20,11 @@ pub(super) const FRAME: Ink = Ink(130, 130, 130);
 pub(super) const WHITE: Ink = Ink(255, 255, 255);
 
 const DELM: [Ink; 3] = [Ink(213, 94, 0), Ink(150, 50, 0), Ink(240, 140, 60)];
-const CENTRAL: [Ink; 6] = [
-    Ink(18, 62, 124),
-    Ink(0, 114, 178),
-    Ink(86, 180, 233),
-    Ink(112, 102, 196),
-    Ink(0, 140, 130),
-    Ink(120, 150, 190),
-];
+const CENTRAL: [Ink; 6] =
+    [Ink(18, 62, 124), Ink(0, 114, 178), Ink(86, 180, 233), Ink(112, 102, 196), Ink(0, 140, 130), Ink(120, 150, 190)];
 const GREY: [Ink; 2] = [Ink(70, 70, 70), Ink(150, 150, 150)];
 const OTHER: [Ink; 3] = [Ink(170, 68, 153), Ink(153, 130, 20), Ink(60, 130, 60)];
-const MARKERS: [Marker; 5] = [
-    Marker::Square,
-    Marker::Diamond,
-    Marker::Up,
-    Marker::Down,
-    Marker::Circle,
-];
+const MARKERS: [Marker; 5] = [Marker::Square, Marker::Diamond, Marker::Up, Marker::Down, Marker::Circle];
 
 /// Which kind of policy a colour stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]

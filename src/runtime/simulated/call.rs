@@ -84,11 +84,9 @@ impl Pending {
         }
         let charge = prices.charge(self.usage.prompt_tokens);
         let own = match self.request.purpose {
-            Purpose::Plan
-            | Purpose::Dispatch
-            | Purpose::Report
-            | Purpose::Merge
-            | Purpose::MoreSubtasks => &mut roles.coordination,
+            Purpose::Plan | Purpose::Dispatch | Purpose::Report | Purpose::Merge | Purpose::MoreSubtasks => {
+                &mut roles.coordination
+            }
             Purpose::Gist | Purpose::Verify => &mut roles.verification,
             _ => &mut roles.work,
         };
@@ -103,9 +101,7 @@ impl Pending {
             let plain = tokens - from_cache - to_cache;
             cached -= from_cache;
             written -= to_cache;
-            let cost = from_cache * charge.cache_read
-                + to_cache * charge.cache_write
-                + plain * charge.input;
+            let cost = from_cache * charge.cache_read + to_cache * charge.cache_write + plain * charge.input;
             if span.role == SpanRole::Board {
                 reading += cost;
             } else {
@@ -131,14 +127,9 @@ impl Pending {
             return;
         }
         let decoding = Span::from_nanos(self.total.as_nanos() - self.first_token.as_nanos());
-        let since = (now - self.served_at)
-            .as_nanos()
-            .saturating_sub(self.first_token.as_nanos());
-        let done = if (now - self.served_at) < self.first_token {
-            0.0
-        } else {
-            share(Span::from_nanos(since), decoding)
-        };
+        let since = (now - self.served_at).as_nanos().saturating_sub(self.first_token.as_nanos());
+        let done =
+            if (now - self.served_at) < self.first_token { 0.0 } else { share(Span::from_nanos(since), decoding) };
         self.usage.completion_tokens = libm::floor(self.completion_tokens as f64 * done) as u64;
     }
 }
@@ -162,9 +153,7 @@ impl Calls {
     }
 
     pub(super) fn get(&mut self, slot: u32) -> &mut Pending {
-        self.slots[slot as usize]
-            .as_deref_mut()
-            .expect("a slot in use")
+        self.slots[slot as usize].as_deref_mut().expect("a slot in use")
     }
 
     pub(super) fn remove(&mut self, slot: u32) -> Pending {
@@ -174,20 +163,13 @@ impl Calls {
 
     /// The slot of a policy's call; only cancellation asks, so a scan will do.
     pub(super) fn find(&self, task: TaskId, id: CallId) -> Option<u32> {
-        self.slots
-            .iter()
-            .position(|p| p.as_ref().is_some_and(|p| p.task == task && p.id == id))
-            .map(|i| i as u32)
+        self.slots.iter().position(|p| p.as_ref().is_some_and(|p| p.task == task && p.id == id)).map(|i| i as u32)
     }
 
     /// All slots of a task, oldest slot first.
     pub(super) fn of_task(&self, task: TaskId) -> Vec<u32> {
         (0..self.slots.len() as u32)
-            .filter(|&i| {
-                self.slots[i as usize]
-                    .as_ref()
-                    .is_some_and(|p| p.task == task)
-            })
+            .filter(|&i| self.slots[i as usize].as_ref().is_some_and(|p| p.task == task))
             .collect()
     }
 }

@@ -37,23 +37,18 @@ impl Fleet {
     ) -> Result<Self, FleetError> {
         let find = |role: &str, name: &str| {
             let index = endpoints.keys().position(|k| k == name);
-            index
-                .map(|i| EndpointId(i as u16))
-                .ok_or_else(|| FleetError {
-                    role: role.to_owned(),
-                    why: format!("\"{name}\" is not among the endpoints"),
-                })
+            index.map(|i| EndpointId(i as u16)).ok_or_else(|| FleetError {
+                role: role.to_owned(),
+                why: format!("\"{name}\" is not among the endpoints"),
+            })
         };
         let mut by_purpose = [EndpointId(0); 12];
         for purpose in Purpose::ALL {
             let role = purpose.name();
-            let name = roles
-                .get(role)
-                .or_else(|| roles.get("default"))
-                .ok_or_else(|| FleetError {
-                    role: role.to_owned(),
-                    why: "roles names neither it nor `default`".to_owned(),
-                })?;
+            let name = roles.get(role).or_else(|| roles.get("default")).ok_or_else(|| FleetError {
+                role: role.to_owned(),
+                why: "roles names neither it nor `default`".to_owned(),
+            })?;
             by_purpose[purpose.code() as usize] = find(role, name)?;
         }
         let mut by_worker = BTreeMap::new();
@@ -65,21 +60,11 @@ impl Fleet {
             by_worker.insert(index, find(worker, name)?);
         }
         let mut specs: Vec<EndpointSpec> = endpoints.values().cloned().collect();
-        let mut prices: Vec<PriceList> = specs
-            .iter()
-            .map(|e| PriceList::new(&e.price, cost))
-            .collect();
+        let mut prices: Vec<PriceList> = specs.iter().map(|e| PriceList::new(&e.price, cost)).collect();
         specs.push(EndpointSpec::default());
         prices.push(PriceList::default());
         let free = EndpointId(specs.len() as u16 - 1);
-        Ok(Self {
-            endpoints: specs,
-            prices,
-            latency_factor: latency,
-            by_purpose,
-            by_worker,
-            free,
-        })
+        Ok(Self { endpoints: specs, prices, latency_factor: latency, by_purpose, by_worker, free })
     }
 
     pub(super) fn endpoint_of(&self, request: &Request) -> EndpointId {

@@ -61,25 +61,13 @@ pub struct Simulated {
 
 impl Simulated {
     /// A world with one workload per task; all tasks arrive at time zero.
-    pub fn new(
-        fleet: Arc<Fleet>,
-        key: Key,
-        workloads: Vec<Workload>,
-        trace: Trace,
-        stop_after: Option<u64>,
-    ) -> Self {
+    pub fn new(fleet: Arc<Fleet>, key: Key, workloads: Vec<Workload>, trace: Trace, stop_after: Option<u64>) -> Self {
         let mut calendar = Calendar::new();
         for task in 0..workloads.len() as u32 {
             calendar.schedule(Time::ZERO, Due::Arrive(TaskId(task)));
         }
-        let tasks: Vec<Task> = workloads
-            .into_iter()
-            .map(|workload| Task {
-                workload,
-                timers: HashMap::new(),
-                over: false,
-            })
-            .collect();
+        let tasks: Vec<Task> =
+            workloads.into_iter().map(|workload| Task { workload, timers: HashMap::new(), over: false }).collect();
         Self {
             stations: fleet.endpoints.iter().map(Station::new).collect(),
             open: tasks.len(),
@@ -136,8 +124,7 @@ impl Simulated {
             Note::Submitted(_, _, f) => !workload.is_right(f),
             _ => false,
         };
-        self.trace
-            .record(now, task, Body::Noted { note, unsupported });
+        self.trace.record(now, task, Body::Noted { note, unsupported });
     }
 
     fn finish(&mut self, task: TaskId, outcome: &Outcome) {
@@ -146,19 +133,8 @@ impl Simulated {
             self.cancel(slot);
         }
         let score = self.tasks[task.index()].workload.score(outcome);
-        let facts = score
-            .facts
-            .into_iter()
-            .map(|(name, value)| (Cow::Borrowed(name), value))
-            .collect();
-        self.trace.record(
-            now,
-            task,
-            Body::Finished {
-                right: score.right,
-                facts,
-            },
-        );
+        let facts = score.facts.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
+        self.trace.record(now, task, Body::Finished { right: score.right, facts });
         let state = &mut self.tasks[task.index()];
         assert!(!state.over, "a task finishes once");
         state.over = true;
@@ -168,10 +144,7 @@ impl Simulated {
     fn replied(&mut self, now: Time, slot: u32) -> Delivery {
         let pending = self.leave(now, slot);
         let task = pending.task;
-        let duplicate =
-            self.tasks[task.index()]
-                .workload
-                .completed(now, &pending.request, &pending.answer);
+        let duplicate = self.tasks[task.index()].workload.completed(now, &pending.request, &pending.answer);
         let cost = pending.cost(&self.fleet.prices[pending.endpoint.index()], now);
         let (sojourn, service) = (now - pending.called_at, now - pending.served_at);
         let body = Body::Replied {
@@ -187,16 +160,8 @@ impl Simulated {
             service,
         };
         self.happened(now, task, body);
-        let reply = Reply {
-            answer: pending.answer,
-            usage: pending.usage,
-            sojourn,
-        };
-        Delivery {
-            task,
-            at: now,
-            event: Event::Replied(pending.id, reply),
-        }
+        let reply = Reply { answer: pending.answer, usage: pending.usage, sojourn };
+        Delivery { task, at: now, event: Event::Replied(pending.id, reply) }
     }
 
     fn failed(&mut self, now: Time, slot: u32, error: CallError) -> Delivery {
@@ -211,16 +176,11 @@ impl Simulated {
             usage: pending.spent_usage,
         };
         self.happened(now, pending.task, body);
-        Delivery {
-            task: pending.task,
-            at: now,
-            event: Event::Failed(pending.id, error),
-        }
+        Delivery { task: pending.task, at: now, event: Event::Failed(pending.id, error) }
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop_after
-            .is_some_and(|most| self.trace.summary.counted >= most)
+        self.stop_after.is_some_and(|most| self.trace.summary.counted >= most)
     }
 }
 
@@ -236,11 +196,7 @@ impl World for Simulated {
             match due {
                 Due::Arrive(task) => {
                     self.happened(now, task, Body::Arrived);
-                    return Some(Delivery {
-                        task,
-                        at: now,
-                        event: Event::Started,
-                    });
+                    return Some(Delivery { task, at: now, event: Event::Started });
                 }
                 Due::Done(slot) => return Some(self.replied(now, slot)),
                 Due::Broken(slot, error) => {
@@ -260,11 +216,7 @@ impl World for Simulated {
                 Due::Timer(task, timer) => {
                     self.tasks[task.index()].timers.remove(&timer);
                     self.happened(now, task, Body::TimerFired { timer });
-                    return Some(Delivery {
-                        task,
-                        at: now,
-                        event: Event::TimerFired(timer),
-                    });
+                    return Some(Delivery { task, at: now, event: Event::TimerFired(timer) });
                 }
             }
         }
@@ -279,9 +231,7 @@ impl World for Simulated {
                 }
             }
             Command::SetTimer(timer, after) => {
-                let event = self
-                    .calendar
-                    .schedule(self.calendar.now() + after, Due::Timer(task, timer));
+                let event = self.calendar.schedule(self.calendar.now() + after, Due::Timer(task, timer));
                 self.tasks[task.index()].timers.insert(timer, event);
             }
             Command::CancelTimer(timer) => {
@@ -307,20 +257,11 @@ fn agent_factor(key: &Key, task: TaskId, agent: AgentId, sigma: f64) -> f64 {
         return 1.0;
     }
     let entity = crate::model::ids::entity(task, agent.0, 0);
-    let address = Address {
-        purpose: Hidden::AgentFactor as u16,
-        entity,
-        attempt: 0,
-        step: 0,
-    };
+    let address = Address { purpose: Hidden::AgentFactor as u16, entity, attempt: 0, step: 0 };
     Law::Lognormal { mean: 1.0, sigma }.sample(&key.draws(address), 0)
 }
 
 /// A span as a share of another, in [0, 1].
 fn share(part: Span, whole: Span) -> f64 {
-    if whole == Span::ZERO {
-        1.0
-    } else {
-        (part.as_secs_f64() / whole.as_secs_f64()).min(1.0)
-    }
+    if whole == Span::ZERO { 1.0 } else { (part.as_secs_f64() / whole.as_secs_f64()).min(1.0) }
 }

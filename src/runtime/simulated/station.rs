@@ -40,9 +40,7 @@ pub(super) struct Station {
 impl Station {
     pub(super) fn new(spec: &EndpointSpec) -> Self {
         let bucket = |limit: crate::model::Limit| {
-            limit
-                .at()
-                .map(|rate| TokenBucket::new(rate as u64, (rate * spec.burst_s / 60.0) as u64))
+            limit.at().map(|rate| TokenBucket::new(rate as u64, (rate * spec.burst_s / 60.0) as u64))
         };
         let (requests, input, output) = (
             bucket(spec.requests_per_minute),
@@ -53,11 +51,7 @@ impl Station {
         Self {
             servers: Servers::new(spec.slots.whole().map(|n| n as u32)),
             cache: PrefixCache::new(&spec.cache),
-            buckets: limited.then_some(Buckets {
-                requests,
-                input,
-                output,
-            }),
+            buckets: limited.then_some(Buckets { requests, input, output }),
             line: VecDeque::new(),
             admission: None,
         }
@@ -66,21 +60,12 @@ impl Station {
 
 impl Buckets {
     fn parts(&mut self, input: u64, output: u64) -> impl Iterator<Item = (&mut TokenBucket, u64)> {
-        let Self {
-            requests,
-            input: i,
-            output: o,
-        } = self;
-        [(requests, 1), (i, input), (o, output)]
-            .into_iter()
-            .filter_map(|(b, n)| b.as_mut().map(|b| (b, n)))
+        let Self { requests, input: i, output: o } = self;
+        [(requests, 1), (i, input), (o, output)].into_iter().filter_map(|(b, n)| b.as_mut().map(|b| (b, n)))
     }
 
     fn earliest(&mut self, now: Time, input: u64, output: u64) -> Time {
-        self.parts(input, output)
-            .map(|(b, n)| b.earliest(now, n))
-            .max()
-            .unwrap_or(now)
+        self.parts(input, output).map(|(b, n)| b.earliest(now, n)).max().unwrap_or(now)
     }
 
     fn take(&mut self, now: Time, input: u64, output: u64) {
@@ -118,16 +103,9 @@ impl Simulated {
         let cached = if spec.count_cached_input {
             0
         } else {
-            self.stations[pending.endpoint.index()].cache.read(
-                now,
-                pending.task.0,
-                &pending.request.prompt,
-            )
+            self.stations[pending.endpoint.index()].cache.read(now, pending.task.0, &pending.request.prompt)
         };
-        (
-            pending.prompt_tokens - cached,
-            u64::from(spec.max_output_tokens),
-        )
+        (pending.prompt_tokens - cached, u64::from(spec.max_output_tokens))
     }
 
     /// Lets calls through the limit in order, as far as the buckets reach now.
@@ -136,15 +114,11 @@ impl Simulated {
         while let Some(&slot) = self.stations[endpoint as usize].line.front() {
             let (input, output) = self.demand(slot);
             let station = &mut self.stations[endpoint as usize];
-            let buckets = station
-                .buckets
-                .as_mut()
-                .expect("only limited endpoints have a line");
+            let buckets = station.buckets.as_mut().expect("only limited endpoints have a line");
             let earliest = buckets.earliest(now, input, output);
             if earliest > now {
                 if station.admission.is_none() {
-                    station.admission =
-                        Some(self.calendar.schedule(earliest, Due::Admit(endpoint)));
+                    station.admission = Some(self.calendar.schedule(earliest, Due::Admit(endpoint)));
                 }
                 return;
             }
@@ -159,16 +133,11 @@ impl Simulated {
         let now = self.calendar.now();
         let (input, output) = self.demand(slot);
         let endpoint = self.calls.get(slot).endpoint;
-        let buckets = self.stations[endpoint.index()]
-            .buckets
-            .as_mut()
-            .expect("only limited endpoints try");
+        let buckets = self.stations[endpoint.index()].buckets.as_mut().expect("only limited endpoints try");
         let earliest = buckets.earliest(now, input, output);
         if earliest > now {
             // The refusal itself is an event, so that a call never fails inside its own command.
-            let event = self
-                .calendar
-                .schedule(now, Due::Broken(slot, CallError::RateLimited));
+            let event = self.calendar.schedule(now, Due::Broken(slot, CallError::RateLimited));
             self.calls.get(slot).event = Some(event);
             return;
         }
@@ -191,15 +160,8 @@ impl Simulated {
     fn waits(&mut self, slot: u32, phase: Phase) {
         let now = self.calendar.now();
         let p = self.calls.get(slot);
-        let (task, body) = (
-            p.task,
-            Body::Waits {
-                call: p.id,
-                agent: p.request.agent,
-                background: p.request.background,
-                phase,
-            },
-        );
+        let (task, body) =
+            (p.task, Body::Waits { call: p.id, agent: p.request.agent, background: p.request.background, phase });
         self.trace.record(now, task, body);
     }
 
@@ -213,11 +175,7 @@ impl Simulated {
             p.draws
         } else {
             let purpose = Hidden::Retry as u16 + 16 * p.request.purpose.code();
-            key.draws(crate::kernel::Address {
-                purpose,
-                step: p.address.step << 6 | u32::from(p.tries),
-                ..p.address
-            })
+            key.draws(crate::kernel::Address { purpose, step: p.address.step << 6 | u32::from(p.tries), ..p.address })
         };
         let cache = &mut self.stations[p.endpoint.index()].cache;
         let cached = cache.read(now, p.task.0, &p.request.prompt);
@@ -225,9 +183,7 @@ impl Simulated {
         p.usage = Usage {
             prompt_tokens: p.prompt_tokens,
             cached_tokens: cached,
-            cache_write_tokens: if cache.is_enabled()
-                && p.prompt_tokens >= u64::from(spec.cache.min_tokens)
-            {
+            cache_write_tokens: if cache.is_enabled() && p.prompt_tokens >= u64::from(spec.cache.min_tokens) {
                 uncached
             } else {
                 0
@@ -235,27 +191,13 @@ impl Simulated {
             completion_tokens: p.completion_tokens,
         };
         let noise = spec.noise.sample(&draws, NOISE);
-        let model = if p.request.purpose == Purpose::Tool {
-            1.0
-        } else {
-            fleet.latency_factor
-        };
+        let model = if p.request.purpose == Purpose::Tool { 1.0 } else { fleet.latency_factor };
         let factor = noise * model * agent_factor(&key, p.task, p.request.agent, spec.agent_sigma);
-        let latency = spec.latency(
-            p.completion_tokens,
-            uncached,
-            cached,
-            p.request.items,
-            factor,
-        );
-        (p.place, p.served_at, p.first_token, p.total) =
-            (Place::Service, now, latency.first_token, latency.total);
+        let latency = spec.latency(p.completion_tokens, uncached, cached, p.request.items, factor);
+        (p.place, p.served_at, p.first_token, p.total) = (Place::Service, now, latency.first_token, latency.total);
         let timeout = spec.timeout_s.at().map(Span::from_secs_f64);
         let due = if draws.uniform(FAILURE) < spec.failure_probability {
-            (
-                Span::from_secs_f64(spec.failure_s),
-                Due::Broken(slot, CallError::Server),
-            )
+            (Span::from_secs_f64(spec.failure_s), Due::Broken(slot, CallError::Server))
         } else if let Some(limit) = timeout.filter(|t| latency.total > *t) {
             (limit, Due::Broken(slot, CallError::Timeout))
         } else {
@@ -265,16 +207,7 @@ impl Simulated {
         let (task, id, agent) = (p.task, p.id, p.request.agent);
         let (background, purpose) = (p.request.background, p.request.purpose);
         p.event = Some(self.calendar.schedule(now + due.0, due.1));
-        self.trace.record(
-            now,
-            task,
-            Body::Served {
-                call: id,
-                agent,
-                background,
-                purpose,
-            },
-        );
+        self.trace.record(now, task, Body::Served { call: id, agent, background, purpose });
     }
 
     /// A call leaves service for good; the next in line takes its slot.
@@ -312,15 +245,7 @@ impl Simulated {
             step: p.address.step << 6 | u32::from(tries),
             ..p.address
         });
-        self.trace.record(
-            now,
-            task,
-            Body::TryFailed {
-                call: id,
-                purpose,
-                error,
-            },
-        );
+        self.trace.record(now, task, Body::TryFailed { call: id, purpose, error });
         if served {
             self.release(now, endpoint.0);
         }
@@ -331,15 +256,11 @@ impl Simulated {
             Jitter::None => 1.0,
             Jitter::Full => draws.uniform(FAILURE + 1),
         };
-        let mut wait =
-            Span::from_secs_f64(spec.backoff_s * f64::from(1u32 << (tries - 1).min(20)) * jitter);
+        let mut wait = Span::from_secs_f64(spec.backoff_s * f64::from(1u32 << (tries - 1).min(20)) * jitter);
         if error == CallError::RateLimited {
             // Retry-After: no use to come before the bucket holds enough.
             let (input, output) = self.demand(slot);
-            let buckets = self.stations[endpoint.index()]
-                .buckets
-                .as_mut()
-                .expect("only limited endpoints refuse");
+            let buckets = self.stations[endpoint.index()].buckets.as_mut().expect("only limited endpoints refuse");
             wait = wait.max(buckets.earliest(now, input, output) - now);
         }
         let event = self.calendar.schedule(now + wait, Due::Again(slot));

@@ -19,62 +19,26 @@ impl Digest {
     /// Takes a record in.
     pub(super) fn take(&mut self, record: &Record) {
         let code = code(&record.body);
-        self.words(&[
-            record.at.as_nanos(),
-            record.caused_by,
-            u64::from(record.task.0) << 8 | code,
-        ]);
+        self.words(&[record.at.as_nanos(), record.caused_by, u64::from(record.task.0) << 8 | code]);
         match &record.body {
             Body::Arrived => {}
-            Body::Called {
-                call,
-                agent,
-                purpose,
-                background,
-                about,
-                endpoint,
-                prompt_tokens,
-                board_tokens,
-            } => {
-                let who = u64::from(agent.0) << 16
-                    | u64::from(purpose.code()) << 1
-                    | u64::from(*background);
-                self.words(&[
-                    call.0,
-                    who,
-                    u64::from(endpoint.0),
-                    *prompt_tokens,
-                    *board_tokens,
-                ]);
+            Body::Called { call, agent, purpose, background, about, endpoint, prompt_tokens, board_tokens } => {
+                let who = u64::from(agent.0) << 16 | u64::from(purpose.code()) << 1 | u64::from(*background);
+                self.words(&[call.0, who, u64::from(endpoint.0), *prompt_tokens, *board_tokens]);
                 self.about(about);
             }
             Body::Waits { call, phase, .. } => self.words(&[call.0, *phase as u64]),
             Body::Served { call, .. } => self.words(&[call.0]),
             Body::TryFailed { call, error, .. } => self.words(&[call.0, *error as u64]),
-            Body::Replied {
-                call,
-                usage,
-                cost,
-                duplicate,
-                service,
-                ..
-            } => {
+            Body::Replied { call, usage, cost, duplicate, service, .. } => {
                 self.words(&[call.0, u64::from(*duplicate), service.as_nanos()]);
                 self.bill(usage, cost);
             }
-            Body::Failed {
-                call,
-                error,
-                cost,
-                usage,
-                ..
-            } => {
+            Body::Failed { call, error, cost, usage, .. } => {
                 self.words(&[call.0, *error as u64]);
                 self.bill(usage, cost);
             }
-            Body::Cancelled {
-                call, cost, usage, ..
-            } => {
+            Body::Cancelled { call, cost, usage, .. } => {
                 self.words(&[call.0]);
                 self.bill(usage, cost);
             }
@@ -101,32 +65,13 @@ impl Digest {
 
     fn about(&mut self, about: &About) {
         let place = u64::from(about.line.0) << 32 | u64::from(about.subtask.0);
-        self.words(&[
-            place,
-            u64::from(about.attempt) << 32 | u64::from(about.step),
-        ]);
+        self.words(&[place, u64::from(about.attempt) << 32 | u64::from(about.step)]);
     }
 
     fn bill(&mut self, usage: &Usage, cost: &Roles) {
-        let Usage {
-            prompt_tokens,
-            cached_tokens,
-            cache_write_tokens,
-            completion_tokens,
-        } = *usage;
-        self.words(&[
-            prompt_tokens,
-            cached_tokens,
-            cache_write_tokens,
-            completion_tokens,
-        ]);
-        let Roles {
-            work,
-            tool,
-            coordination,
-            verification,
-            reading,
-        } = *cost;
+        let Usage { prompt_tokens, cached_tokens, cache_write_tokens, completion_tokens } = *usage;
+        self.words(&[prompt_tokens, cached_tokens, cache_write_tokens, completion_tokens]);
+        let Roles { work, tool, coordination, verification, reading } = *cost;
         self.words(&[work.0, tool.0, coordination.0, verification.0, reading.0]);
     }
 
@@ -139,34 +84,15 @@ impl Digest {
             Note::Done(subtask) => [4, u64::from(subtask.0), 0, 0],
             Note::Abandoned(subtask) => [5, u64::from(subtask.0), 0, 0],
             Note::Proposed(agent, finding) => [6, u64::from(agent.0), u64::from(finding.0), 0],
-            Note::Admitted {
-                agent,
-                store,
-                finding,
-                tokens,
-                version,
-                stale_by,
-            } => {
+            Note::Admitted { agent, store, finding, tokens, version, stale_by } => {
                 self.words(&[u64::from(tokens), u64::from(version), u64::from(stale_by)]);
-                [
-                    7,
-                    u64::from(agent.0),
-                    u64::from(finding.0),
-                    u64::from(store.0),
-                ]
+                [7, u64::from(agent.0), u64::from(finding.0), u64::from(store.0)]
             }
             Note::Rejected(agent, finding) => [8, u64::from(agent.0), u64::from(finding.0), 0],
             Note::Withdrawn(agent, finding) => [9, u64::from(agent.0), u64::from(finding.0), 0],
-            Note::Kept {
-                store,
-                finding,
-                version,
-            } => [
-                10,
-                u64::from(store.0),
-                u64::from(finding.0),
-                u64::from(version),
-            ],
+            Note::Kept { store, finding, version } => {
+                [10, u64::from(store.0), u64::from(finding.0), u64::from(version)]
+            }
             Note::Compacted(agent) => [11, u64::from(agent.0), 0, 0],
             Note::Submitted(agent, line, finding) => {
                 let finding = finding.map_or(0, |f| u64::from(f.0) + 1);

@@ -8,19 +8,10 @@ impl Summary {
     pub fn broken_identity(&self) -> Option<String> {
         let agents = u64::from(self.team().workers + self.team().leads);
         let span: u64 = self.makespans.iter().map(|t| t.as_nanos()).sum();
-        let spent: Span = self
-            .workers
-            .time
-            .iter()
-            .chain(&self.leads.time)
-            .copied()
-            .sum();
+        let spent: Span = self.workers.time.iter().chain(&self.leads.time).copied().sum();
         let owed = agents * span;
         if spent.as_nanos() != owed {
-            return Some(format!(
-                "agent time: phases sum to {} ns, agents x makespan is {owed} ns",
-                spent.as_nanos()
-            ));
+            return Some(format!("agent time: phases sum to {} ns, agents x makespan is {owed} ns", spent.as_nanos()));
         }
         for (purpose, c) in crate::model::call::Purpose::ALL.iter().zip(&self.calls) {
             if c.issued != c.answered + c.failed + c.cancelled {
@@ -34,10 +25,7 @@ impl Summary {
                 ));
             }
             if c.usage.cached_tokens + c.usage.cache_write_tokens > c.usage.prompt_tokens {
-                return Some(format!(
-                    "{}: more cached than prompt tokens",
-                    purpose.name()
-                ));
+                return Some(format!("{}: more cached than prompt tokens", purpose.name()));
             }
         }
         if self.in_flight != 0 {
@@ -52,9 +40,7 @@ impl Summary {
         }
         let [created, done, abandoned, ..] = self.subtasks;
         if created < done + abandoned {
-            return Some(format!(
-                "queue: {created} created, {done} done, {abandoned} abandoned"
-            ));
+            return Some(format!("queue: {created} created, {done} done, {abandoned} abandoned"));
         }
         None
     }

@@ -32,27 +32,14 @@ pub struct Trace {
 impl Trace {
     /// A trace into summary and digest, and into JSON Lines if a writer is given.
     pub fn new(summary: Summary, lines: Option<Box<dyn Write + Send>>) -> Self {
-        Self {
-            summary,
-            digest: Digest::default(),
-            lines,
-            failed: None,
-            next: 0,
-            cause: 0,
-        }
+        Self { summary, digest: Digest::default(), lines, failed: None, next: 0, cause: 0 }
     }
 
     /// Records something; returns its number.
     pub fn record(&mut self, at: Time, task: TaskId, body: Body) -> u64 {
         let seq = self.next;
         self.next += 1;
-        let record = Record {
-            seq,
-            caused_by: self.cause.min(seq),
-            at,
-            task,
-            body,
-        };
+        let record = Record { seq, caused_by: self.cause.min(seq), at, task, body };
         self.digest.take(&record);
         if let Some(lines) = &mut self.lines {
             let written = serde_json::to_writer(&mut *lines, &record)

@@ -13,11 +13,9 @@ pub fn phase_of(purpose: Purpose) -> Phase {
         Purpose::Step | Purpose::Unfold | Purpose::Finalize | Purpose::Compact => Phase::Work,
         Purpose::Tool => Phase::Tool,
         Purpose::Gist | Purpose::Verify => Phase::Verification,
-        Purpose::Plan
-        | Purpose::Dispatch
-        | Purpose::Report
-        | Purpose::Merge
-        | Purpose::MoreSubtasks => Phase::Coordination,
+        Purpose::Plan | Purpose::Dispatch | Purpose::Report | Purpose::Merge | Purpose::MoreSubtasks => {
+            Phase::Coordination
+        }
     }
 }
 
@@ -47,8 +45,10 @@ pub struct Counts {
 pub struct Station {
     /// Time per phase.
     pub time: [Span; 13],
-    /// Ended stays per phase.
+    /// Stays per phase that ended, begun before the window or not.
     pub stays: [u64; 13],
+    /// Their whole lengths.
+    pub stayed: [Span; 13],
 }
 
 /// What the gate did.
@@ -82,7 +82,10 @@ pub struct Latencies {
 #[derive(Clone, Copy, Debug)]
 struct Now {
     phase: Phase,
+    /// Counted up to here.
     since: Time,
+    /// In this phase since.
+    entered: Time,
 }
 
 /// The summary.
@@ -144,10 +147,7 @@ impl Summary {
     /// A summary for `tasks` teams. With `count`, measuring starts anew after that many replies of the purpose.
     pub fn new(team: &Team, tasks: u32, count: Option<(Purpose, u64)>, watch: Option<u32>) -> Self {
         let agents = (team.workers + team.leads) as usize;
-        let idle = Now {
-            phase: Phase::StartUp,
-            since: Time::ZERO,
-        };
+        let idle = Now { phase: Phase::StartUp, since: Time::ZERO, entered: Time::ZERO };
         Self {
             team: *team,
             agents: vec![vec![idle; agents]; tasks as usize],
@@ -187,8 +187,7 @@ impl Summary {
 
     /// Counted replies of the measured window, if anything is counted.
     pub fn counted_in_window(&self) -> Option<u64> {
-        self.count
-            .map(|(_, warmup)| self.counted - if self.counted >= warmup { warmup } else { 0 })
+        self.count.map(|(_, warmup)| self.counted - if self.counted >= warmup { warmup } else { 0 })
     }
 
     /// Tasks of the run.
@@ -197,56 +196,28 @@ impl Summary {
     }
 
     pub(super) fn take(&mut self, record: &Record) {
-        let Record {
-            at, task, ref body, ..
-        } = *record;
+        let Record { at, task, ref body, .. } = *record;
         self.end = at;
         self.records += 1;
         match body {
             Body::Arrived | Body::TimerFired { .. } => {}
-            Body::Called {
-                purpose,
-                board_tokens,
-                ..
-            } => {
+            Body::Called { purpose, board_tokens, .. } => {
                 self.calls[purpose.code() as usize].issued += 1;
                 self.in_flight += 1;
                 self.board_read_tokens += board_tokens;
             }
-            Body::Waits {
-                agent,
-                background,
-                phase,
-                ..
-            } => {
+            Body::Waits { agent, background, phase, .. } => {
                 if !background {
                     self.enter(at, task, *agent, *phase, None);
                 }
             }
-            Body::Served {
-                agent,
-                background,
-                purpose,
-                ..
-            } => {
+            Body::Served { agent, background, purpose, .. } => {
                 if !background {
                     self.enter(at, task, *agent, phase_of(*purpose), None);
                 }
             }
-            Body::TryFailed { purpose, .. } => {
-                self.calls[purpose.code() as usize].failed_tries += 1
-            }
-            Body::Replied {
-                agent,
-                purpose,
-                background,
-                usage,
-                cost,
-                duplicate,
-                sojourn,
-                service,
-                ..
-            } => {
+            Body::TryFailed { purpose, .. } => self.calls[purpose.code() as usize].failed_tries += 1,
+            Body::Replied { agent, purpose, background, usage, cost, duplicate, sojourn, service, .. } => {
                 let counts = &mut self.calls[purpose.code() as usize];
                 counts.answered += 1;
                 counts.usage.add(usage);
@@ -269,26 +240,12 @@ impl Summary {
                     }
                 }
             }
-            Body::Failed {
-                agent,
-                purpose,
-                background,
-                cost,
-                usage,
-                ..
-            } => {
+            Body::Failed { agent, purpose, background, cost, usage, .. } => {
                 let counts = &mut self.calls[purpose.code() as usize];
                 counts.failed += 1;
                 self.ended(at, task, *agent, *purpose, *background, usage, cost);
             }
-            Body::Cancelled {
-                agent,
-                purpose,
-                background,
-                cost,
-                usage,
-                ..
-            } => {
+            Body::Cancelled { agent, purpose, background, cost, usage, .. } => {
                 let counts = &mut self.calls[purpose.code() as usize];
                 counts.cancelled += 1;
                 self.ended(at, task, *agent, *purpose, *background, usage, cost);
@@ -318,29 +275,22 @@ impl Summary {
     }
 
     /// An agent goes over to a phase; the stay that ends may be moved to another phase whole.
-    fn enter(
-        &mut self,
-        at: Time,
-        task: TaskId,
-        agent: AgentId,
-        phase: Phase,
-        moved: Option<Phase>,
-    ) {
+    fn enter(&mut self, at: Time, task: TaskId, agent: AgentId, phase: Phase, moved: Option<Phase>) {
         let lead = agent.0 >= self.team.workers;
         let now = &mut self.agents[task.index()][agent.index()];
         if now.phase == phase && moved.is_none() {
             return;
         }
-        let station = if lead {
-            &mut self.leads
-        } else {
-            &mut self.workers
-        };
+        let station = if lead { &mut self.leads } else { &mut self.workers };
         let ended = moved.unwrap_or(now.phase) as usize;
-        let stay = at - now.since;
-        station.time[ended] += stay;
-        station.stays[ended] += u64::from(stay > Span::ZERO);
-        *now = Now { phase, since: at };
+        station.time[ended] += at - now.since;
+        if now.phase == phase {
+            now.since = at;
+            return;
+        }
+        station.stays[ended] += u64::from(at > now.entered);
+        station.stayed[ended] += at - now.entered;
+        *now = Now { phase, since: at, entered: at };
     }
 
     fn note(&mut self, at: Time, task: TaskId, note: &Note, unsupported: bool) {
@@ -352,12 +302,7 @@ impl Summary {
             Note::Claimed(..) => self.subtasks[3] += 1,
             Note::Released(..) => self.subtasks[4] += 1,
             Note::Proposed(..) => self.gate.proposed += 1,
-            Note::Admitted {
-                agent,
-                tokens,
-                stale_by,
-                ..
-            } => {
+            Note::Admitted { agent, tokens, stale_by, .. } => {
                 self.gate.admitted += 1;
                 self.gate.admitted_unsupported += u64::from(unsupported);
                 if self.watch.is_none_or(|w| w == agent.0) {
@@ -384,13 +329,7 @@ impl Summary {
         }
     }
 
-    fn finished(
-        &mut self,
-        at: Time,
-        task: TaskId,
-        right: &[bool],
-        facts: &[(std::borrow::Cow<'static, str>, f64)],
-    ) {
+    fn finished(&mut self, at: Time, task: TaskId, right: &[bool], facts: &[(std::borrow::Cow<'static, str>, f64)]) {
         self.close(at, task);
         self.makespans.push(at);
         self.right.push(right.iter().filter(|r| **r).count() as u64);
@@ -404,9 +343,7 @@ impl Summary {
                 None => self.facts.push((name.to_string(), *value, 1)),
             }
         }
-        self.latencies
-            .first_success
-            .extend(self.first_right[task.index()]);
+        self.latencies.first_success.extend(self.first_right[task.index()]);
         let times = &self.submitted[task.index()];
         if let Some(last) = times.iter().max() {
             let total: f64 = times.iter().map(|t| t.as_secs_f64()).sum();

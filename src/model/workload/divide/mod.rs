@@ -94,18 +94,12 @@ impl Divide {
         let draws = key.draws(address(Hidden::Truth, 0));
         let first = whole(&spec.subtasks, &draws, 0).max(1) as u32;
         let second = whole(&spec.second_wave, &draws, 1) as u32;
-        let mut dependencies: Vec<(SubtaskId, SubtaskId)> = spec
-            .dependencies
-            .iter()
-            .map(|d| (SubtaskId(d[0]), SubtaskId(d[1])))
-            .collect();
+        let mut dependencies: Vec<(SubtaskId, SubtaskId)> =
+            spec.dependencies.iter().map(|d| (SubtaskId(d[0]), SubtaskId(d[1]))).collect();
         if spec.dependencies.is_empty() {
             for s in 0..second {
                 for i in 0..spec.fan_in.min(first) {
-                    dependencies.push((
-                        SubtaskId(first + s),
-                        SubtaskId((s * spec.fan_in + i) % first),
-                    ));
+                    dependencies.push((SubtaskId(first + s), SubtaskId((s * spec.fan_in + i) % first)));
                 }
             }
         }
@@ -113,12 +107,8 @@ impl Divide {
         dependencies.dedup();
         let mut located: HashMap<u32, u64> = HashMap::new();
         for fact in 0..spec.facts_needed.min(64) {
-            let u = key
-                .draws(address(Hidden::Locate, fact / 8))
-                .uniform(fact as usize % 8);
-            *located
-                .entry(((u * f64::from(first)) as u32).min(first - 1))
-                .or_default() |= 1 << fact;
+            let u = key.draws(address(Hidden::Locate, fact / 8)).uniform(fact as usize % 8);
+            *located.entry(((u * f64::from(first)) as u32).min(first - 1)).or_default() |= 1 << fact;
         }
         let needed = located.values().fold(0, |a, b| a | b);
         Self {
@@ -126,9 +116,7 @@ impl Divide {
                 first: 0,
                 count: first + second,
                 dependencies,
-                source_tokens: (0..first + second)
-                    .map(|s| source_tokens(&spec, &key, task, s))
-                    .collect(),
+                source_tokens: (0..first + second).map(|s| source_tokens(&spec, &key, task, s)).collect(),
             }),
             spec,
             sizes,
@@ -148,15 +136,9 @@ impl Divide {
     /// See [`super::Workload::prepare`].
     pub fn prepare(&mut self, request: &Request) -> Outlook {
         let about = &request.about;
-        let whole_task = matches!(
-            request.purpose,
-            Purpose::Plan | Purpose::MoreSubtasks | Purpose::Finalize | Purpose::Compact
-        );
-        let index = if whole_task {
-            WHOLE_TASK
-        } else {
-            about.subtask.0
-        };
+        let whole_task =
+            matches!(request.purpose, Purpose::Plan | Purpose::MoreSubtasks | Purpose::Finalize | Purpose::Compact);
+        let index = if whole_task { WHOLE_TASK } else { about.subtask.0 };
         let address = Address {
             purpose: request.purpose.code(),
             entity: entity(self.task, about.line.0, index),
@@ -171,50 +153,32 @@ impl Divide {
                 completion_tokens = whole(&self.spec.completion_tokens, &draws, COMPLETION);
                 self.step(request, &draws)
             }
-            Purpose::Tool => Answer::Observation {
-                tokens: whole(&self.spec.observation_tokens, &draws, OBSERVATION) as u32,
-            },
+            Purpose::Tool => {
+                Answer::Observation { tokens: whole(&self.spec.observation_tokens, &draws, OBSERVATION) as u32 }
+            }
             Purpose::Gist => Answer::Gist(self.gist(request)),
             Purpose::Verify => {
                 let wrong = request.subject.is_some_and(|f| self.is_unsupported(f));
-                Answer::Verdict {
-                    accepted: super::verdict(&self.sharing, request.judge, wrong, &draws),
-                }
+                Answer::Verdict { accepted: super::verdict(&self.sharing, request.judge, wrong, &draws) }
             }
-            Purpose::Unfold => Answer::Unfolded {
-                tokens: whole(&self.spec.unfolded_tokens, &draws, OBSERVATION) as u32,
-            },
+            Purpose::Unfold => {
+                Answer::Unfolded { tokens: whole(&self.spec.unfolded_tokens, &draws, OBSERVATION) as u32 }
+            }
             Purpose::Report => {
-                let raw = request
-                    .subject
-                    .map(|f| self.findings[f.index()].clone())
-                    .unwrap_or_default();
+                let raw = request.subject.map(|f| self.findings[f.index()].clone()).unwrap_or_default();
                 Answer::Report(self.written(request, raw, 1, FindingKind::Report))
             }
             Purpose::Dispatch | Purpose::Compact => {
                 let (all, items) = self.seen(request);
-                let kind = if request.purpose == Purpose::Dispatch {
-                    FindingKind::Brief
-                } else {
-                    FindingKind::Digest
-                };
+                let kind = if request.purpose == Purpose::Dispatch { FindingKind::Brief } else { FindingKind::Digest };
                 let told = self.written(request, all, items, kind);
-                if kind == FindingKind::Brief {
-                    Answer::Brief(told)
-                } else {
-                    Answer::Digest(told)
-                }
+                if kind == FindingKind::Brief { Answer::Brief(told) } else { Answer::Digest(told) }
             }
             Purpose::Merge => Answer::Merged,
             Purpose::MoreSubtasks => Answer::Subtasks(self.more(request)),
             Purpose::Finalize => Answer::Final(self.finalize(request)),
         };
-        Outlook {
-            answer,
-            completion_tokens,
-            address,
-            draws,
-        }
+        Outlook { answer, completion_tokens, address, draws }
     }
 
     fn draws(&self, purpose: Hidden, about: &About, index: u32, attempt: u16, step: u32) -> Draws {
@@ -229,10 +193,7 @@ impl Divide {
     /// Steps of a subtask.
     fn steps(&self, about: &About) -> u32 {
         let draws = self.draws(Hidden::Steps, about, about.subtask.0, 0, 0);
-        let size = Law::Lognormal {
-            mean: 1.0,
-            sigma: self.spec.subtask_sigma,
-        };
+        let size = Law::Lognormal { mean: 1.0, sigma: self.spec.subtask_sigma };
         let n = self.spec.steps_per_subtask.sample(&draws, 0) * size.sample(&draws, 1);
         (libm::round(n) as u32).max(1)
     }
@@ -242,11 +203,7 @@ impl Divide {
         let last = about.step + 1 >= self.steps(about);
         let tool = draws.uniform(TOOL) < self.spec.tool_share;
         let result = last.then(|| {
-            let unit = self
-                .extra
-                .get(&about.subtask.0)
-                .copied()
-                .unwrap_or(about.subtask.0);
+            let unit = self.extra.get(&about.subtask.0).copied().unwrap_or(about.subtask.0);
             let mut carried = Carried::default();
             carried.facts = self.located.get(&unit).copied().unwrap_or(0) | self.unfolded(request);
             carried.raw = carried.facts;
@@ -261,74 +218,43 @@ impl Divide {
                 self.found(carried, FindingKind::Result, tokens)
             }
         });
-        Answer::Step {
-            notes: SmallVec::new(),
-            tool,
-            result,
-        }
+        Answer::Step { notes: SmallVec::new(), tool, result }
     }
 
     /// Lost details that unfolding brings back to this reader.
     fn unfolded(&self, request: &Request) -> u64 {
-        if !request
-            .prompt
-            .iter()
-            .any(|s| matches!(s.content, Content::Unfolded(_)))
-        {
+        if !request.prompt.iter().any(|s| matches!(s.content, Content::Unfolded(_))) {
             return 0;
         }
         let (seen, _) = self.seen(request);
         self.kept_bits(seen.raw & !seen.facts, |fact| {
-            let draws = self.draws(
-                Hidden::Recover,
-                &request.about,
-                request.about.subtask.0,
-                0,
-                fact / 8,
-            );
+            let draws = self.draws(Hidden::Recover, &request.about, request.about.subtask.0, 0, fact / 8);
             draws.uniform(fact as usize % 8) < self.sharing.unfold_recovery
         })
     }
 
     fn kept_bits(&self, bits: u64, keep: impl Fn(u32) -> bool) -> u64 {
-        (0..64)
-            .filter(|&f| bits & (1 << f) != 0 && keep(f))
-            .fold(0, |kept, f| kept | 1 << f)
+        (0..64).filter(|&f| bits & (1 << f) != 0 && keep(f)).fold(0, |kept, f| kept | 1 << f)
     }
 
     /// Whether the k-th writing of a result is unsupported. `tries` before it lower the odds by the gain of feedback.
     fn draw_unsupported(&self, about: &About, attempt: u16, misled: bool, tries: u16) -> bool {
-        let h = self.spec.unsupported
-            * libm::pow(1.0 - self.sharing.feedback_gain, f64::from(tries))
+        let h = self.spec.unsupported * libm::pow(1.0 - self.sharing.feedback_gain, f64::from(tries))
             + if misled { self.sharing.contagion } else { 0.0 };
-        self.draws(Hidden::Support, about, about.subtask.0, attempt, 0)
-            .uniform(0)
-            < h
+        self.draws(Hidden::Support, about, about.subtask.0, attempt, 0).uniform(0) < h
     }
 
     fn gist(&mut self, request: &Request) -> Finding {
-        let raw = request
-            .subject
-            .map(|f| self.findings[f.index()].clone())
-            .unwrap_or_default();
+        let raw = request.subject.map(|f| self.findings[f.index()].clone()).unwrap_or_default();
         let about = &request.about;
-        let mut again = Carried {
-            facts: raw.facts,
-            raw: raw.raw,
-            unsupported: SmallVec::new(),
-        };
+        let mut again = Carried { facts: raw.facts, raw: raw.raw, unsupported: SmallVec::new() };
         // The first writing shares its draw with the raw result; each retry is a fresh attempt.
         let unsupported = if about.step == 0 {
             !raw.unsupported.is_empty()
         } else {
             let (seen, _) = self.seen(request);
             let attempt = (about.attempt << 6) + about.step as u16 + 1024;
-            self.draw_unsupported(
-                about,
-                attempt,
-                !seen.unsupported.is_empty(),
-                about.step as u16,
-            )
+            self.draw_unsupported(about, attempt, !seen.unsupported.is_empty(), about.step as u16)
         };
         if unsupported {
             again.unsupported.push(about.subtask.0);
@@ -337,24 +263,10 @@ impl Divide {
     }
 
     /// Writes `carried` down in the asked length.
-    fn written(
-        &mut self,
-        request: &Request,
-        carried: Carried,
-        items: usize,
-        kind: FindingKind,
-    ) -> Finding {
-        let keep = keep_probability(
-            f64::from(request.product_tokens),
-            items,
-            self.spec.tokens_per_detail,
-        );
+    fn written(&mut self, request: &Request, carried: Carried, items: usize, kind: FindingKind) -> Finding {
+        let keep = keep_probability(f64::from(request.product_tokens), items, self.spec.tokens_per_detail);
         let about = &request.about;
-        let index = if request.purpose == Purpose::Compact {
-            WHOLE_TASK
-        } else {
-            about.subtask.0
-        };
+        let index = if request.purpose == Purpose::Compact { WHOLE_TASK } else { about.subtask.0 };
         let facts = self.kept_bits(carried.facts, |fact| {
             let step = about.step << 8 | u32::from(request.purpose.code()) << 4 | fact / 8;
             let draws = self.draws(Hidden::Keep, about, index, about.attempt, step);
@@ -375,11 +287,7 @@ impl Divide {
         let mut items = 0;
         for span in &request.prompt {
             match span.content {
-                Content::View {
-                    store,
-                    first,
-                    version,
-                } if version > first => {
+                Content::View { store, first, version } if version > first => {
                     let shelf = &self.shelves[store.index()];
                     items += (version - first) as usize;
                     if first == 0 {
@@ -412,29 +320,16 @@ impl Divide {
         let (seen, _) = self.seen(request);
         let missing = self.needed & !seen.facts;
         let noticed = self.kept_bits(missing, |fact| {
-            let draws = self.draws(
-                Hidden::Notice,
-                &request.about,
-                WHOLE_TASK,
-                request.about.attempt,
-                fact / 8,
-            );
+            let draws = self.draws(Hidden::Notice, &request.about, WHOLE_TASK, request.about.attempt, fact / 8);
             draws.uniform(fact as usize % 8) < self.sharing.notice
         });
-        let mut units: Vec<u32> = self
-            .located
-            .iter()
-            .filter(|(_, facts)| **facts & noticed != 0)
-            .map(|(unit, _)| *unit)
-            .collect();
+        let mut units: Vec<u32> =
+            self.located.iter().filter(|(_, facts)| **facts & noticed != 0).map(|(unit, _)| *unit).collect();
         units.sort_unstable();
         for (i, unit) in units.iter().enumerate() {
             self.extra.insert(self.created + i as u32, *unit);
         }
-        let source_tokens = units
-            .iter()
-            .map(|&u| source_tokens(&self.spec, &self.key, self.task, u))
-            .collect();
+        let source_tokens = units.iter().map(|&u| source_tokens(&self.spec, &self.key, self.task, u)).collect();
         Arc::new(SubtaskList {
             first: self.created,
             count: units.len() as u32,
@@ -455,25 +350,14 @@ impl Divide {
             let draws = self.draws(Hidden::Keep, &request.about, WHOLE_TASK, 0, step);
             draws.uniform(fact as usize % 8) < retention
         });
-        let misled = seen.unsupported.iter().any(|&s| {
-            self.draws(Hidden::Mislead, &request.about, s, 0, 0)
-                .uniform(0)
-                < self.sharing.misleads
-        });
+        let misled = seen
+            .unsupported
+            .iter()
+            .any(|&s| self.draws(Hidden::Mislead, &request.about, s, 0, 0).uniform(0) < self.sharing.misleads);
         let arrived = used & self.needed == self.needed;
-        let good = if arrived && !misled {
-            self.spec.answerable
-        } else {
-            self.spec.guess
-        };
-        let right = self
-            .draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 0, 0)
-            .uniform(0)
-            < good;
-        let tokens = self.sizes.completion(
-            request,
-            &self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 1, 0),
-        );
+        let good = if arrived && !misled { self.spec.answerable } else { self.spec.guess };
+        let right = self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 0, 0).uniform(0) < good;
+        let tokens = self.sizes.completion(request, &self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 1, 0));
         let found = self.found(seen, FindingKind::Answer, tokens as u32);
         self.answers.insert(found.id, (right, arrived, misled));
         found
@@ -482,9 +366,7 @@ impl Divide {
     /// See [`super::Workload::observe`].
     pub fn observe(&mut self, note: &Note) {
         match *note {
-            Note::Admitted { store, finding, .. } | Note::Kept { store, finding, .. } => {
-                self.shelve(store, finding)
-            }
+            Note::Admitted { store, finding, .. } | Note::Kept { store, finding, .. } => self.shelve(store, finding),
             Note::Created { count, .. } => self.created += count,
             _ => {}
         }
@@ -498,22 +380,14 @@ impl Divide {
         let shelf = &mut self.shelves[store.index()];
         let entry = shelf.entries.len() as u32;
         shelf.entries.push(finding);
-        shelf
-            .facts
-            .push(shelf.facts.last().copied().unwrap_or(0) | carried.facts);
-        shelf
-            .raw
-            .push(shelf.raw.last().copied().unwrap_or(0) | carried.raw);
-        shelf
-            .unsupported
-            .extend(carried.unsupported.iter().map(|&s| (entry, s)));
+        shelf.facts.push(shelf.facts.last().copied().unwrap_or(0) | carried.facts);
+        shelf.raw.push(shelf.raw.last().copied().unwrap_or(0) | carried.raw);
+        shelf.unsupported.extend(carried.unsupported.iter().map(|&s| (entry, s)));
     }
 
     /// Whether a finding repeats an unsupported claim.
     pub fn is_unsupported(&self, finding: FindingId) -> bool {
-        self.findings
-            .get(finding.index())
-            .is_some_and(|c| !c.unsupported.is_empty())
+        self.findings.get(finding.index()).is_some_and(|c| !c.unsupported.is_empty())
     }
 
     /// Whether an answer is right.
@@ -526,33 +400,18 @@ impl Divide {
         let answers: Vec<_> = outcome
             .submissions
             .iter()
-            .map(|s| {
-                s.finding
-                    .and_then(|f| self.answers.get(&f).copied())
-                    .unwrap_or_default()
-            })
+            .map(|s| s.finding.and_then(|f| self.answers.get(&f).copied()).unwrap_or_default())
             .collect();
         let share = |f: fn(&(bool, bool, bool)) -> bool| {
             answers.iter().filter(|a| f(a)).count() as f64 / answers.len().max(1) as f64
         };
-        let facts = vec![
-            ("details_arrived", share(|a| a.1)),
-            ("misled", share(|a| a.2)),
-        ];
-        Score {
-            right: answers.iter().map(|a| a.0).collect(),
-            facts,
-        }
+        let facts = vec![("details_arrived", share(|a| a.1)), ("misled", share(|a| a.2))];
+        Score { right: answers.iter().map(|a| a.0).collect(), facts }
     }
 }
 
 /// Length of a source unit; the same for every reader.
 fn source_tokens(spec: &DivideSpec, key: &Key, task: TaskId, unit: u32) -> u32 {
-    let address = Address {
-        purpose: Hidden::Size as u16,
-        entity: entity(task, 0, unit),
-        attempt: 0,
-        step: 0,
-    };
+    let address = Address { purpose: Hidden::Size as u16, entity: entity(task, 0, unit), attempt: 0, step: 0 };
     whole(&spec.source_tokens, &key.draws(address), 0) as u32
 }

@@ -9,11 +9,7 @@ use std::collections::HashMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Item {
     /// A dead end found by a line; a wrong one also hides the true hypothesis.
-    Dead {
-        hypothesis: u32,
-        author: u32,
-        wrong: bool,
-    },
+    Dead { hypothesis: u32, author: u32, wrong: bool },
     /// A fact found by a line.
     Fact { author: u32, number: u32 },
     /// A line's candidate solution.
@@ -30,24 +26,11 @@ pub(super) enum Target {
 /// What the line is doing; `left` counts the steps to go, the current one included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
-    Orient {
-        left: u32,
-        done: u32,
-    },
+    Orient { left: u32, done: u32 },
     Choose,
-    Explore {
-        target: Target,
-        left: u32,
-        done: u32,
-    },
-    Finish {
-        right: bool,
-        left: u32,
-        done: u32,
-    },
-    Done {
-        right: bool,
-    },
+    Explore { target: Target, left: u32, done: u32 },
+    Finish { right: bool, left: u32, done: u32 },
+    Done { right: bool },
 }
 
 /// A growing set of small numbers.
@@ -69,9 +52,7 @@ impl Known {
         fresh
     }
     pub(super) fn contains(&self, x: u32) -> bool {
-        self.words
-            .get(x as usize / 64)
-            .is_some_and(|w| w & (1 << (x % 64)) != 0)
+        self.words.get(x as usize / 64).is_some_and(|w| w & (1 << (x % 64)) != 0)
     }
     pub(super) fn len(&self) -> u32 {
         self.count
@@ -86,55 +67,25 @@ impl Known {
 #[derive(Clone, Debug)]
 pub(super) enum Order {
     /// Equal weights: Fisher-Yates, position by position.
-    Uniform {
-        swaps: HashMap<u32, u32>,
-        next: u32,
-        total: u32,
-        entity: u64,
-        attempt: u16,
-    },
+    Uniform { swaps: HashMap<u32, u32>, next: u32, total: u32, entity: u64, attempt: u16 },
     /// Unequal weights: sorted exponential clocks.
     Sorted { order: Vec<u32>, next: usize },
 }
 
 impl Order {
-    pub(super) fn new(
-        key: &Key,
-        task: TaskId,
-        line: u32,
-        attempt: u16,
-        total: u32,
-        weights: Option<&[f64]>,
-    ) -> Self {
+    pub(super) fn new(key: &Key, task: TaskId, line: u32, attempt: u16, total: u32, weights: Option<&[f64]>) -> Self {
         let entity = entity(task, line, 0);
         let Some(weights) = weights else {
-            return Self::Uniform {
-                swaps: HashMap::new(),
-                next: 0,
-                total,
-                entity,
-                attempt,
-            };
+            return Self::Uniform { swaps: HashMap::new(), next: 0, total, entity, attempt };
         };
         let mut clocks: Vec<(f64, u32)> = (0..total)
             .map(|h| {
-                let address = Address {
-                    purpose: Hidden::Order as u16,
-                    entity,
-                    attempt,
-                    step: h / 8,
-                };
-                (
-                    -libm::log(key.draws(address).uniform(h as usize % 8)) / weights[h as usize],
-                    h,
-                )
+                let address = Address { purpose: Hidden::Order as u16, entity, attempt, step: h / 8 };
+                (-libm::log(key.draws(address).uniform(h as usize % 8)) / weights[h as usize], h)
             })
             .collect();
         clocks.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        Self::Sorted {
-            order: clocks.into_iter().map(|(_, h)| h).collect(),
-            next: 0,
-        }
+        Self::Sorted { order: clocks.into_iter().map(|(_, h)| h).collect(), next: 0 }
     }
 
     /// The next hypothesis in the order that is not known to be dead.
@@ -149,22 +100,12 @@ impl Order {
                 }
                 None
             }
-            Self::Uniform {
-                swaps,
-                next,
-                total,
-                entity,
-                attempt,
-            } => {
+            Self::Uniform { swaps, next, total, entity, attempt } => {
                 while *next < *total {
                     let i = *next;
                     *next += 1;
-                    let address = Address {
-                        purpose: Hidden::Order as u16,
-                        entity: *entity,
-                        attempt: *attempt,
-                        step: i / 8,
-                    };
+                    let address =
+                        Address { purpose: Hidden::Order as u16, entity: *entity, attempt: *attempt, step: i / 8 };
                     let u = key.draws(address).uniform(i as usize % 8);
                     let j = i + ((f64::from(*total - i) * u) as u32).min(*total - i - 1);
                     let chosen = swaps.get(&j).copied().unwrap_or(j);
@@ -213,12 +154,7 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(key: &Key, task: TaskId, line: u32, sigma: f64, size: f64) -> Self {
-        let address = Address {
-            purpose: Hidden::Size as u16,
-            entity: entity(task, line, 1),
-            attempt: 0,
-            step: 0,
-        };
+        let address = Address { purpose: Hidden::Size as u16, entity: entity(task, line, 1), attempt: 0, step: 0 };
         Self {
             doing: Doing::Choose,
             resume: None,

@@ -61,19 +61,10 @@ impl Search {
         team: &Team,
     ) -> Self {
         let truth = Truth::draw(&spec, &key, task, team.quality);
-        let lines: Vec<Line> = (0..team.lines)
-            .map(|l| Line::new(&key, task, l, spec.line_sigma, truth.size))
-            .collect();
-        let nowhere = Address {
-            purpose: 0,
-            entity: 0,
-            attempt: 0,
-            step: 0,
-        };
+        let lines: Vec<Line> = (0..team.lines).map(|l| Line::new(&key, task, l, spec.line_sigma, truth.size)).collect();
+        let nowhere = Address { purpose: 0, entity: 0, attempt: 0, step: 0 };
         Self {
-            budget: spec
-                .hypotheses_per_budget
-                .saturating_mul(team.budgets_per_line),
+            budget: spec.hypotheses_per_budget.saturating_mul(team.budgets_per_line),
             last: vec![(nowhere, None); lines.len()],
             lines,
             findings: Vec::new(),
@@ -97,46 +88,23 @@ impl Search {
         let about = &request.about;
         let l = about.line.index();
         let (entity, attempt, step) = match request.purpose {
-            Purpose::Tool => (
-                self.last[l].0.entity,
-                self.last[l].0.attempt,
-                self.last[l].0.step,
-            ),
-            Purpose::Verify => (
-                entity(self.task, about.line.0, about.subtask.0),
-                about.attempt,
-                about.step,
-            ),
-            _ => (
-                entity(self.task, about.line.0, 0),
-                about.attempt,
-                about.step,
-            ),
+            Purpose::Tool => (self.last[l].0.entity, self.last[l].0.attempt, self.last[l].0.step),
+            Purpose::Verify => (entity(self.task, about.line.0, about.subtask.0), about.attempt, about.step),
+            _ => (entity(self.task, about.line.0, 0), about.attempt, about.step),
         };
-        let address = Address {
-            purpose: request.purpose.code(),
-            entity,
-            attempt,
-            step,
-        };
+        let address = Address { purpose: request.purpose.code(), entity, attempt, step };
         let draws = self.key.draws(address);
         let answer = match request.purpose {
             Purpose::Plan => {
                 let done = matches!(self.lines[l].doing, Doing::Done { .. });
-                Answer::Decided(if done {
-                    Decision::Submit
-                } else {
-                    Decision::Delegate
-                })
+                Answer::Decided(if done { Decision::Submit } else { Decision::Delegate })
             }
-            Purpose::Tool => Answer::Observation {
-                tokens: whole(&self.spec.observation_tokens, &draws, OBSERVATION) as u32,
-            },
+            Purpose::Tool => {
+                Answer::Observation { tokens: whole(&self.spec.observation_tokens, &draws, OBSERVATION) as u32 }
+            }
             Purpose::Verify => {
                 let wrong = request.subject.is_some_and(|f| self.is_wrong(f));
-                Answer::Verdict {
-                    accepted: super::verdict(&self.sharing, request.judge, wrong, &draws),
-                }
+                Answer::Verdict { accepted: super::verdict(&self.sharing, request.judge, wrong, &draws) }
             }
             Purpose::Dispatch => Answer::Brief(self.retell(request, FindingKind::Brief)),
             Purpose::Compact => Answer::Digest(self.retell(request, FindingKind::Digest)),
@@ -148,12 +116,7 @@ impl Search {
             }
         };
         let completion_tokens = self.sizes.completion(request, &draws);
-        Outlook {
-            answer,
-            completion_tokens,
-            address,
-            draws,
-        }
+        Outlook { answer, completion_tokens, address, draws }
     }
 
     fn prepare_step(&mut self, request: &Request) -> Outlook {
@@ -163,16 +126,8 @@ impl Search {
         let line = &self.lines[l as usize];
         let (index, step, last) = match line.doing {
             Doing::Orient { left, done } => (ORIENTATION, done, left == 1),
-            Doing::Explore {
-                target: Target::Solution,
-                left,
-                done,
-            } => (SOLUTION, done, left == 1),
-            Doing::Explore {
-                target: Target::Wrong(h),
-                left,
-                done,
-            } => (h, done, left == 1),
+            Doing::Explore { target: Target::Solution, left, done } => (SOLUTION, done, left == 1),
+            Doing::Explore { target: Target::Wrong(h), left, done } => (h, done, left == 1),
             Doing::Finish { left, done, .. } => (FINISHING, done, left == 1),
             Doing::Choose | Doing::Done { .. } => {
                 unreachable!("a step is asked of a line with something to do")
@@ -183,24 +138,15 @@ impl Search {
             SOLUTION | FINISHING => 0,
             h => u16::from(line.tried.contains(h)),
         };
-        let address = Address {
-            purpose: Purpose::Step.code(),
-            entity: entity(self.task, l, index),
-            attempt,
-            step,
-        };
+        let address = Address { purpose: Purpose::Step.code(), entity: entity(self.task, l, index), attempt, step };
         let draws = self.key.draws(address);
         let mut notes = SmallVec::new();
         let mut result = None;
         if last {
             match line.doing {
-                Doing::Explore {
-                    target: Target::Wrong(h),
-                    ..
-                } => {
+                Doing::Explore { target: Target::Wrong(h), .. } => {
                     let out_of_picks = line.picks >= self.budget;
-                    let hand_over = line.dead_ends_here + 1 >= self.spec.hypotheses_per_delegation
-                        && !out_of_picks;
+                    let hand_over = line.dead_ends_here + 1 >= self.spec.hypotheses_per_delegation && !out_of_picks;
                     self.dead_end(l, h, &mut notes);
                     if hand_over {
                         result = Some(self.result(request, FindingKind::Result));
@@ -209,11 +155,7 @@ impl Search {
                 Doing::Finish { right, .. } => {
                     let patch = Item::Patch { author: l, right };
                     self.lines[l as usize].found.push(patch);
-                    notes.push(self.found(
-                        &[patch],
-                        FindingKind::Patch,
-                        self.spec.patch_note_tokens,
-                    ));
+                    notes.push(self.found(&[patch], FindingKind::Patch, self.spec.patch_note_tokens));
                     result = Some(self.result(request, FindingKind::Patch));
                 }
                 _ => {}
@@ -224,11 +166,7 @@ impl Search {
         self.last[l as usize] = (address, target);
         Outlook {
             completion_tokens: whole(&self.spec.completion_tokens, &draws, COMPLETION),
-            answer: Answer::Step {
-                notes,
-                tool,
-                result,
-            },
+            answer: Answer::Step { notes, tool, result },
             address,
             draws,
         }
@@ -239,27 +177,15 @@ impl Search {
         let fresh = self.lines[l as usize].delegation != Some(request.about.attempt);
         if fresh {
             let first = self.lines[l as usize].delegation.is_none();
-            let share = if first {
-                1.0
-            } else {
-                self.spec.reorientation_share
-            };
-            let steps =
-                libm::round(self.steps(&self.spec.orientation_steps, l, ORIENTATION) * share)
-                    as u32;
+            let share = if first { 1.0 } else { self.spec.reorientation_share };
+            let steps = libm::round(self.steps(&self.spec.orientation_steps, l, ORIENTATION) * share) as u32;
             let line = &mut self.lines[l as usize];
             line.delegation = Some(request.about.attempt);
             line.dead_ends_here = 0;
             line.found.clear();
             line.order = None;
             if steps > 0 {
-                let before = std::mem::replace(
-                    &mut line.doing,
-                    Doing::Orient {
-                        left: steps,
-                        done: 0,
-                    },
-                );
+                let before = std::mem::replace(&mut line.doing, Doing::Orient { left: steps, done: 0 });
                 line.resume = match before {
                     Doing::Orient { .. } => line.resume,
                     Doing::Choose => None,
@@ -268,11 +194,7 @@ impl Search {
             }
         }
         // A peer's note may have killed what the line is exploring.
-        if let Doing::Explore {
-            target: Target::Wrong(h),
-            done,
-            ..
-        } = self.lines[l as usize].doing
+        if let Doing::Explore { target: Target::Wrong(h), done, .. } = self.lines[l as usize].doing
             && done > 0
             && self.lines[l as usize].known.contains(h)
         {
@@ -284,12 +206,8 @@ impl Search {
     }
 
     fn steps(&self, law: &Law, l: u32, index: u32) -> f64 {
-        let address = Address {
-            purpose: Hidden::Steps as u16,
-            entity: entity(self.task, l, index),
-            attempt: 0,
-            step: 0,
-        };
+        let address =
+            Address { purpose: Hidden::Steps as u16, entity: entity(self.task, l, index), attempt: 0, step: 0 };
         law.sample(&self.key.draws(address), 0) * self.lines[l as usize].size
     }
 
@@ -300,11 +218,7 @@ impl Search {
     /// Picks the next hypothesis, or gives up.
     fn choose(&mut self, l: u32, request: &Request) {
         let finishing = self.whole_steps(&self.spec.finishing_steps, l, FINISHING);
-        let give_up = Doing::Finish {
-            right: false,
-            left: finishing,
-            done: 0,
-        };
+        let give_up = Doing::Finish { right: false, left: finishing, done: 0 };
         let line = &self.lines[l as usize];
         if line.picks >= self.budget {
             self.lines[l as usize].doing = give_up;
@@ -320,11 +234,7 @@ impl Search {
         let alive = self.alive(line);
         let gain = 1.0 + self.sharing.fact_gain * f64::from(line.facts.min(self.sharing.fact_cap));
         let weight = self.truth.solution * gain / self.distraction(request);
-        let hazard = if line.misdirected || weight <= 0.0 {
-            0.0
-        } else {
-            weight / (alive + weight)
-        };
+        let hazard = if line.misdirected || weight <= 0.0 { 0.0 } else { weight / (alive + weight) };
         let hit = self.key.draws(address).uniform(0) < hazard;
         let target = if hit {
             Some(Target::Solution)
@@ -332,31 +242,16 @@ impl Search {
             let mut order = self.lines[l as usize].order.take().unwrap_or_else(|| {
                 let attempt = request.about.attempt;
                 let weights = self.truth.weights.as_deref();
-                Order::new(
-                    &self.key,
-                    self.task,
-                    guide,
-                    attempt,
-                    self.truth.wrong,
-                    weights,
-                )
+                Order::new(&self.key, self.task, guide, attempt, self.truth.wrong, weights)
             });
             let next = order.next(&self.key, &self.lines[l as usize].known);
             self.lines[l as usize].order = Some(order);
             next.map(Target::Wrong)
         };
         let doing = target.map_or(give_up, |target| {
-            let index = if let Target::Wrong(h) = target {
-                h
-            } else {
-                SOLUTION
-            };
+            let index = if let Target::Wrong(h) = target { h } else { SOLUTION };
             let left = self.whole_steps(&self.spec.steps_per_hypothesis, l, index);
-            Doing::Explore {
-                target,
-                left,
-                done: 0,
-            }
+            Doing::Explore { target, left, done: 0 }
         });
         let line = &mut self.lines[l as usize];
         line.picks += u32::from(doing != give_up);
@@ -367,41 +262,22 @@ impl Search {
         if self.truth.weights.is_none() {
             return f64::from(self.truth.wrong.saturating_sub(line.known.len()));
         }
-        (0..self.truth.wrong)
-            .filter(|&h| !line.known.contains(h))
-            .map(|h| self.truth.weight(h))
-            .sum()
+        (0..self.truth.wrong).filter(|&h| !line.known.contains(h)).map(|h| self.truth.weight(h)).sum()
     }
 
     /// Notes of a dead end: the FAIL itself and, sometimes, a fact. A note may lose its content to brevity.
     fn dead_end(&mut self, l: u32, h: u32, notes: &mut SmallVec<[Finding; 2]>) {
         let entity = entity(self.task, l, h);
-        let at = |purpose: Hidden| Address {
-            purpose: purpose as u16,
-            entity,
-            attempt: 0,
-            step: 0,
-        };
+        let at = |purpose: Hidden| Address { purpose: purpose as u16, entity, attempt: 0, step: 0 };
         let wrong = self.key.draws(at(Hidden::Wrong)).uniform(0) < self.sharing.wrong_note;
         let kept = self.key.draws(at(Hidden::Keep));
-        let keep = keep_probability(
-            f64::from(self.spec.note_tokens),
-            1,
-            self.spec.tokens_per_detail,
-        );
-        let dead = Item::Dead {
-            hypothesis: h,
-            author: l,
-            wrong,
-        };
+        let keep = keep_probability(f64::from(self.spec.note_tokens), 1, self.spec.tokens_per_detail);
+        let dead = Item::Dead { hypothesis: h, author: l, wrong };
         self.lines[l as usize].found.push(dead);
         let items: &[Item] = if kept.uniform(0) < keep { &[dead] } else { &[] };
         notes.push(self.found(items, FindingKind::Fail, self.spec.note_tokens));
         if self.key.draws(at(Hidden::Fact)).uniform(0) < self.spec.facts_per_dead_end {
-            let fact = Item::Fact {
-                author: l,
-                number: h,
-            };
+            let fact = Item::Fact { author: l, number: h };
             self.lines[l as usize].found.push(fact);
             let items: &[Item] = if kept.uniform(1) < keep { &[fact] } else { &[] };
             notes.push(self.found(items, FindingKind::Fact, self.spec.note_tokens));
@@ -432,11 +308,7 @@ impl Search {
         }
         let l = request.about.line.0;
         let target = self.last[l as usize].1;
-        let duplicate = target.is_some_and(|t| {
-            self.discovered
-                .get(&t)
-                .is_some_and(|&(at, by)| by != l && at <= now)
-        });
+        let duplicate = target.is_some_and(|t| self.discovered.get(&t).is_some_and(|&(at, by)| by != l && at <= now));
         if let (Purpose::Step, Answer::Step { .. }) = (request.purpose, answer) {
             self.step_done(now, l);
         }
@@ -448,25 +320,12 @@ impl Search {
         let line = &mut self.lines[l as usize];
         line.doing = match line.doing {
             Doing::Orient { left: 1, .. } => line.resume.take().unwrap_or(Doing::Choose),
-            Doing::Orient { left, done } => Doing::Orient {
-                left: left - 1,
-                done: done + 1,
-            },
-            Doing::Explore {
-                target, left: 1, ..
-            } => {
-                let index = if let Target::Wrong(h) = target {
-                    h
-                } else {
-                    SOLUTION
-                };
+            Doing::Orient { left, done } => Doing::Orient { left: left - 1, done: done + 1 },
+            Doing::Explore { target, left: 1, .. } => {
+                let index = if let Target::Wrong(h) = target { h } else { SOLUTION };
                 self.discovered.entry(index).or_insert((now, l));
                 match target {
-                    Target::Solution => Doing::Finish {
-                        right: true,
-                        left: finishing,
-                        done: 0,
-                    },
+                    Target::Solution => Doing::Finish { right: true, left: finishing, done: 0 },
                     Target::Wrong(h) => {
                         line.known.insert(h);
                         line.tried.insert(h);
@@ -476,17 +335,9 @@ impl Search {
                     }
                 }
             }
-            Doing::Explore { target, left, done } => Doing::Explore {
-                target,
-                left: left - 1,
-                done: done + 1,
-            },
+            Doing::Explore { target, left, done } => Doing::Explore { target, left: left - 1, done: done + 1 },
             Doing::Finish { right, left: 1, .. } => Doing::Done { right },
-            Doing::Finish { right, left, done } => Doing::Finish {
-                right,
-                left: left - 1,
-                done: done + 1,
-            },
+            Doing::Finish { right, left, done } => Doing::Finish { right, left: left - 1, done: done + 1 },
             other => other,
         };
     }
@@ -504,47 +355,30 @@ impl Search {
 
     /// Whether a finding holds a wrong note or a false candidate.
     pub fn is_wrong(&self, finding: FindingId) -> bool {
-        self.findings[finding.index()].iter().any(|i| {
-            matches!(
-                i,
-                Item::Dead { wrong: true, .. } | Item::Patch { right: false, .. }
-            )
-        })
+        self.findings[finding.index()]
+            .iter()
+            .any(|i| matches!(i, Item::Dead { wrong: true, .. } | Item::Patch { right: false, .. }))
     }
 
     /// Whether a finding holds a true solution.
     pub fn is_right(&self, finding: FindingId) -> bool {
-        self.findings[finding.index()]
-            .iter()
-            .any(|i| matches!(i, Item::Patch { right: true, .. }))
+        self.findings[finding.index()].iter().any(|i| matches!(i, Item::Patch { right: true, .. }))
     }
 
     /// See [`super::Workload::score`].
     pub fn score(&self, outcome: &Outcome) -> Score {
         let distinct = self.discovered.keys().filter(|&&h| h != SOLUTION).count() as f64;
-        let mut facts = vec![
-            ("distinct_hypotheses", distinct),
-            ("tried_hypotheses", self.tried as f64),
-        ];
+        let mut facts = vec![("distinct_hypotheses", distinct), ("tried_hypotheses", self.tried as f64)];
         if self.tried > 0 {
             facts.push(("duplicate_share", 1.0 - distinct / self.tried as f64));
         }
         Score {
-            right: outcome
-                .submissions
-                .iter()
-                .map(|s| s.finding.is_some_and(|f| self.is_right(f)))
-                .collect(),
+            right: outcome.submissions.iter().map(|s| s.finding.is_some_and(|f| self.is_right(f))).collect(),
             facts,
         }
     }
 
     fn draws(&self, purpose: Hidden, line: u32, index: u32, attempt: u16, step: u32) -> Draws {
-        self.key.draws(Address {
-            purpose: purpose as u16,
-            entity: entity(self.task, line, index),
-            attempt,
-            step,
-        })
+        self.key.draws(Address { purpose: purpose as u16, entity: entity(self.task, line, index), attempt, step })
     }
 }

@@ -22,20 +22,12 @@ impl Search {
         }
         for span in &request.prompt {
             match span.content {
-                Content::View {
-                    store,
-                    first,
-                    version,
-                } if span.role == SpanRole::Board => {
+                Content::View { store, first, version } if span.role == SpanRole::Board => {
                     let from = self.lines[l].board_read.max(first);
                     self.lines[l].board_read = version;
                     self.read_entries(l, store, from, version);
                 }
-                Content::View {
-                    store,
-                    first,
-                    version,
-                } if fresh => self.read_entries(l, store, first, version),
+                Content::View { store, first, version } if fresh => self.read_entries(l, store, first, version),
                 Content::Finding(f) if fresh => self.read_finding(l, f),
                 _ => {}
             }
@@ -51,11 +43,7 @@ impl Search {
 
     /// Entries of a store; one that nobody wrote to yet is empty.
     fn entries(&self, store: StoreId, first: u32, version: u32) -> &[FindingId] {
-        if first >= version {
-            &[]
-        } else {
-            &self.stores[store.index()][first as usize..version as usize]
-        }
+        if first >= version { &[] } else { &self.stores[store.index()][first as usize..version as usize] }
     }
 
     fn read_finding(&mut self, l: usize, finding: FindingId) {
@@ -67,8 +55,7 @@ impl Search {
 
     fn take_in(&mut self, l: usize, item: Item) {
         let me = l as u32;
-        let (Item::Dead { author, .. } | Item::Fact { author, .. } | Item::Patch { author, .. }) =
-            item;
+        let (Item::Dead { author, .. } | Item::Fact { author, .. } | Item::Patch { author, .. }) = item;
         let own = author == me;
         if !own && !self.lines[l].herd_drawn {
             self.lines[l].herd_drawn = true;
@@ -78,12 +65,8 @@ impl Search {
             }
         }
         match item {
-            Item::Dead {
-                hypothesis, wrong, ..
-            } => {
-                let u = self
-                    .draws(Hidden::Respect, me, hypothesis, 0, author)
-                    .uniform(0);
+            Item::Dead { hypothesis, wrong, .. } => {
+                let u = self.draws(Hidden::Respect, me, hypothesis, 0, author).uniform(0);
                 if own || u < self.sharing.respect {
                     self.lines[l].known.insert(hypothesis);
                     self.lines[l].misdirected |= wrong && !own;
@@ -103,21 +86,13 @@ impl Search {
         if author == me || closed || line.considered.contains(&author) {
             return;
         }
-        let willing = if right {
-            1.0
-        } else {
-            self.sharing.false_adoption_ratio
-        } * self.sharing.adoption;
+        let willing = if right { 1.0 } else { self.sharing.false_adoption_ratio } * self.sharing.adoption;
         let adopted = self.draws(Hidden::Adopt, me, author, 0, 0).uniform(0) < willing;
         let steps = self.whole_steps(&self.spec.adoption_steps, me, ADOPTION);
         let line = &mut self.lines[l];
         line.considered.push(author);
         if adopted {
-            let finish = Doing::Finish {
-                right,
-                left: steps,
-                done: 0,
-            };
+            let finish = Doing::Finish { right, left: steps, done: 0 };
             if matches!(line.doing, Doing::Orient { .. }) {
                 line.resume = Some(finish);
             } else {
@@ -145,11 +120,7 @@ impl Search {
         } else {
             for span in &request.prompt {
                 match span.content {
-                    Content::View {
-                        store,
-                        first,
-                        version,
-                    } => {
+                    Content::View { store, first, version } => {
                         for f in self.entries(store, first, version) {
                             items.extend_from_slice(&self.findings[f.index()]);
                         }
@@ -167,28 +138,18 @@ impl Search {
 
     /// Which items survive being written into the asked length, each by its own keyed draw.
     pub(super) fn keep(&self, items: &[Item], request: &Request) -> SmallVec<[Item; 2]> {
-        let keep = keep_probability(
-            f64::from(request.product_tokens),
-            items.len(),
-            self.spec.tokens_per_detail,
-        );
+        let keep = keep_probability(f64::from(request.product_tokens), items.len(), self.spec.tokens_per_detail);
         let (line, attempt) = (request.about.line.0, request.about.attempt);
         items
             .iter()
             .filter(|item| {
                 let (index, author, kind) = match **item {
-                    Item::Dead {
-                        hypothesis, author, ..
-                    } => (hypothesis, author, 0),
+                    Item::Dead { hypothesis, author, .. } => (hypothesis, author, 0),
                     Item::Fact { author, number } => (number, author, 1),
                     Item::Patch { author, .. } => (0, author, 2),
                 };
                 let step = (author << 6) | (u32::from(request.purpose.code()) << 2) | kind;
-                keep >= 1.0
-                    || self
-                        .draws(Hidden::Keep, line, index, attempt + 1, step)
-                        .uniform(0)
-                        < keep
+                keep >= 1.0 || self.draws(Hidden::Keep, line, index, attempt + 1, step).uniform(0) < keep
             })
             .copied()
             .collect()

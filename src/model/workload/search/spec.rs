@@ -93,10 +93,7 @@ impl Default for SearchSpec {
             attraction_exponent: 0.0,
             orientation_steps: Law::Constant(5.0),
             reorientation_share: 0.3,
-            steps_per_hypothesis: Law::Lognormal {
-                mean: 1.5,
-                sigma: 0.5,
-            },
+            steps_per_hypothesis: Law::Lognormal { mean: 1.5, sigma: 0.5 },
             finishing_steps: Law::Constant(4.0),
             adoption_steps: Law::Constant(2.0),
             size_sigma: 0.35,

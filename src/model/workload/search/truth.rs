@@ -27,18 +27,10 @@ pub(super) struct Truth {
 
 impl Truth {
     pub(super) fn draw(spec: &SearchSpec, key: &Key, task: TaskId, quality: f64) -> Self {
-        let address = |purpose: Hidden| Address {
-            purpose: purpose as u16,
-            entity: entity(task, 0, 0),
-            attempt: 0,
-            step: 0,
-        };
+        let address =
+            |purpose: Hidden| Address { purpose: purpose as u16, entity: entity(task, 0, 0), attempt: 0, step: 0 };
         let draws = key.draws(address(Hidden::Truth));
-        let size = Law::Lognormal {
-            mean: 1.0,
-            sigma: spec.size_sigma,
-        }
-        .sample(&key.draws(address(Hidden::Size)), 0);
+        let size = Law::Lognormal { mean: 1.0, sigma: spec.size_sigma }.sample(&key.draws(address(Hidden::Size)), 0);
         let solvable = draws.uniform(1) >= spec.unsolvable_share;
         let k = spec.hypotheses_per_budget;
         let p = match spec.success {
@@ -48,35 +40,20 @@ impl Truth {
             }
             Success::Fixed { p } => p,
             Success::Weights { wrong, solution } => {
-                let weights: Vec<f64> = (1..=wrong)
-                    .map(|rank| libm::pow(f64::from(rank), -spec.attraction_exponent))
-                    .collect();
+                let weights: Vec<f64> =
+                    (1..=wrong).map(|rank| libm::pow(f64::from(rank), -spec.attraction_exponent)).collect();
                 let solution = if solvable { solution * quality } else { 0.0 };
-                return Self {
-                    p: f64::NAN,
-                    wrong,
-                    solution,
-                    weights: Some(weights),
-                    size,
-                };
+                return Self { p: f64::NAN, wrong, solution, weights: Some(weights), size };
             }
         };
         let p = if solvable { p } else { 0.0 };
         let (wrong, solution) = solve(p, k, spec.max_hypotheses);
-        Self {
-            p,
-            wrong,
-            solution: solution * quality,
-            weights: None,
-            size,
-        }
+        Self { p, wrong, solution: solution * quality, weights: None, size }
     }
 
     /// Weight of a wrong hypothesis.
     pub(super) fn weight(&self, hypothesis: u32) -> f64 {
-        self.weights
-            .as_ref()
-            .map_or(1.0, |w| w[hypothesis as usize])
+        self.weights.as_ref().map_or(1.0, |w| w[hypothesis as usize])
     }
 }
 
@@ -85,28 +62,19 @@ fn solve(p: f64, k: u32, most: u32) -> (u32, f64) {
     if p <= 0.0 {
         return (most, 0.0);
     }
-    let wrong = (libm::ceil(f64::from(k) / p) - 1.0)
-        .clamp(f64::from(k) - 1.0, f64::from(most.max(k))) as u32;
+    let wrong = (libm::ceil(f64::from(k) / p) - 1.0).clamp(f64::from(k) - 1.0, f64::from(most.max(k))) as u32;
     if p >= 1.0 {
         return (wrong, 1.0);
     }
-    let success = |s: f64| {
-        1.0 - (0..k)
-            .map(|j| f64::from(wrong.saturating_sub(j)))
-            .map(|n| n / (n + s))
-            .product::<f64>()
-    };
+    let success =
+        |s: f64| 1.0 - (0..k).map(|j| f64::from(wrong.saturating_sub(j))).map(|n| n / (n + s)).product::<f64>();
     let (mut low, mut high) = (0.0, 1.0);
     while success(high) < p && high < 1e15 {
         high *= 2.0;
     }
     for _ in 0..80 {
         let middle = f64::midpoint(low, high);
-        if success(middle) < p {
-            low = middle
-        } else {
-            high = middle
-        }
+        if success(middle) < p { low = middle } else { high = middle }
     }
     (wrong, f64::midpoint(low, high))
 }
@@ -126,10 +94,7 @@ mod tests {
     fn the_solved_weight_gives_back_p() {
         for p in [0.001, 0.01, 0.2, 0.5, 0.77, 0.95, 0.999] {
             let (wrong, s) = solve(p, 8, 512);
-            let miss: f64 = (0..8)
-                .map(|j| f64::from(wrong - j))
-                .map(|n| n / (n + s))
-                .product();
+            let miss: f64 = (0..8).map(|j| f64::from(wrong - j)).map(|n| n / (n + s)).product();
             assert!((1.0 - miss - p).abs() < 1e-9, "p = {p}");
         }
     }

@@ -1,0 +1,149 @@
+//! Policies: names, workloads they run on, settings, baseline, protocol differences.
+
+use super::{Judge, MOST, MOST_AGENTS, key};
+use crate::experiment::faults::{KeyPath, nearest};
+use crate::experiment::scenario::Scenario;
+use crate::model::workload::WorkloadSpec;
+use crate::policy::catalog;
+use crate::policy::settings::{Barrier, Control, Settings, Store};
+use std::sync::Arc;
+
+impl Judge {
+    pub(super) fn policies(&mut self, s: &Scenario) {
+        if s.policies.is_empty() {
+            self.fault(key("policies"), "lists no policy", "`delm-sim list` shows all");
+        }
+        self.distinct(&key("policies"), &s.policies);
+        let search = matches!(s.workload, WorkloadSpec::Search(_));
+        for (i, name) in s.policies.iter().enumerate() {
+            let key = key("policies").at(i);
+            match catalog::entry(s.base_of(name)) {
+                None => self.fault(key, catalog::unknown(s.base_of(name)), "`delm-sim list` shows all"),
+                Some(entry) if !(if search { entry.search } else { entry.divide }) => {
+                    let kind = if search { "search" } else { "divide" };
+                    let fit: Vec<&str> = catalog::ENTRIES
+                        .iter()
+                        .filter(|e| if search { e.search } else { e.divide })
+                        .map(|e| e.name)
+                        .collect();
+                    let wrong = format!("does not run on a `{kind}` workload");
+                    self.fault(key, wrong, format!("these do: {}", fit.join(", ")));
+                }
+                Some(_) => {
+                    let before = self.faults.len();
+                    self.settings(s, name);
+                    if self.faults.len() == before {
+                        self.buildable(s, name, key);
+                    }
+                }
+            }
+        }
+        if s.baseline != "best-central" && !s.policies.contains(&s.baseline) {
+            let near = nearest(&s.baseline, s.policies.iter().map(String::as_str));
+            let mend = format!(
+                "name one of {}, or best-central{}",
+                s.policies.join(", "),
+                near.map_or(String::new(), |n| format!(" (did you mean {n}?)"))
+            );
+            self.fault(key("baseline"), "is not among the policies", mend);
+        }
+        for (name, own) in &s.policy {
+            let path = key("policy").with(name);
+            self.name(path.clone(), name, "a policy's name");
+            if catalog::entry(s.base_of(name)).is_none() {
+                let based = own.contains_key("based_on");
+                let path = if based { path.with("based_on") } else { path };
+                let mend = "name a policy of the catalogue, or say which one it is based on: based_on = \"..\"";
+                self.fault(path, catalog::unknown(s.base_of(name)), mend);
+            }
+        }
+        for (name, protocol) in &s.protocol {
+            let path = key("protocol").with(name);
+            if catalog::entry(s.base_of(name)).is_none() {
+                self.fault(path.clone(), catalog::unknown(name), "name a policy of this scenario");
+            }
+            for (factor, x) in [("quality", protocol.quality), ("cost", protocol.cost), ("latency", protocol.latency)] {
+                if x <= 0.0 || x > 1e6 {
+                    self.bad(path.with(factor), x, "must be above 0", "1 means no difference");
+                }
+            }
+        }
+    }
+
+    /// Whether a policy can be built at all from its settings on this workload.
+    pub(super) fn buildable(&mut self, s: &Scenario, policy: &str, key: KeyPath) {
+        if let Ok(settings) = s.settings(policy)
+            && let Err(wrong) = catalog::build(&Arc::new(settings), &s.workload, 1)
+        {
+            self.fault(key, wrong, "choose another control, store or workload");
+        }
+    }
+
+    /// The resolved settings of a policy; a fault stands under the key that set the value.
+    pub(super) fn settings(&mut self, s: &Scenario, policy: &str) {
+        let at = |setting: &str| {
+            let own = s.policy.get(policy).is_some_and(|t| t.contains_key(setting));
+            if !own && s.all_policies.contains_key(setting) {
+                key("all_policies").with(setting)
+            } else {
+                key("policy").with(policy).with(setting)
+            }
+        };
+        let set: Settings = match s.settings(policy) {
+            Ok(settings) => settings,
+            Err(wrong) => {
+                let key = key("policy").with(policy);
+                return self.fault(key, wrong, "see `delm-sim schema`");
+            }
+        };
+        match set.barrier {
+            Barrier::KOfN { k } => {
+                self.count(at("barrier").with("k-of-n").with("k"), k, MOST_AGENTS);
+            }
+            Barrier::Timeout { seconds } if seconds <= 0.0 || seconds > MOST => {
+                let key = at("barrier").with("timeout").with("seconds");
+                self.bad(key, seconds, "must be above 0", "write seconds");
+            }
+            _ => {}
+        }
+        self.whole_limit(at("team"), set.team);
+        self.count(at("leads"), set.leads, MOST_AGENTS);
+        self.count(at("max_delegations"), set.max_delegations, 1_000_000);
+        self.count(at("max_steps"), set.max_steps, 1_000_000);
+        self.span_limit(at("deadline_s"), set.deadline_s);
+        self.amount(at("stagger_s"), set.stagger_s);
+        self.amount(at("append_s"), set.append_s);
+        for (name, tokens) in [
+            ("instructions_tokens", set.instructions_tokens),
+            ("task_tokens", set.task_tokens),
+            ("delegation_tokens", set.delegation_tokens),
+            ("report_tokens", set.report_tokens),
+            ("brief_tokens", set.brief_tokens),
+            ("gist_tokens", set.gist_tokens),
+            ("digest_tokens", set.digest_tokens),
+            ("memory_digest_tokens", set.memory_digest_tokens),
+        ] {
+            self.within(at(name), tokens.into(), 0.0, 1e8, "write tokens");
+        }
+        for (name, limit) in [
+            ("board_window_tokens", set.board_window_tokens),
+            ("planner_window_tokens", set.planner_window_tokens),
+            ("window_tokens", set.window_tokens),
+            ("memory_steps", set.memory_steps),
+        ] {
+            self.whole_limit(at(name), limit);
+        }
+        let fixed = f64::from(set.instructions_tokens) + f64::from(set.task_tokens);
+        let least = fixed + f64::from(set.digest_tokens);
+        if let Some(window) = set.window_tokens.at()
+            && window < least
+        {
+            let wrong = format!("is below instructions, task and digest together ({least} tokens)");
+            self.bad(at("window_tokens"), window, &wrong, "widen the window or shorten them");
+        }
+        if set.store == Store::Relay && set.control != Control::Lead {
+            let wrong = "a relay needs a lead";
+            self.fault(at("store"), wrong, "write control = \"lead\", or another store");
+        }
+    }
+}
