@@ -4,10 +4,22 @@
 pub const SCENARIOS: &[(&str, &str)] = &[
     ("swe-verified", include_str!("../../scenarios/swe-verified.toml")),
     ("multi-doc-qa", include_str!("../../scenarios/multi-doc-qa.toml")),
+    ("controller-bottleneck", include_str!("../../scenarios/controller-bottleneck.toml")),
+    ("no-advantage", include_str!("../../scenarios/no-advantage.toml")),
+    ("no-advantage-chain", include_str!("../../scenarios/no-advantage-chain.toml")),
+    ("no-advantage-alone", include_str!("../../scenarios/no-advantage-alone.toml")),
 ];
 
 /// Endpoint presets by name.
-pub const PRESETS: &[(&str, &str)] = &[];
+pub const PRESETS: &[(&str, &str)] = &[
+    ("claude-haiku-4-5", include_str!("../../scenarios/presets/claude-haiku-4-5.toml")),
+    ("claude-opus-4-5", include_str!("../../scenarios/presets/claude-opus-4-5.toml")),
+    ("claude-opus-4-6", include_str!("../../scenarios/presets/claude-opus-4-6.toml")),
+    ("claude-sonnet-4", include_str!("../../scenarios/presets/claude-sonnet-4.toml")),
+    ("claude-sonnet-4-5", include_str!("../../scenarios/presets/claude-sonnet-4-5.toml")),
+    ("tool-coding-agent", include_str!("../../scenarios/presets/tool-coding-agent.toml")),
+    ("tool-swe-bash", include_str!("../../scenarios/presets/tool-swe-bash.toml")),
+];
 
 /// The scenario that is run when none is named.
 pub const DEFAULT: &str = "swe-verified";

@@ -145,6 +145,8 @@ fn value(s: &Summary, name: &str) -> Option<f64> {
     let of = |p: Purpose| &s.calls[p.code() as usize];
     let cost = s.cost.total().as_usd();
     let submissions = s.submissions.iter().sum::<u64>() as f64;
+    let graded: Vec<(u64, u64)> =
+        s.right.iter().copied().zip(s.submissions.iter().copied()).filter(|(_, of)| *of > 0).collect();
     let fact = |name: &str| s.facts.iter().find(|(n, ..)| n == name).map(|(_, sum, n)| sum / *n as f64);
     let gated = |x: u64| (s.gate.proposed > 0).then_some(x as f64 / tasks);
     if let Some(phase) = name.strip_prefix("share_").and_then(|p| Phase::ALL.iter().find(|x| x.name() == p)) {
@@ -154,8 +156,8 @@ fn value(s: &Summary, name: &str) -> Option<f64> {
         "makespan_s" => mean(s.makespans.iter().map(|t| t.as_secs_f64())),
         "cost_per_task_usd" => (!steady).then_some(cost / tasks),
         "cost_per_submission_usd" => ratio(cost, submissions),
-        "avg_at_1" => mean(s.right.iter().zip(&s.submissions).map(|(r, n)| *r as f64 / (*n).max(1) as f64)),
-        "pass" => mean(s.right.iter().map(|r| f64::from(u8::from(*r > 0)))),
+        "avg_at_1" => mean(graded.iter().map(|(right, of)| *right as f64 / *of as f64)),
+        "pass" => mean(graded.iter().map(|(right, _)| f64::from(u8::from(*right > 0)))),
         "controller_utilisation" => {
             let busy = [Phase::Work, Phase::Coordination].map(|p| s.leads.time[p as usize].as_secs_f64());
             ratio(busy.iter().sum(), lead_time.as_secs_f64())

@@ -391,7 +391,9 @@ impl Lead {
                 let agent = answer.map_or(AgentId(self.members.len() as u32), |(lead, _)| lead);
                 let finding = answer.map(|(_, id)| id);
                 out.note(Note::Submitted(agent, LineId(0), finding));
-                vec![Submission { agent, line: LineId(0), finding }]
+                // Without a final answer there is nothing to grade.
+                let submission = Submission { agent, line: LineId(0), finding };
+                if self.s.finalize { vec![submission] } else { Vec::new() }
             }
         };
         out.finish(Outcome { submissions });

@@ -380,7 +380,9 @@ impl Queue {
     fn submit(&mut self, agent: AgentId, answer: Option<FindingId>, out: &mut Outbox) {
         out.note(Note::Submitted(agent, LineId(0), answer));
         out.note(Note::Phase(agent, Phase::IdleTail));
-        out.finish(Outcome { submissions: vec![Submission { agent, line: LineId(0), finding: answer }] });
+        let submission = Submission { agent, line: LineId(0), finding: answer };
+        // Without a final answer there is nothing to grade.
+        out.finish(Outcome { submissions: if self.s.finalize { vec![submission] } else { Vec::new() } });
     }
 
     fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {

@@ -101,7 +101,9 @@ impl Solo {
                 line: LineId(i as u32),
                 finding: a.answer,
             };
-            out.finish(Outcome { submissions: self.agents.iter().enumerate().map(submission).collect() });
+            // Without a final answer there is nothing to grade.
+            let graded = if self.s.finalize { self.agents.as_slice() } else { &[] };
+            out.finish(Outcome { submissions: graded.iter().enumerate().map(submission).collect() });
         }
     }
 
