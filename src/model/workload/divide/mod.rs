@@ -227,14 +227,10 @@ impl Divide {
             return 0;
         }
         let (seen, _) = self.seen(request);
-        self.kept_bits(seen.raw & !seen.facts, |fact| {
+        kept_bits(seen.raw & !seen.facts, |fact| {
             let draws = self.draws(Hidden::Recover, &request.about, request.about.subtask.0, 0, fact / 8);
             draws.uniform(fact as usize % 8) < self.sharing.unfold_recovery
         })
-    }
-
-    fn kept_bits(&self, bits: u64, keep: impl Fn(u32) -> bool) -> u64 {
-        (0..64).filter(|&f| bits & (1 << f) != 0 && keep(f)).fold(0, |kept, f| kept | 1 << f)
     }
 
     /// Whether the k-th writing of a result is unsupported. `tries` before it lower the odds by the gain of feedback.
@@ -267,8 +263,8 @@ impl Divide {
         let keep = keep_probability(f64::from(request.product_tokens), items, self.spec.tokens_per_detail);
         let about = &request.about;
         let index = if request.purpose == Purpose::Compact { WHOLE_TASK } else { about.subtask.0 };
-        let facts = self.kept_bits(carried.facts, |fact| {
-            let step = about.step << 8 | u32::from(request.purpose.code()) << 4 | fact / 8;
+        let facts = kept_bits(carried.facts, |fact| {
+            let step = about.step << 8 | u32::from(request.purpose.code()) << 4 | (fact / 8);
             let draws = self.draws(Hidden::Keep, about, index, about.attempt, step);
             draws.uniform(fact as usize % 8) < keep
         });
@@ -319,7 +315,7 @@ impl Divide {
     fn more(&mut self, request: &Request) -> Arc<SubtaskList> {
         let (seen, _) = self.seen(request);
         let missing = self.needed & !seen.facts;
-        let noticed = self.kept_bits(missing, |fact| {
+        let noticed = kept_bits(missing, |fact| {
             let draws = self.draws(Hidden::Notice, &request.about, WHOLE_TASK, request.about.attempt, fact / 8);
             draws.uniform(fact as usize % 8) < self.sharing.notice
         });
@@ -344,8 +340,8 @@ impl Divide {
             scale if scale > 0.0 => libm::exp(-tokens * 1e-3 / scale),
             _ => 1.0,
         };
-        let used = self.kept_bits(seen.facts, |fact| {
-            let step = u32::from(request.purpose.code()) << 4 | fact / 8;
+        let used = kept_bits(seen.facts, |fact| {
+            let step = (u32::from(request.purpose.code()) << 4) | (fact / 8);
             let draws = self.draws(Hidden::Keep, &request.about, WHOLE_TASK, 0, step);
             draws.uniform(fact as usize % 8) < retention
         });
@@ -413,4 +409,9 @@ impl Divide {
 fn source_tokens(spec: &DivideSpec, key: &Key, task: TaskId, unit: u32) -> u32 {
     let address = Address { purpose: Hidden::Size as u16, entity: entity(task, 0, unit), attempt: 0, step: 0 };
     whole(&spec.source_tokens, &key.draws(address), 0) as u32
+}
+
+/// Those of the details that are kept.
+fn kept_bits(bits: u64, keep: impl Fn(u32) -> bool) -> u64 {
+    (0..64).filter(|&f| bits & (1 << f) != 0 && keep(f)).fold(0, |kept, f| kept | (1 << f))
 }
