@@ -56,7 +56,7 @@ fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunErro
     let comparing = options.compare && scenario.measure.is_none();
     let pilot = if comparing { pilot(scenario)? } else { Vec::new() };
     let comparisons = if comparing { comparison::compare(scenario, &cells, &pilot) } else { Vec::new() };
-    let mut verdicts = verdict::verdicts(scenario, &cells, &comparisons);
+    let mut verdicts = verdict::verdicts(scenario, &cells, &comparisons, &pilot);
     if comparing {
         verdicts.extend(sensitivity::flips(scenario, &comparisons)?);
     }

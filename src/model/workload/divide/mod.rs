@@ -17,7 +17,7 @@ use crate::model::note::Note;
 use crate::model::sharing::Sharing;
 use smallvec::SmallVec;
 pub use spec::DivideSpec;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Index of whole-task calls in random addresses.
@@ -64,7 +64,7 @@ pub struct Divide {
     task: TaskId,
     subtasks: Arc<SubtaskList>,
     /// Details per first-wave subtask, sparse.
-    located: HashMap<u32, u64>,
+    located: BTreeMap<u32, u64>,
     needed: u64,
     /// Subtasks asked for later: id -> the subtask whose source they read again.
     extra: HashMap<u32, u32>,
@@ -105,7 +105,7 @@ impl Divide {
         }
         dependencies.sort_unstable();
         dependencies.dedup();
-        let mut located: HashMap<u32, u64> = HashMap::new();
+        let mut located: BTreeMap<u32, u64> = BTreeMap::new();
         for fact in 0..spec.facts_needed.min(64) {
             let u = key.draws(address(Hidden::Locate, fact / 8)).uniform(fact as usize % 8);
             *located.entry(((u * f64::from(first)) as u32).min(first - 1)).or_default() |= 1 << fact;
@@ -323,9 +323,8 @@ impl Divide {
             let draws = self.draws(Hidden::Notice, &request.about, WHOLE_TASK, request.about.attempt, fact / 8);
             draws.uniform(fact as usize % 8) < self.sharing.notice
         });
-        let mut units: Vec<u32> =
+        let units: Vec<u32> =
             self.located.iter().filter(|(_, facts)| **facts & noticed != 0).map(|(unit, _)| *unit).collect();
-        units.sort_unstable();
         for (i, unit) in units.iter().enumerate() {
             self.extra.insert(self.created + i as u32, *unit);
         }
