@@ -203,10 +203,11 @@ impl Lead {
         self.lead_is_free(lead, out);
         match (job, answer) {
             (Job::Plan | Job::More, Some(Answer::Subtasks(list))) => self.extend(list, out),
-            (Job::Plan, Some(Answer::Decided(_)) | None) => self.next_round(out),
+            (Job::Plan, Some(Answer::Decided(_)) | None) | (Job::Merge(_), Some(Answer::Merged) | None) => {
+                self.next_round(out);
+            }
             (Job::Brief(workers), Some(Answer::Brief(brief))) => self.briefed(&workers, Some(*brief), out),
             (Job::Brief(workers), None) => self.briefed(&workers, None, out),
-            (Job::Merge(_), Some(Answer::Merged) | None) => self.next_round(out),
             (Job::More, None) => self.wrap_up(out),
             (Job::Finalize, Some(Answer::Final(answer))) => self.finish(Some((lead, answer.id)), out),
             (Job::Finalize, None) => self.finish(None, out),

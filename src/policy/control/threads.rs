@@ -252,8 +252,8 @@ impl Threads {
     }
 
     /// A call failed for good. A failed plan ends the thread, a failed step is a lost step, a failed judge lets pass.
-    fn failed(&mut self, what: For, out: &mut Outbox) {
-        match what {
+    fn failed(&mut self, what: &For, out: &mut Outbox) {
+        match *what {
             For::Plan(i) => {
                 self.threads[i as usize].planning = None;
                 self.submit(i, out);
@@ -262,7 +262,7 @@ impl Threads {
                 let next = self.threads[i as usize].worker.on_failure();
                 self.go_on(i, &Notes::new(), next, out);
             }
-            For::Judge(i, note) => self.judged(i, &note, true, out),
+            For::Judge(i, ref note) => self.judged(i, note, true, out),
         }
     }
 
@@ -296,7 +296,7 @@ impl Policy for Threads {
             }
             Event::Failed(call, _) => {
                 if let Some(what) = self.calls.take(*call) {
-                    self.failed(what, out);
+                    self.failed(&what, out);
                 }
             }
             Event::TimerFired(timer) if self.deadline == Some(*timer) => self.time_is_up(out),

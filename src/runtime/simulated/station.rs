@@ -148,12 +148,11 @@ impl Simulated {
     fn seek_slot(&mut self, slot: u32) {
         let now = self.calendar.now();
         let endpoint = self.calls.get(slot).endpoint;
-        match self.stations[endpoint.index()].servers.request(now, slot) {
-            Some(slot) => self.serve(slot),
-            None => {
-                self.calls.get(slot).place = Place::Slot;
-                self.waits(slot, Phase::SlotWait);
-            }
+        if let Some(slot) = self.stations[endpoint.index()].servers.request(now, slot) {
+            self.serve(slot);
+        } else {
+            self.calls.get(slot).place = Place::Slot;
+            self.waits(slot, Phase::SlotWait);
         }
     }
 

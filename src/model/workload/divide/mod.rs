@@ -227,13 +227,13 @@ impl Divide {
             return 0;
         }
         let (seen, _) = self.seen(request);
-        self.kept_bits(seen.raw & !seen.facts, |fact| {
+        Self::kept_bits(seen.raw & !seen.facts, |fact| {
             let draws = self.draws(Hidden::Recover, &request.about, request.about.subtask.0, 0, fact / 8);
             draws.uniform(fact as usize % 8) < self.sharing.unfold_recovery
         })
     }
 
-    fn kept_bits(&self, bits: u64, keep: impl Fn(u32) -> bool) -> u64 {
+    fn kept_bits(bits: u64, keep: impl Fn(u32) -> bool) -> u64 {
         (0..64).filter(|&f| bits & (1 << f) != 0 && keep(f)).fold(0, |kept, f| kept | 1 << f)
     }
 
@@ -267,8 +267,8 @@ impl Divide {
         let keep = keep_probability(f64::from(request.product_tokens), items, self.spec.tokens_per_detail);
         let about = &request.about;
         let index = if request.purpose == Purpose::Compact { WHOLE_TASK } else { about.subtask.0 };
-        let facts = self.kept_bits(carried.facts, |fact| {
-            let step = about.step << 8 | u32::from(request.purpose.code()) << 4 | fact / 8;
+        let facts = Self::kept_bits(carried.facts, |fact| {
+            let step = (about.step << 8) | (u32::from(request.purpose.code()) << 4) | (fact / 8);
             let draws = self.draws(Hidden::Keep, about, index, about.attempt, step);
             draws.uniform(fact as usize % 8) < keep
         });
@@ -319,7 +319,7 @@ impl Divide {
     fn more(&mut self, request: &Request) -> Arc<SubtaskList> {
         let (seen, _) = self.seen(request);
         let missing = self.needed & !seen.facts;
-        let noticed = self.kept_bits(missing, |fact| {
+        let noticed = Self::kept_bits(missing, |fact| {
             let draws = self.draws(Hidden::Notice, &request.about, WHOLE_TASK, request.about.attempt, fact / 8);
             draws.uniform(fact as usize % 8) < self.sharing.notice
         });
@@ -344,8 +344,8 @@ impl Divide {
             scale if scale > 0.0 => libm::exp(-tokens * 1e-3 / scale),
             _ => 1.0,
         };
-        let used = self.kept_bits(seen.facts, |fact| {
-            let step = u32::from(request.purpose.code()) << 4 | fact / 8;
+        let used = Self::kept_bits(seen.facts, |fact| {
+            let step = (u32::from(request.purpose.code()) << 4) | (fact / 8);
             let draws = self.draws(Hidden::Keep, &request.about, WHOLE_TASK, 0, step);
             draws.uniform(fact as usize % 8) < retention
         });
