@@ -1,5 +1,7 @@
 //! A study as an experiment would hand it over, made of plain arithmetic.
 
+#![allow(clippy::disallowed_methods, reason = "invented numbers, compared with nothing that another machine computed")]
+
 use delm_sim::experiment::Scenario;
 use delm_sim::experiment::study::{Cell, Check, Comparison, Series, Study};
 

@@ -262,7 +262,7 @@ impl Threads {
                 let next = self.members[i as usize].worker.on_failure();
                 self.go_on(i, &Notes::new(), next, out);
             }
-            For::Judge(i, note) => self.judged(i, &note, true, out),
+            For::Judge(i, ref note) => self.judged(i, note, true, out),
         }
     }
 
