@@ -105,8 +105,10 @@ pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run]) -> Cell {
     let mut series: Vec<Series> =
         METRICS.iter().map(|m| Series { metric: m.name, unit: m.unit, values: Vec::new() }).collect();
     for run in runs {
+        // Values come in the order of the catalogue, some left out.
+        let mut all = series.iter_mut();
         for (metric, value) in &run.values {
-            let s = series.iter_mut().find(|s| s.metric == metric.name).expect("every metric has a series");
+            let s = all.find(|s| s.metric == metric.name).expect("every metric has a series");
             s.values.push(*value);
         }
     }
