@@ -150,7 +150,7 @@ fn values(s: &Summary) -> impl Fn(&str) -> Option<f64> + '_ {
     let graded: Vec<(u64, u64)> =
         s.right.iter().copied().zip(s.submissions.iter().copied()).filter(|(_, of)| *of > 0).collect();
     let fact = |name: &str| s.facts.iter().find(|(n, ..)| n == name).map(|(_, sum, n)| sum / *n as f64);
-    let gated = |x: u64| (s.gate.proposed > 0).then_some(x as f64 / tasks);
+    let gated = move |x: u64| (s.gate.proposed > 0).then_some(x as f64 / tasks);
     move |name: &str| {
         if let Some(phase) = name.strip_prefix("share_").and_then(|p| Phase::ALL.iter().find(|x| x.name() == p)) {
             return ratio(all_time(*phase).as_secs_f64(), agent_time.as_secs_f64());
