@@ -30,8 +30,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 enum Job {
     Plan,
-    /// Brief these workers.
-    Brief(Vec<u32>),
+    /// Brief these workers of the round after so many that ended.
+    Brief(u32, Vec<u32>),
     Merge(u32),
     More,
     Finalize,
@@ -78,6 +78,8 @@ pub(crate) struct Lead {
     cutoff: Option<TimerId>,
     deadline: Option<TimerId>,
     round: u32,
+    /// Rounds that ended.
+    ended: u32,
     more_asked: u32,
     parked: Vec<bool>,
     over: bool,
@@ -112,6 +114,7 @@ impl Lead {
             cutoff: None,
             deadline: None,
             round: 0,
+            ended: 0,
             more_asked: 0,
             parked: vec![true; n as usize],
             over: false,
@@ -160,7 +163,7 @@ impl Lead {
     fn do_job(&mut self, lead: AgentId, job: Job, out: &mut Outbox) {
         let (purpose, about, items) = match &job {
             Job::Plan => (Purpose::Plan, About::default(), 0),
-            Job::Brief(workers) => {
+            Job::Brief(_, workers) => {
                 let first = self.members[workers[0] as usize].about.unwrap_or_default();
                 (Purpose::Dispatch, About { step: self.round, ..first }, workers.len() as u32)
             }
@@ -202,8 +205,10 @@ impl Lead {
         match (job, answer) {
             (Job::Plan | Job::More, Some(Answer::Subtasks(list))) => self.extend(list, out),
             (Job::Plan, Some(Answer::Decided(_)) | None) => self.next_round(out),
-            (Job::Brief(workers), Some(Answer::Brief(brief))) => self.briefed(&workers, Some(*brief), out),
-            (Job::Brief(workers), None) => self.briefed(&workers, None, out),
+            // A brief whose round ended meanwhile is lost labour.
+            (Job::Brief(ended, _), Some(Answer::Brief(_)) | None) if ended != self.ended => {}
+            (Job::Brief(_, workers), Some(Answer::Brief(brief))) => self.briefed(&workers, Some(*brief), out),
+            (Job::Brief(_, workers), None) => self.briefed(&workers, None, out),
             (Job::Merge(_), Some(Answer::Merged) | None) => self.next_round(out),
             (Job::More, None) => self.wrap_up(out),
             (Job::Finalize, Some(Answer::Final(answer))) => self.finish(Some((lead, answer.id)), out),
@@ -260,10 +265,10 @@ impl Lead {
             self.unbriefed = chosen.len() as u32;
         }
         if self.s.dispatch == Dispatch::Parallel {
-            self.enqueue(Job::Brief(chosen), out);
+            self.enqueue(Job::Brief(self.ended, chosen), out);
         } else {
             for i in chosen {
-                self.enqueue(Job::Brief(vec![i]), out);
+                self.enqueue(Job::Brief(self.ended, vec![i]), out);
             }
         }
     }
@@ -273,6 +278,9 @@ impl Lead {
             self.members[i as usize].brief = brief;
         }
         if self.is_async() || self.s.dispatch == Dispatch::Pipelined {
+            if !self.is_async() {
+                self.start_clock(out);
+            }
             for &i in workers {
                 self.begin(i, out);
             }
@@ -281,14 +289,19 @@ impl Lead {
         }
         self.unbriefed -= workers.len() as u32;
         if self.unbriefed == 0 {
-            if let Barrier::Timeout { seconds } = self.s.barrier {
-                self.cutoff = Some(out.set_timer(Span::from_secs_f64(seconds)));
-            }
+            self.start_clock(out);
             for i in 0..self.members.len() as u32 {
                 if self.members[i as usize].about.is_some() && !self.members[i as usize].back {
                     self.begin(i, out);
                 }
             }
+        }
+    }
+
+    /// The first worker of a round starts: its time runs.
+    fn start_clock(&mut self, out: &mut Outbox) {
+        if let (Barrier::Timeout { seconds }, None) = (self.s.barrier, self.cutoff) {
+            self.cutoff = Some(out.set_timer(Span::from_secs_f64(seconds)));
         }
     }
 
@@ -376,6 +389,10 @@ impl Lead {
     }
 
     fn cut(&mut self, i: u32, about: &About, out: &mut Outbox) {
+        if matches!(&self.agenda, Agenda::Lines(lines) if lines[i as usize].patch.is_some()) {
+            // The candidate is there; only the report of it is lost.
+            self.line_closed(i, out);
+        }
         let again = self.agenda.put_back(about, self.s.requeues);
         if matches!(self.agenda, Agenda::Subtasks { .. }) {
             out.note(if again { Note::Released(AgentId(i), about.subtask) } else { Note::Abandoned(about.subtask) });
@@ -389,7 +406,7 @@ impl Lead {
         }
         out.note(Note::Phase(AgentId(i), Phase::InputWait));
         self.next_round(out);
-        if matches!(&self.agenda, Agenda::Lines(lines) if lines[i as usize].closed) {
+        if !self.over && matches!(&self.agenda, Agenda::Lines(lines) if lines[i as usize].closed) {
             out.note(Note::Phase(AgentId(i), Phase::IdleTail));
         }
     }
@@ -412,6 +429,9 @@ impl Lead {
             out.cancel_timer(timer);
         }
         self.recall(out);
+        // Those not yet briefed will not be.
+        self.ended += 1;
+        self.jobs.retain(|job| !matches!(job, Job::Brief(..)));
         for member in &mut self.members {
             member.back = false;
         }
@@ -478,7 +498,7 @@ impl Lead {
             return;
         }
         self.over = true;
-        if let Some(timer) = self.deadline.take() {
+        for timer in self.deadline.take().into_iter().chain(self.cutoff.take()) {
             out.cancel_timer(timer);
         }
         let submissions = match &self.agenda {
