@@ -43,9 +43,6 @@ fn every_file_says_what_it_is_about_and_expects_something() {
         assert!(!scenario.expect.is_empty(), "{}: expects nothing", path.display());
         let stem = path.file_stem().unwrap().to_str().unwrap();
         assert_eq!(scenario.name, stem, "{}: the name differs from the file's", path.display());
-        for e in &scenario.expect {
-            assert!(!e.formula.is_empty(), "{}: {} {} has no formula", path.display(), e.policy, e.metric);
-        }
     }
 }
 

@@ -218,6 +218,10 @@ pub enum SchemaOf {
     Preset,
     /// The settings of a policy: `[policy.NAME]` and `[all_policies]`.
     Settings,
+    /// The manifest of an output directory.
+    Manifest,
+    /// The summary of an output directory.
+    Summary,
 }
 
 /// `schema`.

@@ -2,12 +2,13 @@
 
 use super::args::ListArgs;
 use super::{DONE, output};
+use crate::experiment::metrics::METRICS;
 use crate::experiment::{Overrides, Scenario, embedded};
 use crate::model::workload::WorkloadSpec;
 use crate::policy::catalog;
 use anyhow::Result;
 
-/// Lists embedded scenarios with their questions, presets, and policies with where they apply.
+/// Lists embedded scenarios with their questions, presets, policies with where they apply, and metrics with units.
 pub fn execute(args: &ListArgs) -> Result<u8> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut row = |kind: &str, name: &str, applies: &str, about: &str| {
@@ -29,6 +30,9 @@ pub fn execute(args: &ListArgs) -> Result<u8> {
             .filter_map(|(kind, applies)| applies.then_some(kind))
             .collect();
         row("policy", policy.name, &applies.join(", "), policy.summary);
+    }
+    for metric in METRICS {
+        row("metric", metric.name, metric.unit, metric.meaning);
     }
     let header = ["kind", "name", "applies to", "about"];
     output::print(&output::table(args.format, &header, &rows)?)?;

@@ -5,6 +5,8 @@ use super::{DONE, output};
 use crate::experiment::Scenario;
 use crate::experiment::presets::Preset;
 use crate::policy::Settings;
+use crate::report::Manifest;
+use crate::report::summary::SummaryFile;
 use anyhow::Result;
 use schemars::schema_for;
 
@@ -14,6 +16,8 @@ pub fn execute(args: &SchemaArgs) -> Result<u8> {
         SchemaOf::Scenario => schema_for!(Scenario),
         SchemaOf::Preset => schema_for!(Preset),
         SchemaOf::Settings => schema_for!(Settings),
+        SchemaOf::Manifest => schema_for!(Manifest),
+        SchemaOf::Summary => schema_for!(SummaryFile),
     };
     output::print(&serde_json::to_string_pretty(&schema)?)?;
     Ok(DONE)

@@ -21,7 +21,7 @@ pub const MOST_REPLICATIONS: u32 = 10_000_000;
 /// Most agents over all runs of a scenario.
 pub const MOST_AGENT_RUNS: f64 = 2e10;
 /// Most subtasks of a task, on average.
-const MOST_SUBTASKS: f64 = 1e8;
+const MOST_SUBTASKS: f64 = 1e7;
 /// Nothing in a scenario is larger; beyond it integer time and money would saturate.
 const MOST: f64 = 1e9;
 

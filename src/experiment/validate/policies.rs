@@ -133,6 +133,12 @@ impl Judge {
         ] {
             self.whole_limit(at(name), limit);
         }
+        if let Some(most) = set.memory_steps.at()
+            && f64::from(set.keep_steps) >= most
+        {
+            let wrong = format!("is not below memory_steps ({most}): compacting would never make room");
+            self.bad(at("keep_steps"), set.keep_steps, &wrong, "keep fewer steps, or remember more");
+        }
         let fixed = f64::from(set.instructions_tokens) + f64::from(set.task_tokens);
         let least = fixed + f64::from(set.digest_tokens);
         if let Some(window) = set.window_tokens.at()

@@ -97,7 +97,7 @@ impl Judge {
         }
         for (name, law) in [("subtasks", &w.subtasks), ("second_wave", &w.second_wave)] {
             if law.mean() > MOST_SUBTASKS {
-                self.bad(at(name), law.mean(), "must not be above 1e8 on average", "write fewer");
+                self.bad(at(name), law.mean(), "must not be above 1e7 on average", "write fewer");
             }
         }
         for (name, x) in [

@@ -32,8 +32,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 enum Job {
     Plan,
-    /// Brief these workers.
-    Brief(Vec<u32>),
+    /// Brief these workers of the round after so many that ended.
+    Brief(u32, Vec<u32>),
     Merge(u32),
     More,
     Finalize,
@@ -80,6 +80,8 @@ pub(crate) struct Lead {
     cutoff: Option<TimerId>,
     deadline: Option<TimerId>,
     round: u32,
+    /// Rounds that ended.
+    ended: u32,
     more_asked: u32,
     parked: Vec<bool>,
     over: bool,
@@ -114,6 +116,7 @@ impl Lead {
             cutoff: None,
             deadline: None,
             round: 0,
+            ended: 0,
             more_asked: 0,
             parked: vec![true; n as usize],
             over: false,
@@ -162,7 +165,7 @@ impl Lead {
     fn do_job(&mut self, lead: AgentId, job: Job, out: &mut Outbox) {
         let (purpose, about, items) = match &job {
             Job::Plan => (Purpose::Plan, About::default(), 0),
-            Job::Brief(workers) => {
+            Job::Brief(_, workers) => {
                 let first = self.members[workers[0] as usize].about.unwrap_or_default();
                 (Purpose::Dispatch, About { step: self.round, ..first }, workers.len() as u32)
             }
@@ -206,8 +209,10 @@ impl Lead {
             (Job::Plan, Some(Answer::Decided(_)) | None) | (Job::Merge(_), Some(Answer::Merged) | None) => {
                 self.next_round(out);
             }
-            (Job::Brief(workers), Some(Answer::Brief(brief))) => self.briefed(&workers, Some(*brief), out),
-            (Job::Brief(workers), None) => self.briefed(&workers, None, out),
+            // A brief whose round ended meanwhile is lost labour.
+            (Job::Brief(ended, _), Some(Answer::Brief(_)) | None) if ended != self.ended => {}
+            (Job::Brief(_, workers), Some(Answer::Brief(brief))) => self.briefed(&workers, Some(*brief), out),
+            (Job::Brief(_, workers), None) => self.briefed(&workers, None, out),
             (Job::More, None) => self.wrap_up(out),
             (Job::Finalize, Some(Answer::Final(answer))) => self.finish(Some((lead, answer.id)), out),
             (Job::Finalize, None) => self.finish(None, out),
@@ -263,10 +268,10 @@ impl Lead {
             self.unbriefed = chosen.len() as u32;
         }
         if self.s.dispatch == Dispatch::Parallel {
-            self.enqueue(Job::Brief(chosen), out);
+            self.enqueue(Job::Brief(self.ended, chosen), out);
         } else {
             for i in chosen {
-                self.enqueue(Job::Brief(vec![i]), out);
+                self.enqueue(Job::Brief(self.ended, vec![i]), out);
             }
         }
     }
@@ -276,6 +281,9 @@ impl Lead {
             self.members[i as usize].brief = brief;
         }
         if self.is_async() || self.s.dispatch == Dispatch::Pipelined {
+            if !self.is_async() {
+                self.start_clock(out);
+            }
             for &i in workers {
                 self.begin(i, out);
             }
@@ -284,14 +292,19 @@ impl Lead {
         }
         self.unbriefed -= workers.len() as u32;
         if self.unbriefed == 0 {
-            if let Barrier::Timeout { seconds } = self.s.barrier {
-                self.cutoff = Some(out.set_timer(Span::from_secs_f64(seconds)));
-            }
+            self.start_clock(out);
             for i in 0..self.members.len() as u32 {
                 if self.members[i as usize].about.is_some() && !self.members[i as usize].back {
                     self.begin(i, out);
                 }
             }
+        }
+    }
+
+    /// The first worker of a round starts: its time runs.
+    fn start_clock(&mut self, out: &mut Outbox) {
+        if let (Barrier::Timeout { seconds }, None) = (self.s.barrier, self.cutoff) {
+            self.cutoff = Some(out.set_timer(Span::from_secs_f64(seconds)));
         }
     }
 
@@ -372,7 +385,7 @@ impl Lead {
             return;
         }
         self.over = true;
-        if let Some(timer) = self.deadline.take() {
+        for timer in self.deadline.take().into_iter().chain(self.cutoff.take()) {
             out.cancel_timer(timer);
         }
         let submissions = match &self.agenda {

@@ -38,9 +38,6 @@ enum For {
     Finalize(AgentId),
 }
 
-/// Tries of one subtask never share random addresses with its requeued self.
-const TRIES_PER_CLAIM: u16 = 8;
-
 #[derive(Debug)]
 struct Member {
     worker: Worker,
@@ -138,7 +135,7 @@ impl Queue {
         out.note(Note::Claimed(agent, subtask));
         let snapshot = self.shares().then(|| self.board.read(agent, self.s.board_window_tokens));
         let member = &mut self.members[i as usize];
-        (member.subtask, member.attempt, member.snapshot) = (subtask, tried * TRIES_PER_CLAIM, snapshot);
+        (member.subtask, member.attempt, member.snapshot) = (subtask, tried, snapshot);
         let readable = snapshot.is_some_and(|span| span.tokens > 0);
         if self.s.unfold && readable {
             let about = About { line: LineId(0), subtask, attempt: member.attempt, step: 0 };

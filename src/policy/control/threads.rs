@@ -130,6 +130,8 @@ impl Threads {
         }
         thread.candidate_noted = false;
         thread.worker.begin(about, &[thread.notebook.known()], true, self.s.delegation_tokens, &self.s);
+        // A thread hands off to itself: nothing is retold, so nothing is lost.
+        thread.worker.ask_raw();
         thread.delegation += 1;
         self.step(i, out);
     }
@@ -155,7 +157,8 @@ impl Threads {
             Next::Done(result) => {
                 let thread = &mut self.members[i as usize];
                 if let Some(result) = result {
-                    thread.notebook.keep(&result, out);
+                    let hand_off = Finding { tokens: self.s.report_tokens, ..result };
+                    thread.notebook.keep(&hand_off, out);
                     thread.patch = (result.kind == FindingKind::Patch).then_some(result);
                 }
                 self.plan(i, out);

@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// Index of whole-task calls in random addresses.
 const WHOLE_TASK: u32 = 0xff_ffff;
+/// Subtasks of a wave; ids must fit the 24 bits of a random address, and the second wave adds half at most.
+const MOST_SUBTASKS: u64 = 10_000_000;
 
 /// What a finding carries: details (as bits) and the subtasks whose unsupported claims it repeats.
 #[derive(Clone, Debug, Default)]
@@ -92,8 +94,8 @@ impl Divide {
             step,
         };
         let draws = key.draws(address(Hidden::Truth, 0));
-        let first = whole(&spec.subtasks, &draws, 0).max(1) as u32;
-        let second = whole(&spec.second_wave, &draws, 1) as u32;
+        let first = whole(&spec.subtasks, &draws, 0).clamp(1, MOST_SUBTASKS) as u32;
+        let second = whole(&spec.second_wave, &draws, 1).min(MOST_SUBTASKS / 2) as u32;
         let mut dependencies: Vec<(SubtaskId, SubtaskId)> =
             spec.dependencies.iter().map(|d| (SubtaskId(d[0]), SubtaskId(d[1]))).collect();
         if spec.dependencies.is_empty() {
@@ -208,7 +210,7 @@ impl Divide {
             carried.facts = self.located.get(&unit).copied().unwrap_or(0) | self.unfolded(request);
             carried.raw = carried.facts;
             let (seen, _) = self.seen(request);
-            if self.draw_unsupported(about, about.attempt, !seen.unsupported.is_empty(), 0) {
+            if self.draw_unsupported(about, !seen.unsupported.is_empty(), 0) {
                 carried.unsupported.push(about.subtask.0);
             }
             if request.product_tokens > 0 {
@@ -233,11 +235,11 @@ impl Divide {
         })
     }
 
-    /// Whether the k-th writing of a result is unsupported. `tries` before it lower the odds by the gain of feedback.
-    fn draw_unsupported(&self, about: &About, attempt: u16, misled: bool, tries: u16) -> bool {
+    /// Whether a writing of a result is unsupported; `tries` writings before it lower the odds by the gain of feedback.
+    fn draw_unsupported(&self, about: &About, misled: bool, tries: u32) -> bool {
         let h = self.spec.unsupported * libm::pow(1.0 - self.sharing.feedback_gain, f64::from(tries))
             + if misled { self.sharing.contagion } else { 0.0 };
-        self.draws(Hidden::Support, about, about.subtask.0, attempt, 0).uniform(0) < h
+        self.draws(Hidden::Support, about, about.subtask.0, about.attempt, tries).uniform(0) < h
     }
 
     fn gist(&mut self, request: &Request) -> Finding {
@@ -249,8 +251,7 @@ impl Divide {
             !raw.unsupported.is_empty()
         } else {
             let (seen, _) = self.seen(request);
-            let attempt = (about.attempt << 6) + about.step as u16 + 1024;
-            self.draw_unsupported(about, attempt, !seen.unsupported.is_empty(), about.step as u16)
+            self.draw_unsupported(about, !seen.unsupported.is_empty(), about.step)
         };
         if unsupported {
             again.unsupported.push(about.subtask.0);

@@ -296,7 +296,11 @@ impl Search {
         let (kept, tokens) = if request.product_tokens == 0 {
             (SmallVec::from_vec(items), self.spec.note_tokens)
         } else {
-            (self.keep(&items, request), request.product_tokens)
+            let mut kept = self.keep(&items, request);
+            // The candidate itself is the line's; a report may only lose what it tells besides.
+            let patch = items.iter().find(|i| matches!(i, Item::Patch { .. })).copied();
+            kept.extend(patch.filter(|p| !kept.contains(p)));
+            (kept, request.product_tokens)
         };
         self.found(&kept, kind, tokens)
     }

@@ -46,6 +46,10 @@ impl Lead {
     }
 
     fn cut(&mut self, i: u32, about: &About, out: &mut Outbox) {
+        if matches!(&self.agenda, Agenda::Lines(lines) if lines[i as usize].patch.is_some()) {
+            // The candidate is there; only the report of it is lost.
+            self.line_closed(i, out);
+        }
         let again = self.agenda.put_back(about, self.s.requeues);
         if matches!(self.agenda, Agenda::Subtasks { .. }) {
             out.note(if again { Note::Released(AgentId(i), about.subtask) } else { Note::Abandoned(about.subtask) });
@@ -59,7 +63,7 @@ impl Lead {
         }
         out.note(Note::Phase(AgentId(i), Phase::InputWait));
         self.next_round(out);
-        if matches!(&self.agenda, Agenda::Lines(lines) if lines[i as usize].closed) {
+        if !self.over && matches!(&self.agenda, Agenda::Lines(lines) if lines[i as usize].closed) {
             out.note(Note::Phase(AgentId(i), Phase::IdleTail));
         }
     }
@@ -83,6 +87,9 @@ impl Lead {
             out.cancel_timer(timer);
         }
         self.recall(out);
+        // Those not yet briefed will not be.
+        self.ended += 1;
+        self.jobs.retain(|job| !matches!(job, Job::Brief(..)));
         for member in &mut self.members {
             member.back = false;
         }
