@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench calendar` ends with a table of rates and ratios: only ratios of one run compare machines.
 
+#![allow(clippy::disallowed_methods, reason = "a bench measures the clock")]
+
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

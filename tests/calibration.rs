@@ -1,6 +1,8 @@
 //! Calibration: known laws come back, malformed logs are refused in one clear message, the same seed gives the same
 //! bytes.
 
+#![allow(clippy::disallowed_methods, reason = "bounds of a test, not results")]
+
 use clap::Parser;
 use delm_sim::cli::calibrate::{CalibrateArgs, run};
 use delm_sim::experiment::calibration::{

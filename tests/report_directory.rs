@@ -234,7 +234,7 @@ fn reproduction_tells_what_differs() {
     let altered = report::compare(&dir, &study).unwrap();
     assert!(!altered.agrees());
     insta::assert_snapshot!(altered.to_string(), @r"
-    not reproduced: 2 files differ
+    not reproduced; files that differ: 2
       metrics.csv: altered since it was written; line 960: `...2500000000004,0.31562500000000004,12,simulated,tru8` there, `...2500000000004,0.31562500000000004,12,simulated,true` now
       summary.json: missing
     ");

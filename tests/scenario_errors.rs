@@ -465,6 +465,20 @@ fn flags_change_the_scenario_and_are_named_in_faults() {
     }
 }
 
+/// Closed forms of cells that a flag leaves out are left out as well; others are still checked.
+#[test]
+fn flags_narrow_the_closed_forms() {
+    let form = |policy: &str, agents| {
+        format!("[[expect]]\npolicy = \"{policy}\"\nagents = {agents}\nmetric = \"m\"\nvalue = 1\n")
+    };
+    let text = format!("{SMALL}{}{}", form("single", 1), form("independent", 2));
+    let overrides = Overrides { agents: Some(vec![2, 4]), ..Overrides::default() };
+    let scenario = Scenario::parse("s", &text, None, &overrides).unwrap();
+    assert_eq!(scenario.expect.iter().map(|e| e.agents).collect::<Vec<_>>(), [2]);
+    let wrong = format!("{SMALL}{}", form("singel", 2));
+    assert!(Scenario::parse("s", &wrong, None, &overrides).unwrap_err().to_string().contains("expect[0].policy"));
+}
+
 #[test]
 fn another_form_of_a_law_replaces_the_first() {
     let overrides =
@@ -527,6 +541,26 @@ fn presets_expand_and_keep_their_origin() {
     assert_eq!(source(&format!("{prices}.output_usd_per_mtok")).0, "assumed");
     assert_eq!(source("endpoints.worker.base_s").0, "assumed");
     assert_eq!(source("endpoints.worker.slots").0, "assumed", "set on the command line");
+}
+
+/// Broad notes do not speak for what a preset brings; a law's preset on the command line brings its own note.
+#[test]
+fn a_preset_keeps_its_origin_under_broad_notes_and_on_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("p.toml"), PRESET).unwrap();
+    let notes = ["endpoints.*.base_s", "workload.search.completion_tokens"]
+        .map(|path| format!("[sources.\"{path}\"]\nkind = \"assumed\"\ncite = \"me\"\n"))
+        .concat();
+    let overrides = set(&[
+        "endpoints.other.preset=./p.toml",
+        "workload.search.completion_tokens={ preset = \"p.toml\", table = \"completion\" }",
+    ]);
+    let scenario = Scenario::parse("s", &format!("{SMALL}{notes}"), Some(folder.path()), &overrides).unwrap();
+    let inputs = delm_sim::experiment::parameters(&scenario);
+    let cite = |path: &str| inputs.iter().find(|p| p.path == path).unwrap().cite.as_str();
+    assert_eq!(cite("endpoints.worker.base_s"), "me");
+    assert_eq!(cite("endpoints.other.base_s"), "recorded calls (2026-03)");
+    assert_eq!(cite("workload.search.completion_tokens"), "recorded calls (2026-03)");
 }
 
 #[test]

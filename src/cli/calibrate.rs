@@ -66,9 +66,10 @@ pub struct CalibrateArgs {
 }
 
 const COLUMNS_HELP: &str = "\
-Columns: trace_id, model, in_tok (cached tokens included), out_tok, api_time_s; optional: cached_prefix_tok, ttft_s,
-think_time_s, agent, mode, dup (1 = drop), split (fit = fit, anything else = hold out), input_types.
-Times in seconds; an empty cell is an unknown time. Others are ignored. Rename with --columns in_tok=prompt_tokens.";
+Columns: trace_id, model, in_tok (cached tokens included), out_tok, api_time_s.
+Optional: cached_prefix_tok, ttft_s, think_time_s, agent, mode, dup (1 = drop), split (fit = fit,
+anything else = hold out), input_types. Others are ignored. Times in seconds; an empty cell is an
+unknown time. Rename with --columns in_tok=prompt_tokens.";
 
 /// How traces are divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -15,7 +15,7 @@ pub fn execute(args: &CompareArgs) -> Result<u8> {
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output)?;
     output::print(&report::render(&study, args.output.format.into()))?;
     if args.output.format == Format::Table {
-        output::print(&format!("\n{}", stored))?;
+        output::print(&format!("\n{stored}"))?;
     }
     Ok(DONE)
 }

@@ -58,7 +58,13 @@ pub(super) fn compare(scenario: &Scenario, cells: &[Cell], pilot: &[Cell]) -> Ve
     rows
 }
 
-fn pair(seed: u64, metric: &'static str, cell: &Cell, rival: &Cell) -> Option<Comparison> {
+/// Compares a cell with one rival at the same size, metric by metric.
+pub(super) fn against(scenario: &Scenario, own: &Cell, cells: &[Cell], rival: &str) -> Vec<Comparison> {
+    let Some(rival) = cells.iter().find(|c| c.policy == rival && c.agents == own.agents) else { return Vec::new() };
+    HEADLINE.iter().filter_map(|metric| pair(scenario.seed, metric, own, rival)).collect()
+}
+
+pub(super) fn pair(seed: u64, metric: &'static str, cell: &Cell, rival: &Cell) -> Option<Comparison> {
     let (a, b) = (&cell.get(metric)?.values, &rival.get(metric)?.values);
     if a.len() != b.len() || a.is_empty() {
         return None;
@@ -84,4 +90,21 @@ fn pair(seed: u64, metric: &'static str, cell: &Cell, rival: &Cell) -> Option<Co
         ci_high: p.ci_high,
         verdict,
     })
+}
+
+/// The best point of the central forms' grid within a spend: highest mean of `metric` among pilot cells whose mean
+/// `spend` is no more than `most`. Chosen on pilot replications, so that reporting it elsewhere is fair.
+pub(super) fn best_within<'a>(
+    scenario: &Scenario,
+    pilot: &'a [Cell],
+    metric: &str,
+    spend: &str,
+    most: f64,
+) -> Option<&'a Cell> {
+    pilot
+        .iter()
+        .filter(|c| is_central(scenario, &c.policy) && c.mean(spend).is_some_and(|s| s <= most))
+        .filter_map(|c| c.mean(metric).map(|mean| (mean, c)))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, cell)| cell)
 }

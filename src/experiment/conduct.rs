@@ -56,7 +56,7 @@ fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunErro
     let comparing = options.compare && scenario.measure.is_none();
     let pilot = if comparing { pilot(scenario)? } else { Vec::new() };
     let comparisons = if comparing { comparison::compare(scenario, &cells, &pilot) } else { Vec::new() };
-    let mut verdicts = verdict::verdicts(scenario, &cells, &comparisons);
+    let mut verdicts = verdict::verdicts(scenario, &cells, &comparisons, &pilot);
     if comparing {
         verdicts.extend(sensitivity::flips(scenario, &comparisons)?);
     }
@@ -105,8 +105,10 @@ pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run]) -> Cell {
     let mut series: Vec<Series> =
         METRICS.iter().map(|m| Series { metric: m.name, unit: m.unit, values: Vec::new() }).collect();
     for run in runs {
+        // Values come in the order of the catalogue, some left out.
+        let mut all = series.iter_mut();
         for (metric, value) in &run.values {
-            let s = series.iter_mut().find(|s| s.metric == metric.name).expect("every metric has a series");
+            let s = all.find(|s| s.metric == metric.name).expect("every metric has a series");
             s.values.push(*value);
         }
     }

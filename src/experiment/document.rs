@@ -312,8 +312,8 @@ impl Edit {
             Ok(mut table) if table.len() == 1 => table.remove("v"),
             _ => None,
         };
-        let bare = value.starts_with(|c: char| c.is_alphabetic())
-            && value.chars().all(|c| c.is_alphanumeric() || "-_./: ".contains(c));
+        let bare = value.starts_with(|c: char| c.is_alphabetic() || "/._~".contains(c))
+            && value.chars().all(|c| c.is_alphanumeric() || "-_./:~ ".contains(c));
         match parsed {
             Some(value) => Ok(Self { path: dotted, value: Node::of(value, &place) }),
             None if bare => Ok(Self { path: dotted, value: Node::of(Value::String(value.to_owned()), &place) }),
@@ -356,6 +356,7 @@ mod tests {
         assert_eq!(edit("a.b=1.5"), Ok(("a/b".into(), "1.5".into())));
         assert_eq!(edit("a=[1, 2]"), Ok(("a".into(), "[1, 2]".into())));
         assert_eq!(edit("a.\"b.c\"=llm"), Ok(("a/b.c".into(), "\"llm\"".into())));
+        assert_eq!(edit("a=../b/c.toml"), Ok(("a".into(), "\"../b/c.toml\"".into())));
         assert_eq!(edit("a=true"), Ok(("a".into(), "true".into())));
         assert!(edit("a").unwrap_err().contains("no `=`"));
         assert!(edit("=1").unwrap_err().contains("no path"));

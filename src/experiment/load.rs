@@ -2,7 +2,7 @@
 //!
 //! The walk: read, parse, apply flags, expand presets, check the shape, check the meaning.
 
-use super::document::{Edit, Node};
+use super::document::{Edit, Item, Node};
 use super::embedded;
 use super::faults::{Fault, KeyPath, Place, ScenarioError, nearest};
 use super::parameters::{covers, input_at};
@@ -92,8 +92,8 @@ impl Scenario {
         }
         expander.laws(&mut tree);
         faults.append(&mut expander.faults);
-        let scenario = judge(&tree, &shape, faults)?;
-        Ok(overrides.narrowed(scenario))
+        overrides.narrow(&mut tree);
+        judge(&tree, &shape, faults)
     }
 
     /// The scenario as TOML, presets expanded.
@@ -152,12 +152,16 @@ impl Overrides {
     }
 
     /// Leaves out the closed forms of cells that the flags leave out.
-    fn narrowed(&self, mut scenario: Scenario) -> Scenario {
-        if self.agents.is_some() || self.policies.is_some() {
-            let (agents, policies) = (&scenario.agents, &scenario.policies);
-            scenario.expect.retain(|e| agents.contains(&e.agents) && policies.contains(&e.policy));
+    fn narrow(&self, tree: &mut Node) {
+        let stays = |form: &Node| {
+            let agents = form.child("agents").map(Node::value).and_then(|n| n.as_integer());
+            let policy = form.child("policy").and_then(Node::as_str);
+            let size = agents.zip(self.agents.as_ref()).is_none_or(|(n, list)| list.iter().any(|&m| i64::from(m) == n));
+            size && policy.zip(self.policies.as_ref()).is_none_or(|(p, list)| list.iter().any(|q| q == p))
+        };
+        if let Some(Item::List(forms)) = tree.entries_mut().and_then(|e| e.get_mut("expect")).map(|e| &mut e.item) {
+            forms.retain(stays);
         }
-        scenario
     }
 }
 
@@ -177,7 +181,10 @@ impl Edit {
             .child("sources")
             .and_then(Node::entries)
             .is_some_and(|notes| notes.keys().any(|note| covers(note, &input)));
-        if noted {
+        if self.value.child("preset").is_some() {
+            // The preset enters its own note.
+            tree.remove(&["sources".to_owned(), input]);
+        } else if noted {
             let mut note = toml::Table::new();
             note.insert("kind".into(), "assumed".into());
             note.insert("cite".into(), "set on the command line".into());

@@ -118,7 +118,8 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 
 /// The value of every metric that a run has one for, in the order of [`METRICS`].
 pub fn measure(s: &Summary) -> Vec<(&'static Metric, f64)> {
-    METRICS.iter().filter_map(|m| value(s, m.name).filter(|v| v.is_finite()).map(|v| (m, v))).collect()
+    let value = values(s);
+    METRICS.iter().filter_map(|m| value(m.name).filter(|v| v.is_finite()).map(|v| (m, v))).collect()
 }
 
 fn ratio(a: f64, b: f64) -> Option<f64> {
@@ -130,11 +131,12 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> Option<f64> {
     (n > 0).then(|| values.sum::<f64>() / n as f64)
 }
 
-fn value(s: &Summary, name: &str) -> Option<f64> {
+/// The definition of every metric; what several share is summed up once.
+fn values(s: &Summary) -> impl Fn(&str) -> Option<f64> + '_ {
     let tasks = s.tasks() as f64;
     let window = (s.end - s.start).as_secs_f64();
     let steady = s.makespans.is_empty();
-    let all_time = |phase: Phase| s.workers.time[phase as usize] + s.leads.time[phase as usize];
+    let all_time = move |phase: Phase| s.workers.time[phase as usize] + s.leads.time[phase as usize];
     let agent_time: Span = Phase::ALL.iter().map(|p| all_time(*p)).sum();
     let lead_time: Span = s.leads.time.iter().copied().sum();
     let waiting =
@@ -148,79 +150,81 @@ fn value(s: &Summary, name: &str) -> Option<f64> {
     let graded: Vec<(u64, u64)> =
         s.right.iter().copied().zip(s.submissions.iter().copied()).filter(|(_, of)| *of > 0).collect();
     let fact = |name: &str| s.facts.iter().find(|(n, ..)| n == name).map(|(_, sum, n)| sum / *n as f64);
-    let gated = |x: u64| (s.gate.proposed > 0).then_some(x as f64 / tasks);
-    if let Some(phase) = name.strip_prefix("share_").and_then(|p| Phase::ALL.iter().find(|x| x.name() == p)) {
-        return ratio(all_time(*phase).as_secs_f64(), agent_time.as_secs_f64());
-    }
-    match name {
-        "makespan_s" => mean(s.makespans.iter().map(|t| t.as_secs_f64())),
-        "cost_per_task_usd" => (!steady).then_some(cost / tasks),
-        "cost_per_submission_usd" => ratio(cost, submissions),
-        "avg_at_1" => mean(graded.iter().map(|(right, of)| *right as f64 / *of as f64)),
-        "pass" => mean(graded.iter().map(|(right, _)| f64::from(u8::from(*right > 0)))),
-        "controller_utilisation" => {
-            let busy = [Phase::Work, Phase::Coordination].map(|p| s.leads.time[p as usize].as_secs_f64());
-            ratio(busy.iter().sum(), lead_time.as_secs_f64())
+    let gated = move |x: u64| (s.gate.proposed > 0).then_some(x as f64 / tasks);
+    move |name: &str| {
+        if let Some(phase) = name.strip_prefix("share_").and_then(|p| Phase::ALL.iter().find(|x| x.name() == p)) {
+            return ratio(all_time(*phase).as_secs_f64(), agent_time.as_secs_f64());
         }
-        "waiting_share" => {
-            ratio((waiting(&s.workers.time) + waiting(&s.leads.time)).as_secs_f64(), agent_time.as_secs_f64())
+        match name {
+            "makespan_s" => mean(s.makespans.iter().map(|t| t.as_secs_f64())),
+            "cost_per_task_usd" => (!steady).then_some(cost / tasks),
+            "cost_per_submission_usd" => ratio(cost, submissions),
+            "avg_at_1" => mean(graded.iter().map(|(right, of)| *right as f64 / *of as f64)),
+            "pass" => mean(graded.iter().map(|(right, _)| f64::from(u8::from(*right > 0)))),
+            "controller_utilisation" => {
+                let busy = [Phase::Work, Phase::Coordination].map(|p| s.leads.time[p as usize].as_secs_f64());
+                ratio(busy.iter().sum(), lead_time.as_secs_f64())
+            }
+            "waiting_share" => {
+                ratio((waiting(&s.workers.time) + waiting(&s.leads.time)).as_secs_f64(), agent_time.as_secs_f64())
+            }
+            "lead_waiting_share" => ratio(waiting(&s.leads.time).as_secs_f64(), lead_time.as_secs_f64()),
+            "first_success_s" => mean(s.latencies.first_success.iter().map(|t| t.as_secs_f64())),
+            "mean_worker_s" => mean(s.latencies.mean_worker.iter().copied()),
+            "last_worker_s" => mean(s.latencies.last_worker.iter().map(|t| t.as_secs_f64())),
+            "agent_time_s" => Some(agent_time.as_secs_f64() / tasks),
+            "overlap_s" => Some(s.overlap.as_secs_f64() / tasks),
+            "relay_wait_mean_s" => stay(Phase::RelayWait),
+            "barrier_wait_mean_s" => stay(Phase::BarrierWait),
+            "throughput_per_min" => s.counted_in_window().and_then(|n| ratio(n as f64 * 60.0, window)),
+            "calls" => Some(count(|c| c.issued) / tasks),
+            "failed_tries" => Some(count(|c| c.failed_tries) / tasks),
+            "step_tries" => {
+                let c = of(Purpose::Step);
+                ratio((c.answered + c.failed_tries) as f64, (c.answered + c.failed) as f64)
+            }
+            "step_failed_share" => ratio(of(Purpose::Step).failed as f64, of(Purpose::Step).issued as f64),
+            "failed_calls" => Some(count(|c| c.failed) / tasks),
+            "step_backoff_s" => ratio(all_time(Phase::RateLimitWait).as_secs_f64(), of(Purpose::Step).issued as f64),
+            "step_response_s" => ratio(of(Purpose::Step).sojourn.as_secs_f64(), of(Purpose::Step).answered as f64),
+            "dispatch_response_s" => {
+                ratio(of(Purpose::Dispatch).sojourn.as_secs_f64(), of(Purpose::Dispatch).answered as f64)
+            }
+            "prompt_tokens" => Some(count(|c| c.usage.prompt_tokens) / tasks),
+            "cached_tokens" => Some(count(|c| c.usage.cached_tokens) / tasks),
+            "uncached_tokens" => Some(count(|c| c.usage.prompt_tokens - c.usage.cached_tokens) / tasks),
+            "completion_tokens" => Some(count(|c| c.usage.completion_tokens) / tasks),
+            "cache_share" => ratio(count(|c| c.usage.cached_tokens), count(|c| c.usage.prompt_tokens)),
+            "step_prompt_tokens" => Some(of(Purpose::Step).usage.prompt_tokens as f64 / tasks),
+            "step_cached_tokens" => Some(of(Purpose::Step).usage.cached_tokens as f64 / tasks),
+            "dispatch_prompt_tokens" => Some(of(Purpose::Dispatch).usage.prompt_tokens as f64 / tasks),
+            "merge_prompt_tokens" => Some(of(Purpose::Merge).usage.prompt_tokens as f64 / tasks),
+            "cost_work_usd" => Some(s.cost.work.as_usd() / tasks),
+            "cost_tool_usd" => Some(s.cost.tool.as_usd() / tasks),
+            "cost_coordination_usd" => Some(s.cost.coordination.as_usd() / tasks),
+            "cost_verification_usd" => Some(s.cost.verification.as_usd() / tasks),
+            "cost_reading_usd" => Some(s.cost.reading.as_usd() / tasks),
+            "reading_share" => ratio(s.cost.reading.as_usd(), cost),
+            "gate_proposed" => gated(s.gate.proposed),
+            "gate_admitted" => gated(s.gate.admitted),
+            "gate_rejected" => gated(s.gate.rejected),
+            "gate_precision" => ratio((s.gate.admitted - s.gate.admitted_unsupported) as f64, s.gate.admitted as f64),
+            "gate_accept_share" => ratio(s.gate.admitted as f64, s.gate.proposed as f64),
+            "admitted_per_subtask" => {
+                gated(s.gate.admitted).and_then(|_| ratio(s.gate.admitted as f64, s.subtasks[0] as f64))
+            }
+            "proposed_per_subtask" => {
+                gated(s.gate.proposed).and_then(|_| ratio(s.gate.proposed as f64, s.subtasks[0] as f64))
+            }
+            "stale_entries" => ratio(s.staleness.0 as f64, s.staleness.1 as f64),
+            "stale_share" => ratio(s.stale_commits as f64, s.staleness.1 as f64),
+            "board_tokens" => gated(s.board.0),
+            "board_read_tokens" => gated(s.board_read_tokens),
+            "compactions" => Some(s.compactions as f64 / tasks),
+            "subtasks_done" => (s.subtasks[0] > 0).then_some(s.subtasks[1] as f64 / tasks),
+            "subtasks_abandoned" => (s.subtasks[0] > 0).then_some(s.subtasks[2] as f64 / tasks),
+            "events" => Some(s.records as f64),
+            other => fact(other),
         }
-        "lead_waiting_share" => ratio(waiting(&s.leads.time).as_secs_f64(), lead_time.as_secs_f64()),
-        "first_success_s" => mean(s.latencies.first_success.iter().map(|t| t.as_secs_f64())),
-        "mean_worker_s" => mean(s.latencies.mean_worker.iter().copied()),
-        "last_worker_s" => mean(s.latencies.last_worker.iter().map(|t| t.as_secs_f64())),
-        "agent_time_s" => Some(agent_time.as_secs_f64() / tasks),
-        "overlap_s" => Some(s.overlap.as_secs_f64() / tasks),
-        "relay_wait_mean_s" => stay(Phase::RelayWait),
-        "barrier_wait_mean_s" => stay(Phase::BarrierWait),
-        "throughput_per_min" => s.counted_in_window().and_then(|n| ratio(n as f64 * 60.0, window)),
-        "calls" => Some(count(|c| c.issued) / tasks),
-        "failed_tries" => Some(count(|c| c.failed_tries) / tasks),
-        "step_tries" => {
-            let c = of(Purpose::Step);
-            ratio((c.answered + c.failed_tries) as f64, (c.answered + c.failed) as f64)
-        }
-        "step_failed_share" => ratio(of(Purpose::Step).failed as f64, of(Purpose::Step).issued as f64),
-        "failed_calls" => Some(count(|c| c.failed) / tasks),
-        "step_backoff_s" => ratio(all_time(Phase::RateLimitWait).as_secs_f64(), of(Purpose::Step).issued as f64),
-        "step_response_s" => ratio(of(Purpose::Step).sojourn.as_secs_f64(), of(Purpose::Step).answered as f64),
-        "dispatch_response_s" => {
-            ratio(of(Purpose::Dispatch).sojourn.as_secs_f64(), of(Purpose::Dispatch).answered as f64)
-        }
-        "prompt_tokens" => Some(count(|c| c.usage.prompt_tokens) / tasks),
-        "cached_tokens" => Some(count(|c| c.usage.cached_tokens) / tasks),
-        "uncached_tokens" => Some(count(|c| c.usage.prompt_tokens - c.usage.cached_tokens) / tasks),
-        "completion_tokens" => Some(count(|c| c.usage.completion_tokens) / tasks),
-        "cache_share" => ratio(count(|c| c.usage.cached_tokens), count(|c| c.usage.prompt_tokens)),
-        "step_prompt_tokens" => Some(of(Purpose::Step).usage.prompt_tokens as f64 / tasks),
-        "step_cached_tokens" => Some(of(Purpose::Step).usage.cached_tokens as f64 / tasks),
-        "dispatch_prompt_tokens" => Some(of(Purpose::Dispatch).usage.prompt_tokens as f64 / tasks),
-        "merge_prompt_tokens" => Some(of(Purpose::Merge).usage.prompt_tokens as f64 / tasks),
-        "cost_work_usd" => Some(s.cost.work.as_usd() / tasks),
-        "cost_tool_usd" => Some(s.cost.tool.as_usd() / tasks),
-        "cost_coordination_usd" => Some(s.cost.coordination.as_usd() / tasks),
-        "cost_verification_usd" => Some(s.cost.verification.as_usd() / tasks),
-        "cost_reading_usd" => Some(s.cost.reading.as_usd() / tasks),
-        "reading_share" => ratio(s.cost.reading.as_usd(), cost),
-        "gate_proposed" => gated(s.gate.proposed),
-        "gate_admitted" => gated(s.gate.admitted),
-        "gate_rejected" => gated(s.gate.rejected),
-        "gate_precision" => ratio((s.gate.admitted - s.gate.admitted_unsupported) as f64, s.gate.admitted as f64),
-        "gate_accept_share" => ratio(s.gate.admitted as f64, s.gate.proposed as f64),
-        "admitted_per_subtask" => {
-            gated(s.gate.admitted).and_then(|_| ratio(s.gate.admitted as f64, s.subtasks[0] as f64))
-        }
-        "proposed_per_subtask" => {
-            gated(s.gate.proposed).and_then(|_| ratio(s.gate.proposed as f64, s.subtasks[0] as f64))
-        }
-        "stale_entries" => ratio(s.staleness.0 as f64, s.staleness.1 as f64),
-        "stale_share" => ratio(s.stale_commits as f64, s.staleness.1 as f64),
-        "board_tokens" => gated(s.board.0),
-        "board_read_tokens" => gated(s.board_read_tokens),
-        "compactions" => Some(s.compactions as f64 / tasks),
-        "subtasks_done" => (s.subtasks[0] > 0).then_some(s.subtasks[1] as f64 / tasks),
-        "subtasks_abandoned" => (s.subtasks[0] > 0).then_some(s.subtasks[2] as f64 / tasks),
-        "events" => Some(s.records as f64),
-        other => fact(other),
     }
 }

@@ -236,13 +236,14 @@ fn collect_laws(node: &Node, path: &mut Vec<String>, found: &mut Vec<LawAsked>) 
     }
 }
 
-/// Enters the origin of a value in the scenario's `[sources]`, unless the scenario says otherwise.
+/// Enters the origin of a value in the scenario's `[sources]`, unless the scenario says otherwise by name: a note with
+/// a `*` was not written for this value.
 fn note(tree: &mut Node, preset: &Node, path: &[String], within: &str, place: &Place) {
     let key = path.iter().collect::<KeyPath>().to_string();
     let known = tree
         .child("sources")
         .and_then(Node::entries)
-        .is_some_and(|s| s.keys().any(|k| super::parameters::covers(k, &key)));
+        .is_some_and(|s| s.keys().any(|k| !k.contains('*') && super::parameters::covers(k, &key)));
     if known {
         return;
     }

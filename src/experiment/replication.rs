@@ -81,14 +81,15 @@ impl<'a> Point<'a> {
         let trace = Trace::new(summary, lines);
         let mut world = Simulated::new(self.fleet.clone(), key, workloads.collect(), trace, self.stop_after);
         drive(&mut world, &mut policies)?;
-        let summary = world.trace.summary.clone();
         if count.is_none()
-            && let Some(what) = summary.broken_identity()
+            && let Some(what) = world.trace.summary.broken_identity()
         {
             let policy = self.policy.to_owned();
             return Err(RunError::Identity { policy, agents: self.agents, replication, what });
         }
         world.trace.close().map_err(|e| RunError::Trace(e.to_string()))?;
-        Ok(Run { values: measure(&summary), digest: world.trace.digest.finish(), summary })
+        let digest = world.trace.digest.finish();
+        let summary = world.trace.summary;
+        Ok(Run { values: measure(&summary), digest, summary })
     }
 }

@@ -1,6 +1,6 @@
 //! What a study says in sentences, and what it warns of.
 
-use super::comparison::{BEST_CENTRAL, is_central};
+use super::comparison::{self, BEST_CENTRAL, is_central};
 use super::scenario::Scenario;
 use super::study::{Cell, Comparison};
 use crate::policy::catalog;
@@ -16,63 +16,98 @@ fn sizes(scenario: &Scenario, policy: &str) -> Vec<u32> {
 }
 
 /// Sentences, most important first.
-pub(super) fn verdicts(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparison]) -> Vec<String> {
+pub(super) fn verdicts(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparison], pilot: &[Cell]) -> Vec<String> {
     let mut sentences = Vec::new();
     for policy in scenario.policies.iter().filter(|p| catalog::is_decentral(scenario.base_of(p))) {
-        for n in sizes(scenario, policy) {
-            let parts: Vec<String> = comparisons
-                .iter()
-                .filter(|c| c.policy == *policy && c.agents == n)
-                .filter_map(|c| phrase(c, cells))
-                .collect();
-            if parts.is_empty() {
-                continue;
-            }
-            let extrapolated = cells.iter().any(|c| c.policy == *policy && c.agents == n && c.extrapolated);
-            let mark = if extrapolated { " (beyond published sizes: extrapolation)" } else { "" };
+        for (i, n) in sizes(scenario, policy).into_iter().enumerate() {
+            let Some(own) = cells.iter().find(|c| c.policy == *policy && c.agents == n) else { continue };
+            let mark = if own.extrapolated { " (beyond published sizes: extrapolation)" } else { "" };
+            let rows: Vec<&Comparison> = comparisons.iter().filter(|c| c.policy == *policy && c.agents == n).collect();
             let rival = if scenario.baseline == BEST_CENTRAL {
                 "against the best central form of each metric".to_owned()
             } else {
                 format!("against {}", scenario.baseline)
             };
-            sentences.push(format!("{policy}, N = {n}, {rival}{mark}: {}.", parts.join("; ")));
+            sentences.extend(sentence(&format!("{policy}, N = {n}, {rival}{mark}"), own, &rows, cells));
+            if i == 0 && scenario.baseline == BEST_CENTRAL {
+                let scatter = comparison::against(scenario, own, cells, SCATTER_GATHER);
+                let rows: Vec<&Comparison> = scatter.iter().collect();
+                let head = format!("{policy}, N = {n}, against {SCATTER_GATHER}, the authors' own parallel rival");
+                sentences.extend(sentence(&head, own, &rows, cells));
+                sentences.extend(equal_spend(scenario, own, cells, pilot));
+            }
         }
     }
     sentences
 }
 
-fn phrase(c: &Comparison, cells: &[Cell]) -> Option<String> {
-    let name = match c.metric {
-        "makespan_s" => "makespan",
-        "cost_per_task_usd" => "cost per task",
-        "avg_at_1" => "Avg@1",
-        "pass" => "Pass",
+/// The rival that DeLM's authors built: scatter-gather.
+const SCATTER_GATHER: &str = "orchestrator-parallel";
+
+fn sentence(head: &str, own: &Cell, rows: &[&Comparison], cells: &[Cell]) -> Option<String> {
+    let parts: Vec<String> = rows.iter().filter_map(|c| phrase(c, own, cells)).collect();
+    (!parts.is_empty()).then(|| format!("{head}: {}.", parts.join("; ")))
+}
+
+fn phrase(c: &Comparison, own: &Cell, cells: &[Cell]) -> Option<String> {
+    let rival = cells.iter().find(|x| x.policy == c.baseline && x.agents == c.agents)?;
+    let open = if c.verdict == "no difference shown" { ", no difference shown" } else { "" };
+    let (scale, unit, name, digits) = match c.metric {
+        "makespan_s" => (100.0 / rival.mean(c.metric)?, " %", "makespan", 0),
+        "cost_per_task_usd" => (100.0 / rival.mean(c.metric)?, " %", "cost per task", 0),
+        "avg_at_1" => (100.0, " points", "Avg@1", 1),
+        "pass" => (100.0, " points", "Pass", 1),
         _ => return None,
     };
-    let rival = cells.iter().find(|x| x.policy == c.baseline && x.agents == c.agents)?.mean(c.metric)?;
-    Some(match c.verdict {
-        "equal" => format!("{name} equal to {} run by run", c.baseline),
-        verdict if matches!(c.metric, "avg_at_1" | "pass") => {
-            let word = if verdict == "no difference shown" { ", no difference shown" } else { "" };
-            format!(
-                "{name} {:+.1} points [{:+.1}, {:+.1}]{word} ({})",
+    if c.verdict == "equal" {
+        return Some(format!("{name} equal to {}, run by run", c.baseline));
+    }
+    let (mid, low, high) = (c.difference * scale, c.ci_low * scale, c.ci_high * scale);
+    let at = if unit == " points" { price_of(rival, own) } else { String::new() };
+    Some(format!("{name} {mid:+.digits$}{unit} [{low:+.digits$}, {high:+.digits$}]{open} ({}{at})", c.baseline))
+}
+
+/// What the rival spends for its accuracy.
+fn price_of(rival: &Cell, own: &Cell) -> String {
+    let ratio = |metric| Some(rival.mean(metric)? / own.mean(metric)?);
+    match (ratio("makespan_s"), ratio("cost_per_task_usd")) {
+        (Some(time), Some(cost)) if time.is_finite() && cost.is_finite() => {
+            format!(" at {time:.1}x the time, {cost:.1}x the cost")
+        }
+        _ => String::new(),
+    }
+}
+
+/// The best central point that spends no more dollars, and no more time, than this cell.
+fn equal_spend(scenario: &Scenario, own: &Cell, cells: &[Cell], pilot: &[Cell]) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if own.get("pass").is_none() {
+        return sentences;
+    }
+    for (spend, words) in [("cost_per_task_usd", "dollars"), ("makespan_s", "time")] {
+        let found = own
+            .mean(spend)
+            .and_then(|most| comparison::best_within(scenario, pilot, "pass", spend, most))
+            .and_then(|best| cells.iter().find(|c| c.policy == best.policy && c.agents == best.agents))
+            .and_then(|best| Some((best, comparison::pair(scenario.seed, "pass", own, best)?)));
+        sentences.push(match found {
+            Some((best, c)) => format!(
+                "{}, N = {}, at equal {words}: Pass {:+.1} points [{:+.1}, {:+.1}] against the best central point within its spend, {} with N = {}.",
+                own.policy,
+                own.agents,
                 c.difference * 100.0,
                 c.ci_low * 100.0,
                 c.ci_high * 100.0,
-                c.baseline
-            )
-        }
-        verdict => {
-            let word = if verdict == "no difference shown" { ", no difference shown" } else { "" };
-            format!(
-                "{name} {:+.0} % [{:+.0}, {:+.0}]{word} ({})",
-                c.difference / rival * 100.0,
-                c.ci_low / rival * 100.0,
-                c.ci_high / rival * 100.0,
-                c.baseline
-            )
-        }
-    })
+                best.policy,
+                best.agents
+            ),
+            None => format!(
+                "{}, N = {}, at equal {words}: no central form of this grid does with as little.",
+                own.policy, own.agents
+            ),
+        });
+    }
+    sentences
 }
 
 /// Advice and caveats.

@@ -36,10 +36,10 @@ pub struct Rates {
     /// Prompt tokens that are neither read from nor written to the cache.
     #[serde(default)]
     pub input_usd_per_mtok: f64,
-    /// Prompt tokens read from the cache.
+    /// Prompt tokens read from the cache; 0: as input.
     #[serde(default)]
     pub cache_read_usd_per_mtok: f64,
-    /// Prompt tokens written to the cache.
+    /// Prompt tokens written to the cache; 0: as input.
     #[serde(default)]
     pub cache_write_usd_per_mtok: f64,
     /// Completion tokens, reasoning included.
@@ -96,11 +96,13 @@ impl PriceList {
     /// Turns rates into integers, scaled by a protocol cost factor (1 for none).
     pub fn new(spec: &PriceSpec, factor: f64) -> Self {
         let pico = |usd_per_mtok: f64| libm::round(usd_per_mtok * factor * 1e6) as u64;
+        let or_input =
+            |usd_per_mtok: f64, r: &Rates| if usd_per_mtok > 0.0 { usd_per_mtok } else { r.input_usd_per_mtok };
         let row = |r: &Rates| {
             [
                 pico(r.input_usd_per_mtok),
-                pico(r.cache_read_usd_per_mtok),
-                pico(r.cache_write_usd_per_mtok),
+                pico(or_input(r.cache_read_usd_per_mtok, r)),
+                pico(or_input(r.cache_write_usd_per_mtok, r)),
                 pico(r.output_usd_per_mtok),
             ]
         };
@@ -163,6 +165,14 @@ mod tests {
         assert_eq!(PriceList::new(&sonnet(), 1.0).cost(&usage), Picodollars(42_191_250_000));
         let plain = Usage { cached_tokens: 0, cache_write_tokens: 0, ..usage };
         assert_eq!(PriceList::new(&sonnet(), 1.0).cost(&plain), Picodollars(362_835_000_000));
+    }
+
+    /// Who names no price for the cache pays input for it, not nothing.
+    #[test]
+    fn an_unnamed_cache_price_is_the_input_price() {
+        let spec = PriceSpec { rates: Rates { input_usd_per_mtok: 2.0, ..Rates::default() }, ..PriceSpec::default() };
+        let charge = PriceList::new(&spec, 1.0).charge(10);
+        assert_eq!((charge.cache_read, charge.cache_write), (2_000_000, 2_000_000));
     }
 
     #[test]

@@ -220,7 +220,7 @@ pub fn build(settings: &Arc<Settings>, workload: &WorkloadSpec, n: u32) -> Resul
     let team = |workers, leads, lines| Team { workers, leads, lines, budgets_per_line: 1, quality: 1.0 };
     let built: (Box<dyn Policy>, Team) = match (s.control, search) {
         (Control::None, true) => (Box::new(Threads::new(s, n)), team(n, 0, n)),
-        (Control::None, false) if s.store == Store::None => (Box::new(Solo::new(s, n)), team(n, 0, n)),
+        (Control::None, false) if s.store == Store::None => (Box::new(Solo::new(&s, n)), team(n, 0, n)),
         (Control::Queue, false) => {
             let leads = u32::from(s.finish == Finish::Lead);
             (Box::new(Queue::new(s, n)), team(n, leads, 1))

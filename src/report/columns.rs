@@ -77,10 +77,19 @@ pub(super) fn sizes(study: &Study) -> Vec<u32> {
     sizes
 }
 
-/// The largest size that somebody published for some policy of the study.
+/// The largest size at which nothing of DeLM is extrapolated (of any policy, if the study has no form of DeLM).
 pub(super) fn largest_published(study: &Study) -> Option<u32> {
-    let published = study.cells.iter().filter(|c| !c.extrapolated);
-    published.map(|c| c.agents).max()
+    let decentral = |cell: &&Cell| catalog::is_decentral(study.scenario.base_of(&cell.policy));
+    let any = study.cells.iter().any(|cell| decentral(&cell));
+    let beyond: Vec<u32> = study
+        .cells
+        .iter()
+        .filter(|cell| cell.extrapolated && (!any || decentral(cell)))
+        .map(|cell| cell.agents)
+        .collect();
+    let mut sizes = sizes(study);
+    sizes.retain(|n| !beyond.contains(n));
+    sizes.pop()
 }
 
 /// The sizes of the first screen: all if there are few, else smallest, largest published and largest.

@@ -82,13 +82,13 @@ impl fmt::Display for Reproduction {
             Self::OtherVersion { theirs, ours, differing } => {
                 writeln!(
                     f,
-                    "another version: {theirs} wrote the directory, this is {ours}; {} files differ",
+                    "another version: {theirs} wrote the directory, this is {ours}; files that differ: {}",
                     differing.len()
                 )?;
                 differing
             }
             Self::Changed { differing } => {
-                writeln!(f, "not reproduced: {} files differ", differing.len())?;
+                writeln!(f, "not reproduced; files that differ: {}", differing.len())?;
                 differing
             }
         };

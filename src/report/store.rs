@@ -48,7 +48,7 @@ impl fmt::Display for Stored {
         let status = match self.status {
             Status::Written => "written".to_owned(),
             Status::AlreadyThere => "already there".to_owned(),
-            Status::Mended(count) => format!("already there; {count} files restored"),
+            Status::Mended(count) => format!("already there; files restored: {count}"),
             Status::Overwritten => "overwritten".to_owned(),
         };
         writeln!(f, "Results in {} ({status})", self.dir.display())?;

@@ -130,31 +130,36 @@ fn titled(column: &Column) -> String {
     format!("{}\n{}", column.heading.replace(' ', "\n"), column.unit).replace("busy\n%", "busy %")
 }
 
-/// The comparison that the question is about, at the sizes shown.
+/// The comparison that the question is about, at the sizes shown; a table for each policy it is about.
 fn against(study: &Study) -> Option<String> {
-    let featured = columns::featured(study);
     let shown = columns::shown_sizes(study);
-    let mut table = plain(&["policy", "metric", "N", "difference [95 %]", "ratio", "verdict", "against"]);
-    for policy in featured {
-        for metric in COMPARED {
-            let of_metric = |c: &&Comparison| c.policy == policy && c.metric == metric;
-            for c in study.comparisons.iter().filter(of_metric).filter(|c| shown.contains(&c.agents)) {
-                table.add_row(comparison_row(study, c));
+    let tables: Vec<String> = columns::featured(study)
+        .iter()
+        .filter_map(|policy| {
+            let mut table = plain(&["metric", "N", "difference [95 %]", "ratio", "verdict", "against"]);
+            for metric in COMPARED {
+                let rows = study
+                    .comparisons
+                    .iter()
+                    .filter(|c| c.policy == *policy && c.metric == metric && shown.contains(&c.agents));
+                for c in rows {
+                    table.add_row(comparison_row(study, c).split_off(1));
+                }
             }
-        }
-    }
-    for index in [2, 3, 4] {
-        right(&mut table, index);
-    }
-    (table.row_count() > 0).then(|| {
-        format!("Paired comparison (same tasks, same random numbers; policy minus baseline)\n{}", text(&table))
-    })
+            for index in [1, 2, 3] {
+                right(&mut table, index);
+            }
+            let title = format!("{policy} minus its baseline, paired: same tasks, same random numbers");
+            (table.row_count() > 0).then(|| format!("{title}\n{}", text(&table)))
+        })
+        .collect();
+    (!tables.is_empty()).then(|| tables.join("\n"))
 }
 
 /// A comparison as people read it: policy, metric, N, difference, ratio, verdict, baseline.
 pub(super) fn comparison_row(study: &Study, c: &Comparison) -> Vec<String> {
     let cell = study.cell(&c.policy, c.agents);
-    let mark = if cell.is_some_and(|c| c.extrapolated) { " *" } else { "" };
+    let mark = if cell.is_some_and(|c| c.extrapolated) { "* " } else { "" };
     let column = columns::heading(c.metric);
     let scale = column.map_or(1.0, |x| x.scale);
     let name = match column {
@@ -162,12 +167,13 @@ pub(super) fn comparison_row(study: &Study, c: &Comparison) -> Vec<String> {
         Some(x) => format!("{}, {}", x.heading, x.unit),
         None => c.metric.to_owned(),
     };
+    let ratio = if c.ratio.is_finite() { format!("{}x", number::short(c.ratio)) } else { "-".to_owned() };
     vec![
-        format!("{}{mark}", c.policy),
+        c.policy.clone(),
         name,
-        c.agents.to_string(),
+        format!("{mark}{}", c.agents),
         with_interval(c.difference * scale, c.ci_low * scale, c.ci_high * scale),
-        if c.ratio.is_finite() { format!("{}x", number::short(c.ratio)) } else { "-".to_owned() },
+        ratio,
         c.verdict.to_owned(),
         c.baseline.clone(),
     ]

@@ -49,7 +49,7 @@ pub(super) fn check_rows(checked: &[(String, Validation)]) -> Vec<FlatRow> {
 fn flat(model: &str, validation: &Validation) -> Vec<FlatRow> {
     let row = |quantity: String, parts: [Option<Banded>; 3]| {
         let mut row = [const { String::new() }; 14];
-        row[0] = model.to_owned();
+        model.clone_into(&mut row[0]);
         row[1] = quantity;
         row[2] = validation.rows.to_string();
         row[3] = validation.traces.to_string();
@@ -315,7 +315,7 @@ fn quantiles(checked: &[(&str, &Validation)]) -> String {
             [("median |error| %", validation.median_absolute_error, 100.0), ("KS distance", validation.ks, 1.0)]
         {
             let mut row = [const { String::new() }; 9];
-            row[3] = quantity.to_owned();
+            quantity.clone_into(&mut row[3]);
             row[6] = banded(band, scale);
             table.add_row(row);
         }

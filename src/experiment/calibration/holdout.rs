@@ -125,7 +125,7 @@ pub fn validate(
     let drawn = Sample::new(drawn.collect());
 
     let ps = BOUNDS.map(|(p, _)| p);
-    let measure = |counts: &[u32]| {
+    let measure = |counts: &[u32]| -> Option<Measured> {
         let observed_at = observed.quantiles(ps, counts)?;
         let drawn_at = drawn.quantiles(ps, counts)?;
         let error = errors.quantiles([0.5], counts)?[0];
@@ -134,7 +134,7 @@ pub fn validate(
     let whole = measure(&vec![1; n])?;
     let mut resampler = Resampler::new(seed, b"holdout");
     let resampled: Vec<_> = (0..resamples).filter_map(|_| measure(&resampler.counts(n))).collect();
-    let banded = |value: f64, part: &dyn Fn(&([f64; 3], [f64; 3], f64, f64)) -> f64| {
+    let banded = |value: f64, part: &dyn Fn(&Measured) -> f64| {
         band(value, &mut resampled.iter().map(part).collect::<Vec<f64>>())
     };
     let quantiles = (0..BOUNDS.len()).map(|i| {
@@ -165,6 +165,9 @@ pub fn validate(
     judge(&mut validation);
     Some(validation)
 }
+
+/// Observed and simulated quantiles, median absolute error, distance.
+type Measured = ([f64; 3], [f64; 3], f64, f64);
 
 /// Distinct traces of some requests.
 struct Groups(Vec<u32>);

@@ -13,16 +13,12 @@ pub(super) fn non_negative(rows: impl Iterator<Item = (Row, f64, f64)>) -> Row {
     let mut gram = [[0.0; TERMS]; TERMS];
     let mut moment = [0.0; TERMS];
     for (x, y, w) in rows {
-        for i in 0..TERMS {
-            moment[i] += w * x[i] * y;
-            for j in 0..=i {
-                gram[i][j] += w * x[i] * x[j];
+        for (i, (line, moment)) in gram.iter_mut().zip(&mut moment).enumerate() {
+            *moment += w * x[i] * y;
+            // The lower triangle is all that Cholesky's method reads.
+            for (cell, other) in line.iter_mut().zip(&x[..=i]) {
+                *cell += w * x[i] * other;
             }
-        }
-    }
-    for i in 0..TERMS {
-        for j in 0..i {
-            gram[j][i] = gram[i][j];
         }
     }
     let mut best = ([0.0; TERMS], 0.0);

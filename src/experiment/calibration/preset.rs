@@ -1,6 +1,7 @@
 //! Preset files: what a calibration leaves behind, in TOML, each value with its source and its check.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -195,7 +196,7 @@ fn record(log: &RequestLog, options: &CalibrateOptions, provenance: &Provenance)
     record.insert("log_blake3".into(), log.digest.clone().into());
     record.insert("log_rows".into(), value(&log.rows));
     record.insert("split".into(), value(&log.split));
-    record.insert("seed".into(), Value::Integer(options.seed as i64));
+    record.insert("seed".into(), Value::Integer(options.seed.cast_signed()));
     record.insert("resamples".into(), whole(options.resamples));
     record.insert("command".into(), provenance.command.clone().into());
     record
@@ -211,7 +212,7 @@ fn changed(endpoint: &EndpointSpec) -> Table {
 }
 
 fn whole(count: usize) -> Value {
-    Value::Integer(count as i64)
+    Value::Integer(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// As TOML, numbers rounded to what they are worth.
@@ -239,10 +240,10 @@ fn wrap(line: &str) -> String {
     let mut row = String::new();
     for number in numbers.trim_end_matches(']').split(", ") {
         if row.len() + number.len() + 6 > WIDTH {
-            text += &format!("   {row}\n");
+            let _ = writeln!(text, "   {row}");
             row.clear();
         }
-        row += &format!(" {number},");
+        let _ = write!(row, " {number},");
     }
     text + &format!("   {row}\n]\n")
 }

@@ -67,7 +67,7 @@ fn inflate(bytes: &[u8], file: &str) -> Result<Vec<u8>, CalibrationError> {
     match MultiGzDecoder::new(bytes).read_to_end(&mut plain) {
         Ok(_) => Ok(plain),
         Err(why) => {
-            let lines = plain.iter().filter(|byte| **byte == b'\n').count();
+            let lines = plain.split(|byte| *byte == b'\n').count() - 1;
             let wrong = if why.kind() == std::io::ErrorKind::UnexpectedEof {
                 format!("the gzip stream is cut off after {lines} whole lines")
             } else {

@@ -73,7 +73,7 @@ impl Judge {
         match toml::Value::try_from(scenario) {
             Ok(tree) => self.finite_in(&tree, &KeyPath::default()),
             Err(e) => {
-                self.fault(KeyPath::default(), format!("cannot be written as TOML ({e})"), "use numbers below 2^63")
+                self.fault(KeyPath::default(), format!("cannot be written as TOML ({e})"), "use numbers below 2^63");
             }
         }
     }

@@ -9,6 +9,8 @@
 //!
 //! Invariant: a lead has one call in flight; a worker starts only on a brief; what a worker knows of others is in its brief.
 
+mod collecting;
+
 use super::agenda::{Agenda, Line};
 use crate::kernel::{Span, Time};
 use crate::model::call::{
@@ -204,12 +206,13 @@ impl Lead {
         self.lead_is_free(lead, out);
         match (job, answer) {
             (Job::Plan | Job::More, Some(Answer::Subtasks(list))) => self.extend(list, out),
-            (Job::Plan, Some(Answer::Decided(_)) | None) => self.next_round(out),
+            (Job::Plan, Some(Answer::Decided(_)) | None) | (Job::Merge(_), Some(Answer::Merged) | None) => {
+                self.next_round(out);
+            }
             // A brief whose round ended meanwhile is lost labour.
             (Job::Brief(ended, _), Some(Answer::Brief(_)) | None) if ended != self.ended => {}
             (Job::Brief(_, workers), Some(Answer::Brief(brief))) => self.briefed(&workers, Some(*brief), out),
             (Job::Brief(_, workers), None) => self.briefed(&workers, None, out),
-            (Job::Merge(_), Some(Answer::Merged) | None) => self.next_round(out),
             (Job::More, None) => self.wrap_up(out),
             (Job::Finalize, Some(Answer::Final(answer))) => self.finish(Some((lead, answer.id)), out),
             (Job::Finalize, None) => self.finish(None, out),
@@ -349,122 +352,6 @@ impl Lead {
         if raw.kind == FindingKind::Patch {
             // The line's candidate is the raw result; the report only tells of it.
             self.agenda.settle(&about, Some(raw));
-        }
-    }
-
-    // ---- collecting ----
-
-    /// A worker is back with a report (`told`) of its result.
-    fn collected(&mut self, i: u32, result: Option<Finding>, told: Option<Finding>, out: &mut Outbox) {
-        let member = &mut self.members[i as usize];
-        let about = member.about.take().expect("a returning worker had something in hand");
-        member.back = true;
-        member.reporting = None;
-        self.out -= 1;
-        self.parked[i as usize] = true;
-        if let Some(result) = &result {
-            let closed = self.agenda.settle(&about, Some(result));
-            match self.agenda {
-                Agenda::Lines(_) if closed => self.line_closed(i, out),
-                Agenda::Lines(_) => {}
-                Agenda::Subtasks { .. } => out.note(Note::Done(about.subtask)),
-            }
-        } else {
-            self.cut(i, &about, out);
-        }
-        if self.is_async() {
-            self.collected_async(i, told, out);
-        } else {
-            self.reports.extend(told);
-            out.note(Note::Phase(AgentId(i), Phase::BarrierWait));
-            self.maybe_end_round(out);
-        }
-    }
-
-    fn line_closed(&self, i: u32, out: &mut Outbox) {
-        let Agenda::Lines(lines) = &self.agenda else {
-            return;
-        };
-        out.note(Note::Submitted(AgentId(i), LineId(i), lines[i as usize].patch.map(|p| p.id)));
-    }
-
-    fn cut(&mut self, i: u32, about: &About, out: &mut Outbox) {
-        if matches!(&self.agenda, Agenda::Lines(lines) if lines[i as usize].patch.is_some()) {
-            // The candidate is there; only the report of it is lost.
-            self.line_closed(i, out);
-        }
-        let again = self.agenda.put_back(about, self.s.requeues);
-        if matches!(self.agenda, Agenda::Subtasks { .. }) {
-            out.note(if again { Note::Released(AgentId(i), about.subtask) } else { Note::Abandoned(about.subtask) });
-        }
-    }
-
-    /// Async: the report goes into the notebook and the worker queues for its next brief.
-    fn collected_async(&mut self, i: u32, told: Option<Finding>, out: &mut Outbox) {
-        if let Some(report) = told {
-            self.notebook.keep(&report, out);
-        }
-        out.note(Note::Phase(AgentId(i), Phase::InputWait));
-        self.next_round(out);
-        if !self.over && matches!(&self.agenda, Agenda::Lines(lines) if lines[i as usize].closed) {
-            out.note(Note::Phase(AgentId(i), Phase::IdleTail));
-        }
-    }
-
-    fn maybe_end_round(&mut self, out: &mut Outbox) {
-        let back = self.members.iter().filter(|m| m.back).count() as u32;
-        let enough = match self.s.barrier {
-            Barrier::All | Barrier::Timeout { .. } => false,
-            Barrier::Any => back >= 1,
-            Barrier::KOfN { k } => back >= k,
-        };
-        if self.out > 0 && !enough {
-            return;
-        }
-        self.end_round(out);
-    }
-
-    fn end_round(&mut self, out: &mut Outbox) {
-        if let Some(timer) = self.cutoff.take() {
-            out.cancel_timer(timer);
-        }
-        self.recall(out);
-        // Those not yet briefed will not be.
-        self.ended += 1;
-        self.jobs.retain(|job| !matches!(job, Job::Brief(..)));
-        for member in &mut self.members {
-            member.back = false;
-        }
-        let reports = std::mem::take(&mut self.reports);
-        for report in &reports {
-            self.notebook.keep(report, out);
-        }
-        for i in 0..self.members.len() as u32 {
-            let closed = matches!(&self.agenda, Agenda::Lines(lines) if lines[i as usize].closed);
-            let phase = if closed { Phase::IdleTail } else { Phase::RelayWait };
-            out.note(Note::Phase(AgentId(i), phase));
-        }
-        if self.s.merge && !reports.is_empty() {
-            self.enqueue(Job::Merge(reports.len() as u32), out);
-        } else {
-            self.next_round(out);
-        }
-    }
-
-    /// Cancels every worker that is still out.
-    fn recall(&mut self, out: &mut Outbox) {
-        for i in 0..self.members.len() as u32 {
-            let member = &mut self.members[i as usize];
-            let Some(about) = member.about.take() else {
-                continue;
-            };
-            if let Some(call) = member.worker.stop().or(member.reporting.take()) {
-                self.calls.take(call);
-                out.cancel(call);
-            }
-            self.out -= 1;
-            self.parked[i as usize] = true;
-            self.cut(i, &about, out);
         }
     }
 

@@ -54,7 +54,7 @@ struct Member {
 pub(crate) struct Queue {
     s: Arc<Settings>,
     members: Vec<Member>,
-    queue: TaskQueue,
+    tasks: TaskQueue,
     source_tokens: Vec<u32>,
     board: Board,
     /// Results that no gate sees.
@@ -74,7 +74,7 @@ impl Queue {
         let member = |i| Member { worker: Worker::new(AgentId(i)), snapshot: None, subtask: SubtaskId(0), attempt: 0 };
         Self {
             members: (0..n).map(member).collect(),
-            queue: TaskQueue::default(),
+            tasks: TaskQueue::default(),
             source_tokens: Vec::new(),
             board: Board::new(n + s.leads),
             results: Notebook::new(private(AgentId(n))),
@@ -117,14 +117,14 @@ impl Queue {
 
     fn extend(&mut self, list: &SubtaskList, out: &mut Outbox) {
         out.note(Note::Created { first: list.first, count: list.count });
-        self.queue.extend(list);
+        self.tasks.extend(list);
         self.source_tokens.extend_from_slice(&list.source_tokens);
         self.hand_out(out);
     }
 
     /// Gives ready subtasks to idle agents, those idle for longest first.
     fn hand_out(&mut self, out: &mut Outbox) {
-        while self.queue.ready() > 0 {
+        while self.tasks.ready() > 0 {
             let Some(i) = self.idle.pop_front() else {
                 return;
             };
@@ -133,7 +133,7 @@ impl Queue {
     }
 
     fn claim(&mut self, i: u32, out: &mut Outbox) {
-        let (subtask, tried) = self.queue.claim().expect("the caller saw a ready subtask");
+        let (subtask, tried) = self.tasks.claim().expect("the caller saw a ready subtask");
         let agent = AgentId(i);
         out.note(Note::Claimed(agent, subtask));
         let snapshot = self.shares().then(|| self.board.read(agent, self.s.board_window_tokens));
@@ -278,8 +278,8 @@ impl Queue {
 
     /// Back to the queue, or abandoned after enough tries.
     fn give_up(&mut self, agent: AgentId, subtask: SubtaskId, out: &mut Outbox) {
-        if self.queue.tries(subtask) <= self.s.requeues {
-            self.queue.requeue(subtask);
+        if self.tasks.tries(subtask) <= self.s.requeues {
+            self.tasks.requeue(subtask);
             out.note(Note::Released(agent, subtask));
             self.hand_out(out);
         } else {
@@ -288,14 +288,14 @@ impl Queue {
     }
 
     fn settle(&mut self, subtask: SubtaskId, done: bool, out: &mut Outbox) {
-        self.queue.settle(subtask, done);
+        self.tasks.settle(subtask, done);
         out.note(if done { Note::Done(subtask) } else { Note::Abandoned(subtask) });
         self.hand_out(out);
     }
 
     /// An agent has nothing in hand.
     fn free(&mut self, i: u32, out: &mut Outbox) {
-        if self.queue.ready() > 0 {
+        if self.tasks.ready() > 0 {
             self.claim(i, out);
             return;
         }
@@ -306,8 +306,8 @@ impl Queue {
 
     /// Nothing is eligible: the most recent finisher takes the lock and asks for more, or ends the task.
     fn check_dry(&mut self, finisher: AgentId, out: &mut Outbox) {
-        let quiet = self.queue.claimed() == 0 && self.pending == 0;
-        let dry = self.queue.ready() == 0
+        let quiet = self.tasks.claimed() == 0 && self.pending == 0;
+        let dry = self.tasks.ready() == 0
             && !self.locked
             && !self.finishing
             && (quiet || (self.s.dry_policy == DryPolicy::Immediate && self.is_idle(finisher)));
@@ -434,7 +434,7 @@ impl Queue {
                 self.admission_over(admission.author, admission.background, out);
             }
             For::More(agent) => {
-                let first = self.queue.created() as u32;
+                let first = self.tasks.created() as u32;
                 self.unlock(agent, &SubtaskList { first, ..SubtaskList::default() }, out);
             }
             For::Finalize(agent) => self.submit(agent, None, out),

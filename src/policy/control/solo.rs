@@ -42,8 +42,8 @@ pub(crate) struct Solo {
 }
 
 impl Solo {
-    pub(crate) fn new(s: Arc<Settings>, n: u32) -> Self {
-        let mut s = (*s).clone();
+    pub(crate) fn new(s: &Settings, n: u32) -> Self {
+        let mut s = s.clone();
         s.report_tokens = 0;
         let soloist = |i| Soloist {
             worker: Worker::new(AgentId(i)),

@@ -46,7 +46,7 @@ struct Thread {
 #[derive(Debug)]
 pub(crate) struct Threads {
     s: Arc<Settings>,
-    threads: Vec<Thread>,
+    members: Vec<Thread>,
     board: Board,
     calls: InFlight<For>,
     judging: u32,
@@ -70,7 +70,7 @@ impl Threads {
         };
         Self {
             s,
-            threads: (0..n).map(thread).collect(),
+            members: (0..n).map(thread).collect(),
             board: Board::new(n),
             calls: InFlight::default(),
             judging: 0,
@@ -86,18 +86,18 @@ impl Threads {
     }
 
     fn about(&self, i: u32) -> About {
-        let delegation = self.threads[i as usize].delegation;
+        let delegation = self.members[i as usize].delegation;
         About { line: LineId(i), subtask: SubtaskId(0), attempt: delegation, step: 0 }
     }
 
     fn start(&mut self, out: &mut Outbox) {
-        for i in 0..self.threads.len() as u32 {
+        for i in 0..self.members.len() as u32 {
             out.note(Note::Phase(AgentId(i), Phase::StartUp));
         }
         if let Some(seconds) = self.s.deadline_s.at() {
             self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
         }
-        for i in 0..self.threads.len() as u32 {
+        for i in 0..self.members.len() as u32 {
             if i == 0 || self.s.stagger_s <= 0.0 {
                 self.plan(i, out);
             } else {
@@ -113,16 +113,16 @@ impl Threads {
             return;
         }
         let board = self.shares().then(|| self.board.read(AgentId(i), self.s.planner_window_tokens));
-        let thread = &self.threads[i as usize];
+        let thread = &self.members[i as usize];
         let prompt = prompt::board_first(Purpose::Plan, &self.s, board, &[thread.notebook.text()]);
         let call = out.call(Request::new(AgentId(i), Purpose::Plan, self.about(i), prompt));
-        self.threads[i as usize].planning = Some(call);
+        self.members[i as usize].planning = Some(call);
         self.calls.insert(call, For::Plan(i));
     }
 
     fn decided(&mut self, i: u32, decision: Decision, out: &mut Outbox) {
         let about = self.about(i);
-        let thread = &mut self.threads[i as usize];
+        let thread = &mut self.members[i as usize];
         let spent = u32::from(thread.delegation) >= self.s.max_delegations;
         if decision == Decision::Submit || spent || thread.patch.is_some() {
             self.submit(i, out);
@@ -136,7 +136,7 @@ impl Threads {
 
     fn step(&mut self, i: u32, out: &mut Outbox) {
         let board = self.shares().then(|| self.board.read(AgentId(i), self.s.board_window_tokens));
-        let call = self.threads[i as usize].worker.step(board, &self.s, out);
+        let call = self.members[i as usize].worker.step(board, &self.s, out);
         self.calls.insert(call, For::Work(i));
     }
 
@@ -149,11 +149,11 @@ impl Threads {
         match next {
             Next::Step | Next::Compacted { .. } => self.step(i, out),
             Next::Tool => {
-                let call = self.threads[i as usize].worker.tool(out);
+                let call = self.members[i as usize].worker.tool(out);
                 self.calls.insert(call, For::Work(i));
             }
             Next::Done(result) => {
-                let thread = &mut self.threads[i as usize];
+                let thread = &mut self.members[i as usize];
                 if let Some(result) = result {
                     thread.notebook.keep(&result, out);
                     thread.patch = (result.kind == FindingKind::Patch).then_some(result);
@@ -175,7 +175,7 @@ impl Threads {
         match self.s.gate {
             Gate::None => self.admit(author, note, out),
             Gate::Rule => {
-                let thread = &mut self.threads[i as usize];
+                let thread = &mut self.members[i as usize];
                 if note.kind == FindingKind::Patch && thread.candidate_noted {
                     out.note(Note::Rejected(author, note.id));
                 } else {
@@ -184,8 +184,8 @@ impl Threads {
                 }
             }
             Gate::Llm | Gate::Oracle => {
-                let mut about = self.threads[i as usize].worker.about();
-                let thread = &mut self.threads[i as usize];
+                let mut about = self.members[i as usize].worker.about();
+                let thread = &mut self.members[i as usize];
                 about.subtask = SubtaskId(thread.judged);
                 thread.judged += 1;
                 let spans = [prompt::finding(note, crate::model::call::SpanRole::New)];
@@ -202,7 +202,7 @@ impl Threads {
     }
 
     fn submit(&mut self, i: u32, out: &mut Outbox) {
-        let thread = &mut self.threads[i as usize];
+        let thread = &mut self.members[i as usize];
         thread.submitted = true;
         out.note(Note::Submitted(AgentId(i), LineId(i), thread.patch.map(|p| p.id)));
         out.note(Note::Phase(AgentId(i), Phase::IdleTail));
@@ -223,17 +223,17 @@ impl Threads {
             line: LineId(t.worker.agent().0),
             finding: t.patch.map(|p| p.id),
         };
-        out.finish(Outcome { submissions: self.threads.iter().map(submission).collect() });
+        out.finish(Outcome { submissions: self.members.iter().map(submission).collect() });
     }
 
     fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {
         match (what, &reply.answer) {
             (For::Plan(i), Answer::Decided(decision)) => {
-                self.threads[i as usize].planning = None;
+                self.members[i as usize].planning = None;
                 self.decided(i, *decision, out);
             }
             (For::Work(i), _) => {
-                let (notes, next) = self.threads[i as usize].worker.on_reply(reply, &self.s, out);
+                let (notes, next) = self.members[i as usize].worker.on_reply(reply, &self.s, out);
                 self.go_on(i, &notes, next, out);
             }
             (For::Judge(i, note), Answer::Verdict { accepted }) => self.judged(i, &note, *accepted, out),
@@ -252,17 +252,17 @@ impl Threads {
     }
 
     /// A call failed for good. A failed plan ends the thread, a failed step is a lost step, a failed judge lets pass.
-    fn failed(&mut self, what: For, out: &mut Outbox) {
-        match what {
+    fn failed(&mut self, what: &For, out: &mut Outbox) {
+        match *what {
             For::Plan(i) => {
-                self.threads[i as usize].planning = None;
+                self.members[i as usize].planning = None;
                 self.submit(i, out);
             }
             For::Work(i) => {
-                let next = self.threads[i as usize].worker.on_failure();
+                let next = self.members[i as usize].worker.on_failure();
                 self.go_on(i, &Notes::new(), next, out);
             }
-            For::Judge(i, note) => self.judged(i, &note, true, out),
+            For::Judge(i, ref note) => self.judged(i, note, true, out),
         }
     }
 
@@ -271,8 +271,8 @@ impl Threads {
         for (timer, _) in self.starts.drain(..) {
             out.cancel_timer(timer);
         }
-        for i in 0..self.threads.len() as u32 {
-            let thread = &mut self.threads[i as usize];
+        for i in 0..self.members.len() as u32 {
+            let thread = &mut self.members[i as usize];
             if thread.submitted {
                 continue;
             }
@@ -296,7 +296,7 @@ impl Policy for Threads {
             }
             Event::Failed(call, _) => {
                 if let Some(what) = self.calls.take(*call) {
-                    self.failed(what, out);
+                    self.failed(&what, out);
                 }
             }
             Event::TimerFired(timer) if self.deadline == Some(*timer) => self.time_is_up(out),

@@ -67,7 +67,8 @@ pub(super) fn draw(study: &Study, figure: &LineFigure) -> Option<Canvas> {
     }
     let extrapolated = all().any(|v| v.extrapolated);
     let beyond = if extrapolated { "dashed and hollow: beyond published team sizes" } else { "" };
-    let notes = ["bands: 95 % intervals of the mean", beyond, figure.note];
+    let bands = "bands: 95 % intervals of each mean (differences are judged in pairs: comparison.csv)";
+    let notes = [bands, beyond, figure.note];
     foot(&mut canvas, &caption(study, &notes));
     Some(canvas)
 }
@@ -178,7 +179,9 @@ impl Frame {
             let upper = line.points.iter().map(|v| self.point(v.agents, v.high));
             let lower = line.points.iter().rev().map(|v| self.point(v.agents, v.low));
             let band: Vec<Point> = upper.chain(lower).collect();
-            canvas.area(&band, line.look.ink, 0.18);
+            // Many bands on top of each other must not become mud; what stands out may be stronger.
+            let alpha = if line.look.width > 3.0 { 0.22 } else { 0.11 };
+            canvas.area(&band, line.look.ink, alpha);
         }
         for line in lines {
             let ink = line.look.ink;

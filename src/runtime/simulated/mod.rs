@@ -253,9 +253,6 @@ impl World for Simulated {
 fn agent_factor(key: &Key, task: TaskId, agent: AgentId, sigma: f64) -> f64 {
     use crate::kernel::{Address, Law};
     use crate::model::workload::Hidden;
-    if sigma <= 0.0 {
-        return 1.0;
-    }
     let entity = crate::model::ids::entity(task, agent.0, 0);
     let address = Address { purpose: Hidden::AgentFactor as u16, entity, attempt: 0, step: 0 };
     Law::Lognormal { mean: 1.0, sigma }.sample(&key.draws(address), 0)

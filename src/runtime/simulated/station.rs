@@ -8,10 +8,11 @@
 
 use super::call::{Pending, Place};
 use super::{Due, Simulated, agent_factor};
-use crate::kernel::{EventId, Servers, Span, Time, TokenBucket};
+use crate::kernel::{EventId, Key, Servers, Span, Time, TokenBucket};
 use crate::model::cache::PrefixCache;
 use crate::model::call::{CallError, Purpose, Usage};
 use crate::model::endpoint::{EndpointSpec, Jitter, LimitPolicy};
+use crate::model::ids::{AgentId, TaskId};
 use crate::model::note::Phase;
 use crate::model::workload::{FAILURE, Hidden, NOISE};
 use crate::runtime::driver::Delivery;
@@ -35,6 +36,8 @@ pub(super) struct Station {
     /// Calls that wait for the limit, in order.
     line: VecDeque<u32>,
     pub(super) admission: Option<EventId>,
+    /// Persistent factors of agents, by task and agent, as far as they were asked for.
+    factors: Vec<Vec<f64>>,
 }
 
 impl Station {
@@ -54,7 +57,29 @@ impl Station {
             buckets: limited.then_some(Buckets { requests, input, output }),
             line: VecDeque::new(),
             admission: None,
+            factors: Vec::new(),
         }
+    }
+}
+
+impl Station {
+    /// The persistent factor of an agent here.
+    fn factor(&mut self, key: &Key, task: TaskId, agent: AgentId, sigma: f64) -> f64 {
+        if sigma <= 0.0 {
+            return 1.0;
+        }
+        if self.factors.len() <= task.index() {
+            self.factors.resize(task.index() + 1, Vec::new());
+        }
+        let agents = &mut self.factors[task.index()];
+        if agents.len() <= agent.index() {
+            agents.resize(agent.index() + 1, f64::NAN);
+        }
+        let factor = &mut agents[agent.index()];
+        if factor.is_nan() {
+            *factor = agent_factor(key, task, agent, sigma);
+        }
+        *factor
     }
 }
 
@@ -148,12 +173,11 @@ impl Simulated {
     fn seek_slot(&mut self, slot: u32) {
         let now = self.calendar.now();
         let endpoint = self.calls.get(slot).endpoint;
-        match self.stations[endpoint.index()].servers.request(now, slot) {
-            Some(slot) => self.serve(slot),
-            None => {
-                self.calls.get(slot).place = Place::Slot;
-                self.waits(slot, Phase::SlotWait);
-            }
+        if let Some(slot) = self.stations[endpoint.index()].servers.request(now, slot) {
+            self.serve(slot);
+        } else {
+            self.calls.get(slot).place = Place::Slot;
+            self.waits(slot, Phase::SlotWait);
         }
     }
 
@@ -168,16 +192,18 @@ impl Simulated {
     /// Service of one try begins.
     fn serve(&mut self, slot: u32) {
         let now = self.calendar.now();
-        let (key, fleet) = (self.key, self.fleet.clone());
-        let p = self.calls.get(slot);
+        let Self { key, fleet, calls, stations, calendar, .. } = self;
+        let p = calls.get(slot);
         let spec = &fleet.endpoints[p.endpoint.index()];
+        let station = &mut stations[p.endpoint.index()];
         let draws = if p.tries == 0 {
             p.draws
         } else {
             let purpose = Hidden::Retry as u16 + 16 * p.request.purpose.code();
             key.draws(crate::kernel::Address { purpose, step: p.address.step << 6 | u32::from(p.tries), ..p.address })
         };
-        let cache = &mut self.stations[p.endpoint.index()].cache;
+        let own = station.factor(key, p.task, p.request.agent, spec.agent_sigma);
+        let cache = &mut station.cache;
         let cached = cache.read(now, p.task.0, &p.request.prompt);
         let uncached = p.prompt_tokens - cached;
         p.usage = Usage {
@@ -192,7 +218,7 @@ impl Simulated {
         };
         let noise = spec.noise.sample(&draws, NOISE);
         let model = if p.request.purpose == Purpose::Tool { 1.0 } else { fleet.latency_factor };
-        let factor = noise * model * agent_factor(&key, p.task, p.request.agent, spec.agent_sigma);
+        let factor = noise * model * own;
         let latency = spec.latency(p.completion_tokens, uncached, cached, p.request.items, factor);
         (p.place, p.served_at, p.first_token, p.total) = (Place::Service, now, latency.first_token, latency.total);
         let timeout = spec.timeout_s.at().map(Span::from_secs_f64);
@@ -206,7 +232,7 @@ impl Simulated {
         };
         let (task, id, agent) = (p.task, p.id, p.request.agent);
         let (background, purpose) = (p.request.background, p.request.purpose);
-        p.event = Some(self.calendar.schedule(now + due.0, due.1));
+        p.event = Some(calendar.schedule(now + due.0, due.1));
         self.trace.record(now, task, Body::Served { call: id, agent, background, purpose });
     }
 

@@ -69,6 +69,6 @@ impl Trace {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        self.lines.as_mut().map_or(Ok(()), |lines| lines.flush())
+        self.lines.as_mut().map_or(Ok(()), std::io::Write::flush)
     }
 }

@@ -17,7 +17,7 @@ use crate::model::note::Note;
 use crate::model::sharing::Sharing;
 use smallvec::SmallVec;
 pub use spec::DivideSpec;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Index of whole-task calls in random addresses.
@@ -64,7 +64,7 @@ pub struct Divide {
     task: TaskId,
     subtasks: Arc<SubtaskList>,
     /// Details per first-wave subtask, sparse.
-    located: HashMap<u32, u64>,
+    located: BTreeMap<u32, u64>,
     needed: u64,
     /// Subtasks asked for later: id -> the subtask whose source they read again.
     extra: HashMap<u32, u32>,
@@ -105,7 +105,7 @@ impl Divide {
         }
         dependencies.sort_unstable();
         dependencies.dedup();
-        let mut located: HashMap<u32, u64> = HashMap::new();
+        let mut located: BTreeMap<u32, u64> = BTreeMap::new();
         for fact in 0..spec.facts_needed.min(64) {
             let u = key.draws(address(Hidden::Locate, fact / 8)).uniform(fact as usize % 8);
             *located.entry(((u * f64::from(first)) as u32).min(first - 1)).or_default() |= 1 << fact;
@@ -227,14 +227,10 @@ impl Divide {
             return 0;
         }
         let (seen, _) = self.seen(request);
-        self.kept_bits(seen.raw & !seen.facts, |fact| {
+        kept_bits(seen.raw & !seen.facts, |fact| {
             let draws = self.draws(Hidden::Recover, &request.about, request.about.subtask.0, 0, fact / 8);
             draws.uniform(fact as usize % 8) < self.sharing.unfold_recovery
         })
-    }
-
-    fn kept_bits(&self, bits: u64, keep: impl Fn(u32) -> bool) -> u64 {
-        (0..64).filter(|&f| bits & (1 << f) != 0 && keep(f)).fold(0, |kept, f| kept | 1 << f)
     }
 
     /// Whether the k-th writing of a result is unsupported. `tries` before it lower the odds by the gain of feedback.
@@ -267,8 +263,8 @@ impl Divide {
         let keep = keep_probability(f64::from(request.product_tokens), items, self.spec.tokens_per_detail);
         let about = &request.about;
         let index = if request.purpose == Purpose::Compact { WHOLE_TASK } else { about.subtask.0 };
-        let facts = self.kept_bits(carried.facts, |fact| {
-            let step = about.step << 8 | u32::from(request.purpose.code()) << 4 | fact / 8;
+        let facts = kept_bits(carried.facts, |fact| {
+            let step = about.step << 8 | u32::from(request.purpose.code()) << 4 | (fact / 8);
             let draws = self.draws(Hidden::Keep, about, index, about.attempt, step);
             draws.uniform(fact as usize % 8) < keep
         });
@@ -319,13 +315,12 @@ impl Divide {
     fn more(&mut self, request: &Request) -> Arc<SubtaskList> {
         let (seen, _) = self.seen(request);
         let missing = self.needed & !seen.facts;
-        let noticed = self.kept_bits(missing, |fact| {
+        let noticed = kept_bits(missing, |fact| {
             let draws = self.draws(Hidden::Notice, &request.about, WHOLE_TASK, request.about.attempt, fact / 8);
             draws.uniform(fact as usize % 8) < self.sharing.notice
         });
-        let mut units: Vec<u32> =
+        let units: Vec<u32> =
             self.located.iter().filter(|(_, facts)| **facts & noticed != 0).map(|(unit, _)| *unit).collect();
-        units.sort_unstable();
         for (i, unit) in units.iter().enumerate() {
             self.extra.insert(self.created + i as u32, *unit);
         }
@@ -345,8 +340,8 @@ impl Divide {
             scale if scale > 0.0 => libm::exp(-tokens * 1e-3 / scale),
             _ => 1.0,
         };
-        let used = self.kept_bits(seen.facts, |fact| {
-            let step = u32::from(request.purpose.code()) << 4 | fact / 8;
+        let used = kept_bits(seen.facts, |fact| {
+            let step = (u32::from(request.purpose.code()) << 4) | (fact / 8);
             let draws = self.draws(Hidden::Keep, &request.about, WHOLE_TASK, 0, step);
             draws.uniform(fact as usize % 8) < retention
         });
@@ -414,4 +409,9 @@ impl Divide {
 fn source_tokens(spec: &DivideSpec, key: &Key, task: TaskId, unit: u32) -> u32 {
     let address = Address { purpose: Hidden::Size as u16, entity: entity(task, 0, unit), attempt: 0, step: 0 };
     whole(&spec.source_tokens, &key.draws(address), 0) as u32
+}
+
+/// Those of the details that are kept.
+fn kept_bits(bits: u64, keep: impl Fn(u32) -> bool) -> u64 {
+    (0..64).filter(|&f| bits & (1 << f) != 0 && keep(f)).fold(0, |kept, f| kept | (1 << f))
 }
