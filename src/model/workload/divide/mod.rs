@@ -34,15 +34,21 @@ struct Carried {
     unsupported: SmallVec<[u32; 2]>,
 }
 
-impl Carried {
-    fn join(&mut self, other: &Self) {
-        self.facts |= other.facts;
-        self.raw |= other.raw;
-        for u in &other.unsupported {
-            if !self.unsupported.contains(u) {
-                self.unsupported.push(*u);
-            }
-        }
+/// What a reader takes from its prompt.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reading {
+    facts: u64,
+    raw: u64,
+    /// Something unsupported is among it.
+    misled: bool,
+    items: usize,
+}
+
+impl Reading {
+    fn take(&mut self, carried: &Carried) {
+        self.facts |= carried.facts;
+        self.raw |= carried.raw;
+        self.misled |= !carried.unsupported.is_empty();
     }
 }
 
@@ -171,7 +177,10 @@ impl Divide {
                 Answer::Report(self.written(request, raw, 1, FindingKind::Report))
             }
             Purpose::Dispatch | Purpose::Compact => {
-                let (all, items) = self.seen(request);
+                let seen = self.reading(request);
+                let unsupported = self.unsupported_claims(request);
+                let all = Carried { facts: seen.facts, raw: seen.raw, unsupported };
+                let items = seen.items;
                 let kind = if request.purpose == Purpose::Dispatch { FindingKind::Brief } else { FindingKind::Digest };
                 let told = self.written(request, all, items, kind);
                 if kind == FindingKind::Brief { Answer::Brief(told) } else { Answer::Digest(told) }
@@ -209,8 +218,7 @@ impl Divide {
             let mut carried = Carried::default();
             carried.facts = self.located.get(&unit).copied().unwrap_or(0) | self.unfolded(request);
             carried.raw = carried.facts;
-            let (seen, _) = self.seen(request);
-            if self.draw_unsupported(about, !seen.unsupported.is_empty(), 0) {
+            if self.draw_unsupported(about, self.reading(request).misled, 0) {
                 carried.unsupported.push(about.subtask.0);
             }
             if request.product_tokens > 0 {
@@ -228,7 +236,7 @@ impl Divide {
         if !request.prompt.iter().any(|s| matches!(s.content, Content::Unfolded(_))) {
             return 0;
         }
-        let (seen, _) = self.seen(request);
+        let seen = self.reading(request);
         kept_bits(seen.raw & !seen.facts, |fact| {
             let draws = self.draws(Hidden::Recover, &request.about, request.about.subtask.0, 0, fact / 8);
             draws.uniform(fact as usize % 8) < self.sharing.unfold_recovery
@@ -250,8 +258,7 @@ impl Divide {
         let unsupported = if about.step == 0 {
             !raw.unsupported.is_empty()
         } else {
-            let (seen, _) = self.seen(request);
-            self.draw_unsupported(about, !seen.unsupported.is_empty(), about.step)
+            self.draw_unsupported(about, self.reading(request).misled, about.step)
         };
         if unsupported {
             again.unsupported.push(about.subtask.0);
@@ -278,43 +285,57 @@ impl Divide {
         Finding { id, kind, tokens }
     }
 
-    /// Everything a prompt holds, and in how many items.
-    fn seen(&self, request: &Request) -> (Carried, usize) {
-        let mut all = Carried::default();
-        let mut items = 0;
+    /// What a prompt tells its reader. Costs the spans, not the entries behind them, but for windows.
+    fn reading(&self, request: &Request) -> Reading {
+        let mut all = Reading::default();
         for span in &request.prompt {
             match span.content {
                 Content::View { store, first, version } if version > first => {
                     let shelf = &self.shelves[store.index()];
-                    items += (version - first) as usize;
+                    all.items += (version - first) as usize;
                     if first == 0 {
                         all.facts |= shelf.facts[version as usize - 1];
                         all.raw |= shelf.raw[version as usize - 1];
-                        let end = shelf.unsupported.partition_point(|&(e, _)| e < version);
-                        for &(_, s) in &shelf.unsupported[..end] {
-                            if !all.unsupported.contains(&s) {
-                                all.unsupported.push(s);
-                            }
-                        }
+                        all.misled |= shelf.unsupported.first().is_some_and(|&(entry, _)| entry < version);
                     } else {
                         for f in &shelf.entries[first as usize..version as usize] {
-                            all.join(&self.findings[f.index()]);
+                            all.take(&self.findings[f.index()]);
                         }
                     }
                 }
                 Content::Finding(f) => {
-                    items += 1;
-                    all.join(&self.findings[f.index()]);
+                    all.items += 1;
+                    all.take(&self.findings[f.index()]);
                 }
                 _ => {}
             }
         }
-        (all, items)
+        all
+    }
+
+    /// The subtasks whose unsupported claims a prompt repeats, each once, in order.
+    fn unsupported_claims(&self, request: &Request) -> SmallVec<[u32; 2]> {
+        let mut claims: SmallVec<[u32; 2]> = SmallVec::new();
+        for span in &request.prompt {
+            match span.content {
+                Content::View { store, first, version } if version > first => {
+                    let told = &self.shelves[store.index()].unsupported;
+                    let from = told.partition_point(|&(entry, _)| entry < first);
+                    let to = told.partition_point(|&(entry, _)| entry < version);
+                    claims.extend(told[from..to].iter().map(|&(_, subtask)| subtask));
+                }
+                Content::Finding(f) => claims.extend_from_slice(&self.findings[f.index()].unsupported),
+                _ => {}
+            }
+        }
+        claims.sort_unstable();
+        claims.dedup();
+        claims
     }
 
     /// Subtasks for details that are missing and noticed; empty means done.
     fn more(&mut self, request: &Request) -> Arc<SubtaskList> {
-        let (seen, _) = self.seen(request);
+        let seen = self.reading(request);
         let missing = self.needed & !seen.facts;
         let noticed = kept_bits(missing, |fact| {
             let draws = self.draws(Hidden::Notice, &request.about, WHOLE_TASK, request.about.attempt, fact / 8);
@@ -335,7 +356,7 @@ impl Divide {
     }
 
     fn finalize(&mut self, request: &Request) -> Finding {
-        let (seen, _) = self.seen(request);
+        let seen = self.reading(request);
         let tokens = prompt_tokens(&request.prompt) as f64;
         let retention = match self.spec.retention_ktokens {
             scale if scale > 0.0 => libm::exp(-tokens * 1e-3 / scale),
@@ -346,15 +367,16 @@ impl Divide {
             let draws = self.draws(Hidden::Keep, &request.about, WHOLE_TASK, 0, step);
             draws.uniform(fact as usize % 8) < retention
         });
-        let misled = seen
-            .unsupported
+        let unsupported = self.unsupported_claims(request);
+        let misled = unsupported
             .iter()
             .any(|&s| self.draws(Hidden::Mislead, &request.about, s, 0, 0).uniform(0) < self.sharing.misleads);
         let arrived = used & self.needed == self.needed;
         let good = if arrived && !misled { self.spec.answerable } else { self.spec.guess };
         let right = self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 0, 0).uniform(0) < good;
         let tokens = self.sizes.completion(request, &self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 1, 0));
-        let found = self.found(seen, FindingKind::Answer, tokens as u32);
+        let carried = Carried { facts: seen.facts, raw: seen.raw, unsupported };
+        let found = self.found(carried, FindingKind::Answer, tokens as u32);
         self.answers.insert(found.id, (right, arrived, misled));
         found
     }
