@@ -217,11 +217,9 @@ impl Search {
 
     /// Picks the next hypothesis, or gives up.
     fn choose(&mut self, l: u32, request: &Request) {
-        let finishing = self.whole_steps(&self.spec.finishing_steps, l, FINISHING);
-        let give_up = Doing::Finish { right: false, left: finishing, done: 0 };
         let line = &self.lines[l as usize];
         if line.picks >= self.budget {
-            self.lines[l as usize].doing = give_up;
+            self.give_up(l);
             return;
         }
         let guide = line.follows.unwrap_or(l);
@@ -248,14 +246,24 @@ impl Search {
             self.lines[l as usize].order = Some(order);
             next.map(Target::Wrong)
         };
-        let doing = target.map_or(give_up, |target| {
-            let index = if let Target::Wrong(h) = target { h } else { SOLUTION };
-            let left = self.whole_steps(&self.spec.steps_per_hypothesis, l, index);
-            Doing::Explore { target, left, done: 0 }
-        });
+        let Some(target) = target else {
+            self.give_up(l);
+            return;
+        };
+        let index = if let Target::Wrong(h) = target { h } else { SOLUTION };
+        let left = self.whole_steps(&self.spec.steps_per_hypothesis, l, index);
         let line = &mut self.lines[l as usize];
-        line.picks += u32::from(doing != give_up);
-        line.doing = doing;
+        line.picks += 1;
+        line.doing = Doing::Explore { target, left, done: 0 };
+    }
+
+    /// Patches and submits the best guess there is.
+    fn give_up(&mut self, l: u32) {
+        self.lines[l as usize].doing = Doing::Finish { right: false, left: self.finishing(l), done: 0 };
+    }
+
+    fn finishing(&self, l: u32) -> u32 {
+        self.whole_steps(&self.spec.finishing_steps, l, FINISHING)
     }
 
     fn alive(&self, line: &Line) -> f64 {
@@ -320,9 +328,11 @@ impl Search {
     }
 
     fn step_done(&mut self, now: Time, l: u32) {
-        let finishing = self.whole_steps(&self.spec.finishing_steps, l, FINISHING);
+        let doing = self.lines[l as usize].doing;
+        let found = matches!(doing, Doing::Explore { target: Target::Solution, left: 1, .. });
+        let finishing = if found { self.finishing(l) } else { 0 };
         let line = &mut self.lines[l as usize];
-        line.doing = match line.doing {
+        line.doing = match doing {
             Doing::Orient { left: 1, .. } => line.resume.take().unwrap_or(Doing::Choose),
             Doing::Orient { left, done } => Doing::Orient { left: left - 1, done: done + 1 },
             Doing::Explore { target, left: 1, .. } => {

@@ -66,8 +66,9 @@ impl Search {
         }
         match item {
             Item::Dead { hypothesis, wrong, .. } => {
-                let u = self.draws(Hidden::Respect, me, hypothesis, 0, author).uniform(0);
-                if own || u < self.sharing.respect {
+                let respected =
+                    || self.draws(Hidden::Respect, me, hypothesis, 0, author).uniform(0) < self.sharing.respect;
+                if own || respected() {
                     self.lines[l].known.insert(hypothesis);
                     self.lines[l].misdirected |= wrong && !own;
                 }
@@ -88,7 +89,7 @@ impl Search {
         }
         let willing = if right { 1.0 } else { self.sharing.false_adoption_ratio } * self.sharing.adoption;
         let adopted = self.draws(Hidden::Adopt, me, author, 0, 0).uniform(0) < willing;
-        let steps = self.whole_steps(&self.spec.adoption_steps, me, ADOPTION);
+        let steps = if adopted { self.whole_steps(&self.spec.adoption_steps, me, ADOPTION) } else { 0 };
         let line = &mut self.lines[l];
         line.considered.push(author);
         if adopted {
