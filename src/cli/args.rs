@@ -1,6 +1,7 @@
 //! What can be typed. Meaning is given to it by the commands.
 
 use super::calibrate::CalibrateArgs;
+use super::format::Format;
 use crate::experiment::Overrides;
 use crate::experiment::embedded;
 use crate::experiment::validate::{MOST_AGENTS, MOST_REPLICATIONS};
@@ -42,20 +43,6 @@ pub enum Command {
     List(ListArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
-}
-
-/// Form of the tables on standard output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Aligned columns.
-    #[default]
-    Table,
-    /// JSON.
-    Json,
-    /// Comma-separated values.
-    Csv,
-    /// A Markdown table.
-    Md,
 }
 
 /// Flags that change a scenario.

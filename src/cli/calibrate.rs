@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::args::Format;
+use super::format::Format;
 use super::{DONE, UsageError};
 use crate::experiment::calibration::{
     Aliases, CalibrateOptions, CalibrationError, Preset, Provenance, ReadOptions, RequestLog, Split, calibrate, check,

@@ -1,6 +1,7 @@
 //! `compare`: policies against a baseline.
 
-use super::args::{CompareArgs, Format, OutputArgs};
+use super::args::{CompareArgs, OutputArgs};
+use super::format::Format;
 use super::progress::Progress;
 use super::{DONE, output};
 use crate::experiment::{Options, Scenario, Study, conduct};
@@ -46,15 +47,4 @@ pub(super) fn conduct_announced(
     let study = study?;
     let stored = report::store(plan, &study)?;
     Ok((study, stored))
-}
-
-impl From<Format> for report::Format {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Table => Self::Table,
-            Format::Json => Self::Json,
-            Format::Csv => Self::Csv,
-            Format::Md => Self::Md,
-        }
-    }
 }

@@ -7,6 +7,7 @@ pub mod args;
 pub mod calibrate;
 pub mod compare;
 pub mod completions;
+pub mod format;
 pub mod init;
 pub mod list;
 pub mod output;

@@ -1,6 +1,6 @@
 //! Writing to standard output: tables in four forms, and readers that go away early.
 
-use super::args::Format;
+use super::format::Format;
 use anyhow::Result;
 use comfy_table::{ContentArrangement, Table, presets};
 use std::io::{self, IsTerminal, Write};

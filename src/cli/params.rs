@@ -1,6 +1,7 @@
 //! `params`: every input of a scenario with its source.
 
-use super::args::{Format, ParamsArgs};
+use super::args::ParamsArgs;
+use super::format::Format;
 use super::{DONE, output};
 use crate::experiment::{Parameter, Scenario, counts, parameters};
 use anyhow::Result;

@@ -3,6 +3,7 @@
 //! Invariant: this room prints nothing; equal scenarios and seeds give equal studies, whatever the number of jobs.
 
 pub mod calibration;
+mod cells;
 pub mod comparison;
 pub mod conduct;
 mod document;
@@ -17,6 +18,7 @@ pub mod scenario;
 mod sensitivity;
 mod shape;
 pub mod study;
+mod text;
 pub mod validate;
 mod verdict;
 

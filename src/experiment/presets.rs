@@ -149,7 +149,7 @@ impl Expander<'_> {
         let is_path = name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml");
         let (label, text) = if is_path {
             let path = self.folder.clone().unwrap_or_default().join(name);
-            match super::load::read_text(&path) {
+            match super::text::read_text(&path) {
                 Ok(text) => (path.display().to_string(), text),
                 Err(why) => {
                     fault(

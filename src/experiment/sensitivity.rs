@@ -1,7 +1,7 @@
 //! What flips a verdict: coordination parameters that nobody published, moved one at a time to the ends of their priors.
 
+use super::cells::{cell, replicate};
 use super::comparison::{BEST_CENTRAL, baseline, is_central};
-use super::conduct::{cell, replicate};
 use super::metrics::{self, Better};
 use super::replication::Point;
 use super::scenario::Scenario;

@@ -3,6 +3,7 @@
 //! Invariant: rows follow the study's order; floats are the shortest text that reads back exactly; what is not
 //! finite is an empty cell.
 
+use super::file::File;
 use super::number::{self, exact};
 use super::{plot, summary};
 use crate::experiment::Study;
@@ -32,26 +33,6 @@ pub const COMPARISON: [&str; 10] =
     ["scenario", "metric", "agents", "policy", "baseline", "difference", "ratio", "ci_low", "ci_high", "verdict"];
 /// Header of `replications.csv`.
 pub const REPLICATIONS: [&str; 6] = ["scenario", "policy", "agents", "replication", "metric", "value"];
-
-/// A file of the output directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
-    /// Name within the directory.
-    pub name: String,
-    /// Content.
-    pub bytes: Vec<u8>,
-}
-
-impl File {
-    fn text(name: &str, text: String) -> Self {
-        Self { name: name.to_owned(), bytes: text.into_bytes() }
-    }
-
-    /// blake3 of the content, in hexadecimal.
-    pub fn hash(&self) -> String {
-        blake3::hash(&self.bytes).to_hex().to_string()
-    }
-}
 
 /// Every file but the manifest, in order of name.
 pub fn all(study: &Study, figures: bool) -> Vec<File> {

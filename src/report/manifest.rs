@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing here tells when, where or by whom it was computed. `commit` informs and is never compared.
 
-use super::files::File;
+use super::file::File;
 use crate::experiment::{Scenario, Study};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

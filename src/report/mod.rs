@@ -4,6 +4,7 @@
 //! path of a machine is among them.
 
 pub mod directory;
+pub mod file;
 pub mod files;
 pub mod manifest;
 pub mod plot;

@@ -3,7 +3,8 @@
 //! Invariant: `Same` means that every byte agrees, but for the commit that the manifest names.
 
 use super::directory::{DirectoryError, read};
-use super::files::{self, File};
+use super::file::File;
+use super::files;
 use super::manifest::{self, Manifest};
 use crate::experiment::Study;
 use std::fmt;

@@ -7,7 +7,8 @@
 //! Invariant: a directory with a manifest is complete; an error before the renames leaves everything as it was.
 
 use super::directory::{DirectoryError, Found, PARTIAL, Plan, inspect, io, read};
-use super::files::{self, File};
+use super::file::File;
+use super::files;
 use super::manifest::{self, Manifest};
 use super::plot;
 use crate::experiment::Study;

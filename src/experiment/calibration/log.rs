@@ -13,18 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::Aliases;
 use super::fault::CalibrationError;
-use super::row::{Header, Row};
+use super::row::{Header, Row, Split};
 use super::text::read_text;
-
-/// How rows are divided into those that are fitted and those that are held out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Split {
-    /// By the column `split`: `fit` against the rest.
-    Column,
-    /// By trace: a trace is held out if the hash of its name is a multiple of five.
-    Hash,
-}
 
 /// How to read a log.
 #[derive(Clone, Debug)]

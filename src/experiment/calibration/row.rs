@@ -1,12 +1,22 @@
 //! One line of a log under its header: cells by documented name, checked one by one.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use csv::StringRecord;
 
 use super::columns::{Aliases, COLUMNS};
 use super::fault::CalibrationError;
-use super::log::Split;
+
+/// How rows are divided into those that are fitted and those that are held out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// By the column `split`: `fit` against the rest.
+    Column,
+    /// By trace: a trace is held out if the hash of its name is a multiple of five.
+    Hash,
+}
 
 /// Where each column stands.
 pub(super) struct Header<'a> {

@@ -13,7 +13,7 @@ mod png;
 mod style;
 
 use super::columns;
-use super::files::File;
+use super::file::File;
 use super::number;
 use crate::experiment::Study;
 use axis::Kind;
