@@ -209,7 +209,10 @@ fn queues_that_never_idle_stay_within_grahams_bounds() {
 }
 
 /// A study's numbers per policy and size.
-fn numbers(scenario: &Scenario, jobs: usize) -> Vec<(String, u32, Vec<(&'static str, Vec<u64>)>)> {
+/// A cell's policy, size, and the bits of every metric's values.
+type Bits = (String, u32, Vec<(&'static str, Vec<u64>)>);
+
+fn numbers(scenario: &Scenario, jobs: usize) -> Vec<Bits> {
     let study = conduct(scenario, &Options { jobs, ..Options::default() }).unwrap();
     let mut cells: Vec<_> = study
         .cells
