@@ -1,6 +1,8 @@
 //! The whole model: policy, workload, endpoints, trace and metrics together. A record is a line of the trace; an event
 //! is an entry taken from the calendar.
 
+#![allow(clippy::disallowed_methods, reason = "a bench measures time")]
+
 use criterion::Criterion;
 use delm_sim::experiment::replication::Point;
 use delm_sim::experiment::{Overrides, Scenario};

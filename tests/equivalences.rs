@@ -208,10 +208,10 @@ fn queues_that_never_idle_stay_within_grahams_bounds() {
     }
 }
 
-/// A study's numbers per policy and size.
 /// A cell's policy, size, and the bits of every metric's values.
 type Bits = (String, u32, Vec<(&'static str, Vec<u64>)>);
 
+/// A study's numbers per policy and size.
 fn numbers(scenario: &Scenario, jobs: usize) -> Vec<Bits> {
     let study = conduct(scenario, &Options { jobs, ..Options::default() }).unwrap();
     let mut cells: Vec<_> = study
