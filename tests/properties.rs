@@ -239,7 +239,7 @@ impl Write for Lines {
 /// What the trace must tell: causes before effects, one owner per subtask, one call per agent, consecutive versions,
 /// a submission per line, nothing after the end.
 fn story(divide: bool, graded: bool, text: &str) -> Result<(), String> {
-    let mut over = HashMap::new();
+    let mut over = HashSet::new();
     let (mut busy, mut owned, mut versions, mut submitted) =
         (HashMap::new(), HashSet::new(), HashMap::new(), HashMap::new());
     for line in text.lines() {
@@ -247,7 +247,7 @@ fn story(divide: bool, graded: bool, text: &str) -> Result<(), String> {
         let number = |key: &str| record[key].as_u64().ok_or_else(|| format!("no {key}: {line}"));
         let (seq, task) = (number("seq")?, number("task")?);
         ensure(number("caused_by")? < seq.max(1), || format!("the cause is no earlier record: {line}"))?;
-        ensure(!over.contains_key(&task), || format!("after the end of the task: {line}"))?;
+        ensure(!over.contains(&task), || format!("after the end of the task: {line}"))?;
         match record["what"].as_str().unwrap_or_default() {
             "called" if record["background"] == false => {
                 let before = busy.insert((task, number("agent")?), number("call")?);
@@ -263,7 +263,7 @@ fn story(divide: bool, graded: bool, text: &str) -> Result<(), String> {
                 ensure(lines == if graded { noted } else { 0 }, || {
                     format!("{lines} lines, {noted} submissions noted")
                 })?;
-                over.insert(task, ());
+                over.insert(task);
             }
             "noted" => {
                 let note = record["note"].as_object().ok_or("a note is a table")?;
