@@ -44,6 +44,6 @@ pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run]) -> Cell {
     }
     series.retain(|s| !s.values.is_empty());
     let published = catalog::entry(scenario.base_of(point.policy)).map_or(u32::MAX, |e| e.published_up_to);
-    let beyond = point.agents > published && catalog::is_decentral(scenario.base_of(point.policy));
+    let beyond = point.agents > published && point.uses_more_than(published);
     Cell { policy: point.policy.to_owned(), agents: point.agents, extrapolated: beyond, series }
 }

@@ -64,6 +64,11 @@ impl<'a> Point<'a> {
         })
     }
 
+    /// Whether the policy puts more than `n` workers to use at this size; `single` never does.
+    pub fn uses_more_than(&self, n: u32) -> bool {
+        self.settings.team.at().is_none_or(|most| most > f64::from(n))
+    }
+
     /// Runs one replication; with a writer, its trace goes there as JSON Lines.
     pub fn run(&self, replication: u64, lines: Option<Box<dyn Write + Send>>) -> Result<Run, RunError> {
         let scenario = self.scenario;

@@ -57,6 +57,7 @@ pub(super) fn flips(scenario: &Scenario, comparisons: &[Comparison]) -> Result<V
         WorkloadSpec::Divide(_) => DIVIDE,
     };
     let mut sentences = Vec::new();
+    let rival = if scenario.baseline == BEST_CENTRAL { "the best central forms" } else { scenario.baseline.as_str() };
     let decentral: Vec<&String> =
         scenario.policies.iter().filter(|p| catalog::is_decentral(scenario.base_of(p))).collect();
     for policy in decentral {
@@ -81,9 +82,12 @@ pub(super) fn flips(scenario: &Scenario, comparisons: &[Comparison]) -> Result<V
         }
         let tried = levers.len() * 2;
         sentences.push(if found.is_empty() {
-            format!("{policy}, N = {n}: none of {tried} one-at-a-time moves of sharing parameters to the ends of their priors turns a verdict around.")
+            format!(
+                "{policy}, N = {n}, against {rival}: none of {tried} moves, one at a time, of {} sharing parameters to the ends of their priors reverses a verdict above; the other assumed inputs were not moved (see --set).",
+                levers.len()
+            )
         } else {
-            format!("{policy}, N = {n}: turned around by assumption: {}.", found.join("; "))
+            format!("{policy}, N = {n}, against {rival}: reversed by assumption: {}.", found.join("; "))
         });
     }
     Ok(sentences)

@@ -17,7 +17,7 @@ fn sizes(scenario: &Scenario, policy: &str) -> Vec<u32> {
 
 /// Sentences, most important first.
 pub(super) fn verdicts(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparison], pilot: &[Cell]) -> Vec<String> {
-    let mut sentences = Vec::new();
+    let mut sentences = knees(scenario, cells);
     for policy in scenario.policies.iter().filter(|p| catalog::is_decentral(scenario.base_of(p))) {
         for (i, n) in sizes(scenario, policy).into_iter().enumerate() {
             let Some(own) = cells.iter().find(|c| c.policy == *policy && c.agents == n) else { continue };
@@ -28,12 +28,20 @@ pub(super) fn verdicts(scenario: &Scenario, cells: &[Cell], comparisons: &[Compa
             } else {
                 format!("against {}", scenario.baseline)
             };
-            sentences.extend(sentence(&format!("{policy}, N = {n}, {rival}{mark}"), own, &rows, cells));
-            if i == 0 && scenario.baseline == BEST_CENTRAL {
-                let scatter = comparison::against(scenario, own, cells, SCATTER_GATHER);
-                let rows: Vec<&Comparison> = scatter.iter().collect();
-                let head = format!("{policy}, N = {n}, against {SCATTER_GATHER}, the authors' own parallel rival");
-                sentences.extend(sentence(&head, own, &rows, cells));
+            let named = scenario.baseline == BEST_CENTRAL;
+            sentences.extend(sentence(&format!("{policy}, N = {n}, {rival}{mark}"), own, &rows, cells, named));
+            // A variant of a catalogue's policy says less: its reader compares it with the original.
+            let variant = scenario.base_of(policy) != policy;
+            if i > 0 || scenario.baseline != BEST_CENTRAL {
+                continue;
+            }
+            for (other, who) in [(SCATTER_GATHER, ", the authors' own parallel rival"), ("independent", " attempts")] {
+                let found = comparison::against(scenario, own, cells, other);
+                let rows: Vec<&Comparison> = found.iter().filter(|_| !variant).collect();
+                let head = format!("{policy}, N = {n}, against {other}{who}");
+                sentences.extend(sentence(&head, own, &rows, cells, false));
+            }
+            if !variant {
                 sentences.extend(equal_spend(scenario, own, cells, pilot));
             }
         }
@@ -41,15 +49,31 @@ pub(super) fn verdicts(scenario: &Scenario, cells: &[Cell], comparisons: &[Compa
     sentences
 }
 
+/// A lead this busy is the bottleneck of its team.
+const SATURATED: f64 = 0.9;
+
+/// From which team size on a lead is the bottleneck, for the forms whose lead ever is.
+fn knees(scenario: &Scenario, cells: &[Cell]) -> Vec<String> {
+    let knee = |policy: &String| {
+        let own = cells.iter().filter(|c| c.policy == *policy);
+        let busy = own.filter_map(|c| Some((c.agents, c.mean("controller_utilisation")?)));
+        let from = busy.filter(|(_, u)| *u >= SATURATED).min_by_key(|(n, _)| *n)?;
+        let served = from.1 * 100.0;
+        Some(format!("{policy}: its lead is the bottleneck from N = {} on (busy {served:.0} % of the time).", from.0))
+    };
+    scenario.policies.iter().filter_map(knee).collect()
+}
+
 /// The rival that DeLM's authors built: scatter-gather.
 const SCATTER_GATHER: &str = "orchestrator-parallel";
 
-fn sentence(head: &str, own: &Cell, rows: &[&Comparison], cells: &[Cell]) -> Option<String> {
-    let parts: Vec<String> = rows.iter().filter_map(|c| phrase(c, own, cells)).collect();
+/// `named` says each rival beside its figure, where rows have different ones.
+fn sentence(head: &str, own: &Cell, rows: &[&Comparison], cells: &[Cell], named: bool) -> Option<String> {
+    let parts: Vec<String> = rows.iter().filter_map(|c| phrase(c, own, cells, named)).collect();
     (!parts.is_empty()).then(|| format!("{head}: {}.", parts.join("; ")))
 }
 
-fn phrase(c: &Comparison, own: &Cell, cells: &[Cell]) -> Option<String> {
+fn phrase(c: &Comparison, own: &Cell, cells: &[Cell], named: bool) -> Option<String> {
     let rival = cells.iter().find(|x| x.policy == c.baseline && x.agents == c.agents)?;
     let open = if c.verdict == "no difference shown" { ", no difference shown" } else { "" };
     let (scale, unit, name, digits) = match c.metric {
@@ -60,11 +84,13 @@ fn phrase(c: &Comparison, own: &Cell, cells: &[Cell]) -> Option<String> {
         _ => return None,
     };
     if c.verdict == "equal" {
-        return Some(format!("{name} equal to {}, run by run", c.baseline));
+        let to = if named { format!(" to {}", c.baseline) } else { String::new() };
+        return Some(format!("{name} equal{to}, run by run"));
     }
     let (mid, low, high) = (c.difference * scale, c.ci_low * scale, c.ci_high * scale);
     let at = if unit == " points" { price_of(rival, own) } else { String::new() };
-    Some(format!("{name} {mid:+.digits$}{unit} [{low:+.digits$}, {high:+.digits$}]{open} ({}{at})", c.baseline))
+    let rival = if named { format!(" ({}{at})", c.baseline) } else { String::new() };
+    Some(format!("{name} {mid:+.digits$}{unit} [{low:+.digits$}, {high:+.digits$}]{open}{rival}"))
 }
 
 /// What the rival spends for its accuracy.

@@ -21,10 +21,10 @@ pub fn screen(study: &Study) -> String {
     if !study.cells.is_empty() {
         parts.push(rows(study));
     }
-    parts.extend(against(study));
     parts.extend((!study.checks.is_empty()).then(|| checks_table(study)));
     parts.extend(listed("Verdict", &study.verdicts));
     parts.extend(listed("Caveats", &study.warnings));
+    parts.extend(against(study));
     parts.join("\n")
 }
 

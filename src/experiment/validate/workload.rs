@@ -135,7 +135,7 @@ impl Judge {
                 }
             }
         }
-        if sound && let Some(cycle) = cycle(&w.dependencies, count) {
+        if sound && let Some(cycle) = cycle(&w.dependencies) {
             let names: Vec<String> = cycle.iter().map(ToString::to_string).collect();
             let wrong = format!("form a cycle: {}", names.join(" waits for "));
             self.fault(at, wrong, "remove one of these pairs");
@@ -177,14 +177,19 @@ impl Judge {
 }
 
 /// A cycle of dependencies `[subtask, waits for]`, its first member repeated at the end.
-fn cycle(dependencies: &[[u32; 2]], count: u32) -> Option<Vec<u32>> {
-    let mut waits: Vec<Vec<u32>> = vec![Vec::new(); count as usize];
+fn cycle(dependencies: &[[u32; 2]]) -> Option<Vec<u32>> {
+    // Only what is named takes memory, whatever the number of subtasks is said to be.
+    let mut named: Vec<u32> = dependencies.iter().flatten().copied().collect();
+    named.sort_unstable();
+    named.dedup();
+    let place = |subtask: &u32| named.binary_search(subtask).expect("every subtask was collected") as u32;
+    let mut waits: Vec<Vec<u32>> = vec![Vec::new(); named.len()];
     for [subtask, on] in dependencies {
-        waits[*subtask as usize].push(*on);
+        waits[place(subtask) as usize].push(place(on));
     }
     // 0: not met; 1: on the path; 2: done.
-    let mut state = vec![0_u8; count as usize];
-    for start in 0..count {
+    let mut state = vec![0_u8; named.len()];
+    for start in 0..named.len() as u32 {
         let mut path: Vec<(u32, usize)> = vec![(start, 0)];
         if state[start as usize] != 0 {
             continue;
@@ -204,8 +209,8 @@ fn cycle(dependencies: &[[u32; 2]], count: u32) -> Option<Vec<u32>> {
                 }
                 1 => {
                     let from = path.iter().position(|(s, _)| *s == on).expect("on the path");
-                    let mut cycle: Vec<u32> = path[from..].iter().map(|(s, _)| *s).collect();
-                    cycle.push(on);
+                    let mut cycle: Vec<u32> = path[from..].iter().map(|(s, _)| named[*s as usize]).collect();
+                    cycle.push(named[on as usize]);
                     return Some(cycle);
                 }
                 _ => {}
@@ -221,14 +226,19 @@ mod tests {
 
     #[test]
     fn cycles_are_found_and_named() {
-        assert_eq!(cycle(&[[1, 0], [2, 1], [2, 0]], 3), None);
-        assert_eq!(cycle(&[[0, 1], [1, 2], [2, 1]], 3), Some(vec![1, 2, 1]));
-        assert_eq!(cycle(&[[0, 0]], 1), Some(vec![0, 0]));
+        assert_eq!(cycle(&[[1, 0], [2, 1], [2, 0]]), None);
+        assert_eq!(cycle(&[[0, 1], [1, 2], [2, 1]]), Some(vec![1, 2, 1]));
+        assert_eq!(cycle(&[[0, 0]]), Some(vec![0, 0]));
+    }
+
+    #[test]
+    fn far_away_subtasks_take_no_memory() {
+        assert_eq!(cycle(&[[u32::MAX, 7], [7, u32::MAX]]), Some(vec![7, u32::MAX, 7]));
     }
 
     #[test]
     fn a_long_chain_needs_no_stack() {
         let chain: Vec<[u32; 2]> = (1..200_000).map(|i| [i - 1, i]).collect();
-        assert_eq!(cycle(&chain, 200_000), None);
+        assert_eq!(cycle(&chain), None);
     }
 }
