@@ -204,11 +204,7 @@ impl World for Simulated {
                         return Some(delivery);
                     }
                 }
-                Due::Again(slot) => {
-                    if let Some(delivery) = self.again(now, slot) {
-                        return Some(delivery);
-                    }
-                }
+                Due::Again(slot) => self.again(slot),
                 Due::Admit(endpoint) => {
                     self.stations[endpoint as usize].admission = None;
                     self.admit(endpoint);

@@ -297,10 +297,9 @@ impl Simulated {
     }
 
     /// A backed-off call comes again.
-    pub(super) fn again(&mut self, _now: Time, slot: u32) -> Option<Delivery> {
+    pub(super) fn again(&mut self, slot: u32) {
         self.calls.get(slot).event = None;
         self.arrive(slot);
-        None
     }
 
     /// Stops a call where it is; it is billed its prompt and the output so far, and frees its slot at once.
