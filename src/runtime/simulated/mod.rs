@@ -13,7 +13,7 @@ use super::driver::{Delivery, World};
 use super::trace::{Body, Trace};
 use crate::kernel::{Calendar, Key, Span, Time};
 use crate::model::call::{CallError, Outcome, Reply, Request};
-use crate::model::ids::{AgentId, CallId, TaskId, TimerId};
+use crate::model::ids::{CallId, TaskId, TimerId};
 use crate::model::note::Note;
 use crate::model::workload::Workload;
 use crate::policy::{Command, Event};
@@ -243,15 +243,6 @@ impl World for Simulated {
     fn unfinished(&self) -> usize {
         self.open
     }
-}
-
-/// Persistent factor of an agent at an endpoint.
-fn agent_factor(key: &Key, task: TaskId, agent: AgentId, sigma: f64) -> f64 {
-    use crate::kernel::{Address, Law};
-    use crate::model::workload::Hidden;
-    let entity = crate::model::ids::entity(task, agent.0, 0);
-    let address = Address { purpose: Hidden::AgentFactor as u16, entity, attempt: 0, step: 0 };
-    Law::Lognormal { mean: 1.0, sigma }.sample(&key.draws(address), 0)
 }
 
 /// A span as a share of another, in [0, 1].

@@ -7,12 +7,12 @@
 //! ```
 
 use super::call::{Pending, Place};
-use super::{Due, Simulated, agent_factor};
-use crate::kernel::{EventId, Key, Servers, Span, Time, TokenBucket};
+use super::{Due, Simulated};
+use crate::kernel::{Address, EventId, Key, Law, Servers, Span, Time, TokenBucket};
 use crate::model::cache::PrefixCache;
 use crate::model::call::{CallError, Purpose, Usage};
 use crate::model::endpoint::{EndpointSpec, Jitter, LimitPolicy};
-use crate::model::ids::{AgentId, TaskId};
+use crate::model::ids::{AgentId, TaskId, entity};
 use crate::model::note::Phase;
 use crate::model::workload::{FAILURE, Hidden, NOISE};
 use crate::runtime::driver::Delivery;
@@ -77,7 +77,9 @@ impl Station {
         }
         let factor = &mut agents[agent.index()];
         if factor.is_nan() {
-            *factor = agent_factor(key, task, agent, sigma);
+            let address =
+                Address { purpose: Hidden::AgentFactor as u16, entity: entity(task, agent.0, 0), attempt: 0, step: 0 };
+            *factor = Law::Lognormal { mean: 1.0, sigma }.sample(&key.draws(address), 0);
         }
         *factor
     }
@@ -200,7 +202,7 @@ impl Simulated {
             p.draws
         } else {
             let purpose = Hidden::Retry as u16 + 16 * p.request.purpose.code();
-            key.draws(crate::kernel::Address { purpose, step: p.address.step << 6 | u32::from(p.tries), ..p.address })
+            key.draws(Address { purpose, step: p.address.step << 6 | u32::from(p.tries), ..p.address })
         };
         let own = station.factor(key, p.task, p.request.agent, spec.agent_sigma);
         let cache = &mut station.cache;
@@ -266,7 +268,7 @@ impl Simulated {
         p.tries += 1;
         let (tries, purpose) = (p.tries, p.request.purpose);
         let give_up = tries > spec.retries;
-        let draws = key.draws(crate::kernel::Address {
+        let draws = key.draws(Address {
             purpose: Hidden::Retry as u16 + 16 * purpose.code(),
             step: p.address.step << 6 | u32::from(tries),
             ..p.address
