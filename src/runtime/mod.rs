@@ -3,6 +3,7 @@
 //!
 //! Invariant: metrics and digests read the trace and nothing else.
 
+pub mod desk;
 pub mod driver;
 pub mod simulated;
 pub mod trace;
