@@ -2,12 +2,13 @@
 
 use super::ids::{About, AgentId, FindingId, LineId, StoreId, SubtaskId};
 use crate::kernel::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Why a call is made. Endpoints, prices by role and phases of agent time follow from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
     /// Split the task, or decide what a thread does next.
@@ -78,7 +79,7 @@ impl Purpose {
 }
 
 /// What part a span plays in its prompt; decides which cost role its tokens have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SpanRole {
     /// Fixed instructions of the harness.
@@ -97,7 +98,7 @@ pub enum SpanRole {
 
 /// Handle of a span's content. Two spans with equal content share their common length as a prefix:
 /// contents only grow at their end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
     /// Instructions for one purpose, shared by all agents of a task.
@@ -131,7 +132,7 @@ pub enum Content {
 }
 
 /// One span of a prompt. Adjacent spans of equal content are one text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PromptSpan {
     /// What it is.
     pub content: Content,
@@ -150,7 +151,7 @@ pub fn prompt_tokens(prompt: &Prompt) -> u64 {
 }
 
 /// Who judges a `Verify` call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Judge {
     /// A model with the scenario's true and false positive rates.
@@ -204,7 +205,7 @@ impl Request {
 }
 
 /// The kinds of findings a policy can tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
     /// A fact.
@@ -228,7 +229,7 @@ pub enum FindingKind {
 }
 
 /// A finding as the policy sees it: a handle, a kind and a length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// Handle.
     pub id: FindingId,
@@ -239,7 +240,7 @@ pub struct Finding {
 }
 
 /// A list of subtasks with their dependencies, shared without copying.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SubtaskList {
     /// Id of the first subtask; the others follow.
     pub first: u32,
@@ -252,7 +253,7 @@ pub struct SubtaskList {
 }
 
 /// What a thread's planner decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
     /// Delegate once more.
@@ -262,7 +263,7 @@ pub enum Decision {
 }
 
 /// What a reply says: one variant per purpose, handles only.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// To `Plan` on `divide`, and to `MoreSubtasks` (an empty list means done).
@@ -307,8 +308,25 @@ pub enum Answer {
     Final(Finding),
 }
 
+impl Answer {
+    /// The findings that the answer names for the first time.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        let (many, one): (&[Finding], Option<&Finding>) = match self {
+            Self::Step { notes, result, .. } => (notes, result.as_ref()),
+            Self::Brief(f) | Self::Gist(f) | Self::Report(f) | Self::Digest(f) | Self::Final(f) => (&[], Some(f)),
+            Self::Subtasks(_)
+            | Self::Decided(_)
+            | Self::Observation { .. }
+            | Self::Verdict { .. }
+            | Self::Unfolded { .. }
+            | Self::Merged => (&[], None),
+        };
+        many.iter().chain(one)
+    }
+}
+
 /// Billed tokens of a call. `cached + uncached = prompt`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     /// Prompt tokens, cached ones included.
     pub prompt_tokens: u64,
@@ -342,7 +360,7 @@ pub struct Reply {
 }
 
 /// Why a call failed for good, after all transport retries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CallError {
     /// The server failed on every try.

@@ -1,11 +1,12 @@
 //! Names of things. Every id is an index; those that name hidden entities key random draws.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
         pub struct $name(pub $inner);
 
@@ -30,7 +31,7 @@ id!(/** An endpoint of the scenario, in the order of its names. */ EndpointId(u1
 
 /// What a call is about; the stable part of its identity. Slots and claim order are not in it, so that
 /// two policies that ask the same thing meet the same answer and the same latency.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct About {
     /// Line of solution.
     pub line: LineId,

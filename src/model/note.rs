@@ -5,7 +5,7 @@ use super::ids::{AgentId, FindingId, LineId, StoreId, SubtaskId};
 use serde::{Deserialize, Serialize};
 
 /// What an agent's time is spent on. An agent is in exactly one phase at any instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Reasoning on the task.

@@ -7,6 +7,7 @@ pub mod desk;
 pub mod driver;
 pub mod simulated;
 pub mod trace;
+pub mod transcript;
 
 pub use driver::{Delivery, RunError, World, drive};
 pub use simulated::{Fleet, Simulated};

@@ -108,6 +108,9 @@ impl Simulated {
             prompt_tokens: pending.prompt_tokens,
             board_tokens,
         };
+        if let Some(recorder) = &mut self.trace.recorder {
+            recorder.asked(task, id, &pending.request);
+        }
         self.trace.record(now, task, body);
         let slot = self.calls.insert(pending);
         self.arrive(slot);
@@ -147,6 +150,10 @@ impl Simulated {
         let duplicate = self.tasks[task.index()].workload.completed(now, &pending.request, &pending.answer);
         let cost = pending.cost(&self.fleet.prices[pending.endpoint.index()], now);
         let (sojourn, service) = (now - pending.called_at, now - pending.served_at);
+        if let Some(recorder) = &mut self.trace.recorder {
+            let first_token = Some(pending.served_at + pending.first_token);
+            recorder.answered(task, pending.id, &pending.answer, &pending.usage, first_token);
+        }
         let body = Body::Replied {
             call: pending.id,
             agent: pending.request.agent,
@@ -228,6 +235,9 @@ impl World for Simulated {
             }
             Command::SetTimer(timer, after) => {
                 let event = self.calendar.schedule(self.calendar.now() + after, Due::Timer(task, timer));
+                if let Some(recorder) = &mut self.trace.recorder {
+                    recorder.timer_set(task, timer.0, self.trace.cause);
+                }
                 self.tasks[task.index()].timers.insert(timer, event);
             }
             Command::CancelTimer(timer) => {

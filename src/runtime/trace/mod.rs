@@ -12,6 +12,7 @@ pub use digest::Digest;
 pub use record::{Body, Record, Roles};
 pub use summary::{Counts, GateCounts, Latencies, Station, Summary, phase_of};
 
+use super::transcript::Recorder;
 use crate::kernel::Time;
 use crate::model::ids::TaskId;
 use std::io::Write;
@@ -23,6 +24,8 @@ pub struct Trace {
     /// Digest of all records.
     pub digest: Digest,
     lines: Option<Box<dyn Write + Send>>,
+    /// Makes a transcript, if one is wanted.
+    pub recorder: Option<Recorder>,
     failed: Option<std::io::Error>,
     next: u64,
     /// The record that what happens now is an effect of.
@@ -32,7 +35,7 @@ pub struct Trace {
 impl Trace {
     /// A trace into summary and digest, and into JSON Lines if a writer is given.
     pub fn new(summary: Summary, lines: Option<Box<dyn Write + Send>>) -> Self {
-        Self { summary, digest: Digest::default(), lines, failed: None, next: 0, cause: 0 }
+        Self { summary, digest: Digest::default(), lines, recorder: None, failed: None, next: 0, cause: 0 }
     }
 
     /// Records something; returns its number.
@@ -49,6 +52,9 @@ impl Trace {
                 self.failed = Some(error);
                 self.lines = None;
             }
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take(&record);
         }
         self.summary.take(&record);
         seq

@@ -8,7 +8,7 @@ use crate::model::price::Picodollars;
 use serde::{Deserialize, Serialize};
 
 /// Cost of a call by role. Board spans are reading; everything else takes the role of the call's purpose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Roles {
     /// Working on the task.
     pub work: Picodollars,

@@ -1,0 +1,14 @@
+//! Transcripts: all calls of a run with their answers, as JSON Lines. Simulated and live runs write them, importers make
+//! them from other programs' records, replay and calibration read them.
+//!
+//! Invariant: lines stand in the order in which things ended; a reader needs memory for one line, a replay for one run.
+
+mod key;
+mod line;
+mod reader;
+mod recorder;
+
+pub use key::content_key;
+pub use line::*;
+pub use reader::{Reader, Recording, Recordings, TranscriptError};
+pub use recorder::{Details, Recorder};

@@ -1,0 +1,244 @@
+//! Reading transcripts line by line. A last line that was cut off (a killed writer) is told, not refused.
+
+use super::line::{CallLine, FORMAT, Header, Line, RunLine, VERSION};
+use super::{ArrivalLine, DispatchLine, EndLine, FinishLine, TimerLine};
+use flate2::bufread::MultiGzDecoder;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+/// What is wrong with a transcript.
+#[derive(Debug, thiserror::Error)]
+pub enum TranscriptError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// File.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line says something else than the format.
+    #[error("{}:{line}: {problem}", path.display())]
+    Line {
+        /// File.
+        path: PathBuf,
+        /// Line, from 1.
+        line: u64,
+        /// What, with the field and the mend.
+        problem: String,
+    },
+}
+
+/// A transcript, read as a stream. Memory is one line.
+pub struct Reader<R> {
+    path: PathBuf,
+    lines: R,
+    number: u64,
+    buffer: Vec<u8>,
+    header: Header,
+    /// Bytes up to the end of the last whole line.
+    whole_bytes: u64,
+    truncated: Option<String>,
+}
+
+impl Reader<Box<dyn BufRead + Send>> {
+    /// Opens a file, plain or gzip.
+    pub fn open(path: &Path) -> Result<Self, TranscriptError> {
+        let io = |source| TranscriptError::Io { path: path.to_owned(), source };
+        let mut file = BufReader::new(File::open(path).map_err(io)?);
+        let zipped = file.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
+        let lines: Box<dyn BufRead + Send> =
+            if zipped { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
+        Self::new(path, lines)
+    }
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads the header; `path` is for errors only.
+    pub fn new(path: &Path, lines: R) -> Result<Self, TranscriptError> {
+        let header = Header::new(super::Origin::Imported);
+        let mut reader = Self {
+            path: path.to_owned(),
+            lines,
+            number: 0,
+            buffer: Vec::new(),
+            header,
+            whole_bytes: 0,
+            truncated: None,
+        };
+        let text = reader.line()?.map(<[u8]>::to_vec);
+        let first = text.as_deref().and_then(|t| serde_json::from_slice::<serde_json::Value>(t).ok());
+        let is = |key: &str, value: &str| first.as_ref().and_then(|f| f.get(key)?.as_str()) == Some(value);
+        if !is("record", "header") || !is("format", FORMAT) {
+            let told = "this is not a transcript of delm-sim (its first line has no `\"format\":\"delm-sim-transcript\"`); \
+                        convert other records with `delm-sim import`";
+            return Err(reader.wrong(told));
+        }
+        let version = first.as_ref().and_then(|f| f.get("version")?.as_u64());
+        if version != Some(u64::from(VERSION)) {
+            let found = version.map_or("none".to_owned(), |v| v.to_string());
+            return Err(reader.wrong(&format!("field `version`: this build reads version {VERSION}, found {found}")));
+        }
+        reader.header = reader.parse(&text.unwrap_or_default())?;
+        Ok(reader)
+    }
+
+    /// The first line.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Number of the line read last, from 1.
+    pub fn line_number(&self) -> u64 {
+        self.number
+    }
+
+    /// If the last line was cut off: what is missing, in words.
+    pub fn truncated(&self) -> Option<&str> {
+        self.truncated.as_deref()
+    }
+
+    /// Length of the part of the (unzipped) file that is whole lines.
+    pub fn whole_bytes(&self) -> u64 {
+        self.whole_bytes
+    }
+
+    /// The next line; `None` at the end.
+    pub fn next_line(&mut self) -> Result<Option<Line>, TranscriptError> {
+        loop {
+            if self.truncated.is_some() {
+                return Ok(None);
+            }
+            let Some(text) = self.line()?.map(<[u8]>::to_vec) else { return Ok(None) };
+            if text.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            return self.any(&text).map(Some);
+        }
+    }
+
+    fn any(&self, text: &[u8]) -> Result<Line, TranscriptError> {
+        #[derive(Deserialize)]
+        struct Tag<'a> {
+            #[serde(borrow)]
+            record: Cow<'a, str>,
+        }
+        let tag: Tag = serde_json::from_slice(text).map_err(|e| self.wrong(&format!("not a record: {e}")))?;
+        Ok(match &*tag.record {
+            "header" => return Err(self.wrong("a second header; put one transcript in one file")),
+            "run" => Line::Run(self.parse::<RunLine>(text)?),
+            "arrival" => Line::Arrival(self.parse::<ArrivalLine>(text)?),
+            "dispatch" => Line::Dispatch(self.parse::<DispatchLine>(text)?),
+            "call" => Line::Call(Box::new(self.parse::<CallLine>(text)?)),
+            "timer" => Line::Timer(self.parse::<TimerLine>(text)?),
+            "finish" => Line::Finish(self.parse::<FinishLine>(text)?),
+            "end" => Line::End(self.parse::<EndLine>(text)?),
+            other => {
+                let known = "header, run, arrival, dispatch, call, timer, finish, end";
+                return Err(self.wrong(&format!("field `record`: \"{other}\" is none of {known}")));
+            }
+        })
+    }
+
+    fn parse<T: DeserializeOwned>(&self, text: &[u8]) -> Result<T, TranscriptError> {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        serde_path_to_error::deserialize(&mut json).map_err(|e| {
+            let path = e.path().to_string();
+            let place = if path == "." { String::new() } else { format!("field `{path}`: ") };
+            self.wrong(&format!("{place}{}", e.into_inner()))
+        })
+    }
+
+    fn wrong(&self, problem: &str) -> TranscriptError {
+        TranscriptError::Line { path: self.path.clone(), line: self.number.max(1), problem: problem.to_owned() }
+    }
+
+    /// The next whole line without its end. A line without an end that is no JSON was cut off.
+    fn line(&mut self) -> Result<Option<&[u8]>, TranscriptError> {
+        self.buffer.clear();
+        match self.lines.read_until(b'\n', &mut self.buffer) {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof && self.number > 0 => {
+                self.truncated = Some(format!("the compressed file ends inside line {}", self.number + 1));
+                return Ok(None);
+            }
+            Err(source) => return Err(TranscriptError::Io { path: self.path.clone(), source }),
+        }
+        self.number += 1;
+        if self.buffer.last() == Some(&b'\n') {
+            self.whole_bytes += self.buffer.len() as u64;
+            self.buffer.pop();
+        } else if serde_json::from_slice::<serde::de::IgnoredAny>(&self.buffer).is_err() {
+            self.truncated = Some(format!("line {} is cut off after {} bytes", self.number, self.buffer.len()));
+            return Ok(None);
+        } else {
+            self.whole_bytes += self.buffer.len() as u64;
+        }
+        Ok(Some(&self.buffer))
+    }
+}
+
+/// One run of a transcript, in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Recording {
+    /// How it began.
+    pub run: RunLine,
+    /// Arrivals of tasks.
+    pub arrivals: Vec<ArrivalLine>,
+    /// Tries that left, in live runs.
+    pub dispatches: Vec<DispatchLine>,
+    /// Calls in the order in which they ended, each with its line number in the file.
+    pub calls: Vec<(u64, CallLine)>,
+    /// Timers that ran out.
+    pub timers: Vec<TimerLine>,
+    /// Tasks that finished.
+    pub finishes: Vec<FinishLine>,
+    /// How it ended; `None` if the writer was cut off.
+    pub end: Option<EndLine>,
+}
+
+/// The runs of a transcript, one at a time.
+pub struct Recordings<R> {
+    reader: Reader<R>,
+    ahead: Option<RunLine>,
+}
+
+impl<R: BufRead> Recordings<R> {
+    /// The runs that a reader has before it.
+    pub fn new(reader: Reader<R>) -> Self {
+        Self { reader, ahead: None }
+    }
+
+    /// The reader behind it: header, truncation.
+    pub fn reader(&self) -> &Reader<R> {
+        &self.reader
+    }
+
+    /// The next run; `None` at the end.
+    pub fn next_run(&mut self) -> Result<Option<Recording>, TranscriptError> {
+        let mut recording: Option<Recording> = self.ahead.take().map(|run| Recording { run, ..Recording::default() });
+        loop {
+            let Some(line) = self.reader.next_line()? else { return Ok(recording) };
+            match (line, &mut recording) {
+                (Line::Run(run), None) => recording = Some(Recording { run, ..Recording::default() }),
+                (Line::Run(run), Some(_)) => {
+                    self.ahead = Some(run);
+                    return Ok(recording);
+                }
+                (_, None) => return Err(self.reader.wrong("no `run` record stands before this one")),
+                (Line::Arrival(a), Some(r)) => r.arrivals.push(a),
+                (Line::Dispatch(d), Some(r)) => r.dispatches.push(d),
+                (Line::Call(c), Some(r)) => r.calls.push((self.reader.line_number(), *c)),
+                (Line::Timer(t), Some(r)) => r.timers.push(t),
+                (Line::Finish(f), Some(r)) => r.finishes.push(f),
+                (Line::End(e), Some(r)) => r.end = Some(e),
+                (Line::Header(_), Some(_)) => unreachable!("the reader refuses a second header"),
+            }
+        }
+    }
+}
