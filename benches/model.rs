@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a bench measures time")]
 
 use criterion::Criterion;
-use delm_sim::experiment::replication::Point;
+use delm_sim::experiment::replication::{Point, Sinks};
 use delm_sim::experiment::{Overrides, Scenario};
 use delm_sim::runtime::Summary;
 use std::cell::RefCell;
@@ -86,7 +86,7 @@ fn main() {
                 let start = Instant::now();
                 let (mut records, mut popped) = (0, 0);
                 for replication in 0..runs {
-                    let run = point.run(replication, None).unwrap();
+                    let run = point.run(replication, Sinks::default()).unwrap();
                     records += run.summary.records;
                     popped += events(&run.summary);
                 }

@@ -1,7 +1,7 @@
 //! What must be equal is equal, run by run: mechanisms switched off leave nothing behind, and order laws of scheduling
 //! hold under common random numbers.
 
-use delm_sim::experiment::replication::{Point, Run};
+use delm_sim::experiment::replication::{Point, Run, Sinks};
 use delm_sim::experiment::{Options, Overrides, Scenario, conduct};
 
 const SEARCH: &str = r#"version = 1
@@ -58,7 +58,7 @@ fn load(text: &str, set: &[&str]) -> Scenario {
 
 fn runs(scenario: &Scenario, policy: &str, agents: u32) -> Vec<Run> {
     let point = Point::new(scenario, policy, agents).unwrap();
-    (0..u64::from(scenario.replications)).map(|r| point.run(r, None).unwrap()).collect()
+    (0..u64::from(scenario.replications)).map(|r| point.run(r, Sinks::default()).unwrap()).collect()
 }
 
 fn get(run: &Run, metric: &str) -> Option<f64> {

@@ -4,7 +4,7 @@
 //! A case is a row of bytes; each byte picks one feature and 0 leaves it off, so that proptest shrinks a failing
 //! case to the few features that matter. `PROPTEST_CASES` draws more cases, and others each time.
 
-use delm_sim::experiment::replication::{Point, Run};
+use delm_sim::experiment::replication::{Point, Run, Sinks};
 use delm_sim::experiment::{Overrides, Scenario};
 use delm_sim::model::call::Purpose;
 use delm_sim::model::workload::WorkloadSpec;
@@ -300,12 +300,12 @@ fn check(divide: bool, scenario: &Scenario) -> Result<(), String> {
         .iter()
         .map(|p| Point::new(scenario, p, n).map_err(|e| format!("{p}: {e}")))
         .collect::<Result<_, _>>()?;
-    let once = |p: &Point, r| p.run(r, None).map_err(|e| format!("{} with {n}: {e}", p.policy));
+    let once = |p: &Point, r| p.run(r, Sinks::default()).map_err(|e| format!("{} with {n}: {e}", p.policy));
     let mut first = Vec::new();
     for p in &points {
         for r in 0..2 {
             let lines = Lines::default();
-            let run = p.run(r, Some(Box::new(lines.clone()))).map_err(|e| format!("{} with {n}: {e}", p.policy))?;
+            let run = p.run(r, Sinks { trace: Some(Box::new(lines.clone())), transcript: None }).map_err(|e| format!("{} with {n}: {e}", p.policy))?;
             let text = String::from_utf8(std::mem::take(&mut *lines.0.lock().unwrap())).unwrap();
             // Without a final answer a divided task delivers nothing that could be graded.
             let graded = !divide || scenario.settings(p.policy)?.finalize;
@@ -385,7 +385,7 @@ fn rows_reach_the_paths_they_are_for() {
             let scenario = load(divide, &row, &[]);
             for p in &scenario.policies {
                 let Ok(point) = Point::new(&scenario, p, scenario.agents[0]) else { continue };
-                if let Ok(run) = point.run(0, None) {
+                if let Ok(run) = point.run(0, Sinks::default()) {
                     runs += 1;
                     for (sum, c) in reached.iter_mut().zip(&run.summary.calls) {
                         *sum += c.issued;

@@ -2,6 +2,7 @@
 
 use super::calibrate::CalibrateArgs;
 use super::format::Format;
+use super::replay::ReplayArgs;
 use crate::experiment::Overrides;
 use crate::experiment::embedded;
 use crate::experiment::validate::{MOST_AGENTS, MOST_REPLICATIONS};
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "delm-sim", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 run failed, 2 usage or configuration, 3 a closed form or gate missed, \
-                        130 interrupted.\nData goes to standard output, everything else to standard error.")]
+                        4 a replay diverged, 130 interrupted.\nData goes to standard output, everything else to standard error.")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -33,6 +34,8 @@ pub enum Command {
     Params(ParamsArgs),
     /// Fit endpoint presets to recorded calls
     Calibrate(CalibrateArgs),
+    /// Run a recorded transcript again: strictly, at another speed, or under another topology
+    Replay(ReplayArgs),
     /// Run an output directory's command again and compare all bytes
     Reproduce(ReproduceArgs),
     /// Print a JSON Schema
@@ -130,6 +133,9 @@ pub struct RunArgs {
     /// Write the trace of the first replication of the first cell as JSON Lines
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Write the transcript of all runs: every call with its answer
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// Changes to the scenario.
     #[command(flatten)]
     pub change: ChangeArgs,

@@ -7,13 +7,15 @@ use super::{DONE, output};
 use crate::experiment::{Options, Scenario, Study, conduct};
 use crate::report::{self, Command, DirectoryError, Manifest, Plan, Stored};
 use anyhow::Result;
+use std::io::Write;
 use std::num::NonZeroUsize;
+use std::sync::Mutex;
 
 /// Loads the scenario, simulates it, prints and saves the comparison.
 pub fn execute(args: &CompareArgs) -> Result<u8> {
     let scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
     let plan = announce(Command::Compare, &scenario, !args.no_figures, &args.output)?;
-    let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output)?;
+    let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
     output::print(&report::render(&study, args.output.format.into()))?;
     if args.output.format == Format::Table {
         output::print(&format!("\n{stored}"))?;
@@ -38,11 +40,12 @@ pub(super) fn conduct_announced(
     plan: &Plan,
     compare: bool,
     args: &OutputArgs,
+    transcript: Option<&Mutex<dyn Write + Send>>,
 ) -> Result<(Study, Stored)> {
     let progress = Progress::new(args.quiet);
     let tick = |done, total| progress.tick(done, total);
     let jobs = args.jobs.map_or(0, NonZeroUsize::get);
-    let study = conduct(scenario, &Options { jobs, compare, progress: Some(&tick) });
+    let study = conduct(scenario, &Options { jobs, compare, progress: Some(&tick), transcript });
     progress.clear();
     let study = study?;
     let stored = report::store(plan, &study)?;

@@ -12,12 +12,15 @@ pub mod init;
 pub mod list;
 pub mod output;
 pub mod params;
+mod record;
+pub mod replay;
 mod progress;
 pub mod reproduce;
 pub mod run;
 pub mod schema;
 
 use crate::experiment::ScenarioError;
+use crate::experiment::replay::ReplayError;
 use crate::report::DirectoryError;
 use args::{Cli, Command, CompareArgs};
 use clap::Parser;
@@ -32,6 +35,9 @@ pub const USAGE: u8 = 2;
 /// Exit code: a closed form or gate was missed.
 pub const MISSED: u8 = 3;
 
+/// Exit code: a policy did something else than recorded.
+pub const DIVERGED: u8 = 4;
+
 /// An error of usage or configuration: exit code 2, nothing written.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -45,6 +51,7 @@ pub fn run() -> ExitCode {
         Command::Compare(args) => compare::execute(&args),
         Command::Params(args) => params::execute(&args),
         Command::Calibrate(args) => calibrate::execute(&args),
+        Command::Replay(args) => replay::execute(&args),
         Command::Reproduce(args) => reproduce::execute(&args),
         Command::Schema(args) => schema::execute(&args),
         Command::Init(args) => init::execute(&args),
@@ -68,6 +75,13 @@ fn report(error: &anyhow::Error) -> u8 {
     output::say(&format!("error: {error:#}"));
     if let Some(error) = error.downcast_ref::<DirectoryError>() {
         return error.exit_code();
+    }
+    if let Some(error) = error.downcast_ref::<ReplayError>() {
+        return match error {
+            ReplayError::Diverged { .. } => DIVERGED,
+            ReplayError::Run(_) => FAILED,
+            ReplayError::Transcript(_) | ReplayError::Unusable { .. } => USAGE,
+        };
     }
     if error.is::<UsageError>() { USAGE } else { FAILED }
 }

@@ -18,7 +18,7 @@ pub fn execute(args: &ReproduceArgs) -> Result<u8> {
     let tick = |done, total| progress.tick(done, total);
     let jobs = args.jobs.map_or(0, NonZeroUsize::get);
     let compare = manifest.command == Command::Compare;
-    let study = conduct(&manifest.scenario, &Options { jobs, compare, progress: Some(&tick) });
+    let study = conduct(&manifest.scenario, &Options { jobs, compare, progress: Some(&tick), transcript: None });
     progress.clear();
     let found = report::compare(&args.directory, &study?)?;
     output::print(&found.to_string())?;

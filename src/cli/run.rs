@@ -2,9 +2,10 @@
 
 use super::args::RunArgs;
 use super::compare::{announce, conduct_announced};
+use super::record::Record;
 use super::{DONE, MISSED, UsageError, output};
 use crate::experiment::Scenario;
-use crate::experiment::replication::Point;
+use crate::experiment::replication::{Point, Sinks};
 use crate::report::{self, Command};
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -16,8 +17,8 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
     let overrides = args.change.overrides();
     let scenarios =
         args.scenarios.iter().map(|source| Scenario::load(source, &overrides)).collect::<Result<Vec<_>, _>>()?;
-    if scenarios.len() > 1 && (args.output.output_dir.is_some() || args.trace.is_some()) {
-        return Err(UsageError("--output-dir and --trace go with one scenario".to_owned()).into());
+    if scenarios.len() > 1 && (args.output.output_dir.is_some() || args.trace.is_some() || args.record.is_some()) {
+        return Err(UsageError("--output-dir, --trace and --record go with one scenario".to_owned()).into());
     }
     let scenarios: Vec<Scenario> = scenarios.into_iter().map(|s| if args.full { s.full() } else { s }).collect();
     let plans =
@@ -27,7 +28,12 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
     }
     let mut missed = 0;
     for (scenario, plan) in scenarios.iter().zip(&plans) {
-        let (study, stored) = conduct_announced(scenario, plan, false, &args.output)?;
+        let record = args.record.as_deref().map(|path| Record::begin(path, scenario)).transpose()?;
+        let transcript = record.as_ref().map(Record::sink);
+        let (study, stored) = conduct_announced(scenario, plan, false, &args.output, transcript)?;
+        if let Some(record) = record {
+            record.finish()?;
+        }
         output::print(&report::render(&study, args.output.format.into()))?;
         if !args.output.quiet {
             eprintln!("{stored}");
@@ -44,6 +50,6 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
 fn trace(scenario: &Scenario, path: &Path) -> Result<()> {
     let file = File::create(path).with_context(|| format!("cannot write the trace {}", path.display()))?;
     let point = Point::new(scenario, &scenario.policies[0], scenario.agents[0])?;
-    point.run(0, Some(Box::new(BufWriter::new(file))))?;
+    point.run(0, Sinks { trace: Some(Box::new(BufWriter::new(file))), transcript: None })?;
     Ok(())
 }

@@ -3,12 +3,14 @@
 //! Invariant: results come in order, whatever the number of jobs.
 
 use super::metrics::METRICS;
-use super::replication::{Point, Run};
+use super::replication::{Point, Run, Sinks};
 use super::scenario::Scenario;
 use super::study::{Cell, Series};
 use crate::policy::catalog;
 use crate::runtime::RunError;
 use rayon::prelude::*;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 /// Runs replications `from..from + count` of every point, in parallel, in order.
 pub(super) fn replicate(
@@ -18,16 +20,68 @@ pub(super) fn replicate(
     tick: &(dyn Fn() + Sync),
 ) -> Result<Vec<Vec<Run>>, RunError> {
     let count = count as usize;
-    let all: Result<Vec<Run>, RunError> = (0..points.len() * count)
-        .into_par_iter()
-        .map(|i| {
-            let run = points[i / count].run(from + (i % count) as u64, None);
-            tick();
-            run
-        })
-        .collect();
-    let mut all = all?.into_iter();
-    Ok(points.iter().map(|_| all.by_ref().take(count).collect()).collect())
+    let run = |i: usize| {
+        let run = points[i / count].run(from + (i % count) as u64, Sinks::default());
+        tick();
+        run
+    };
+    let all: Result<Vec<Run>, RunError> = (0..points.len() * count).into_par_iter().map(run).collect();
+    Ok(by_point(points.len(), count, all?))
+}
+
+/// Runs of a batch that wait to be written, at most.
+const BATCH: usize = 64;
+
+/// Like [`replicate`] from replication 0 on, with a transcript of every run, written in order.
+pub(super) fn replicate_recorded(
+    points: &[Point],
+    count: u32,
+    transcript: &mut dyn Write,
+    tick: &(dyn Fn() + Sync),
+) -> Result<Vec<Vec<Run>>, RunError> {
+    let count = count as usize;
+    let run = |i: usize| {
+        let buffer = Buffer::default();
+        let transcript = Some((Box::new(buffer.clone()) as Box<dyn Write + Send>, i as u64));
+        let run = points[i / count].run((i % count) as u64, Sinks { trace: None, transcript })?;
+        tick();
+        Ok((run, buffer))
+    };
+    let total = points.len() * count;
+    let mut all = Vec::with_capacity(total);
+    for from in (0..total).step_by(BATCH) {
+        let batch: Result<Vec<_>, RunError> = (from..total.min(from + BATCH)).into_par_iter().map(run).collect();
+        for (run, buffer) in batch? {
+            transcript.write_all(&buffer.take()).map_err(|e| RunError::Trace(e.to_string()))?;
+            all.push(run);
+        }
+    }
+    Ok(by_point(points.len(), count, all))
+}
+
+fn by_point(points: usize, count: usize, all: Vec<Run>) -> Vec<Vec<Run>> {
+    let mut all = all.into_iter();
+    (0..points).map(|_| all.by_ref().take(count).collect()).collect()
+}
+
+/// Memory that a run writes its transcript to.
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().expect("no writer panics"))
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no writer panics").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Gathers the runs of a point into series.

@@ -2,13 +2,15 @@
 //!
 //! Invariant: results do not depend on the number of jobs; pilot replications are never reported.
 
-use super::cells::{cell, replicate};
+use super::cells::{cell, replicate, replicate_recorded};
 use super::comparison::{self, BEST_CENTRAL};
-use super::replication::Point;
+use super::replication::{Point, Run};
 use super::scenario::Scenario;
 use super::study::{Cell, Check, Study};
 use super::{sensitivity, verdict};
 use crate::runtime::RunError;
+use std::io::Write;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How to conduct a study; nothing here changes a number.
@@ -20,6 +22,8 @@ pub struct Options<'a> {
     pub compare: bool,
     /// Called with runs done and runs in all.
     pub progress: Option<&'a (dyn Fn(u64, u64) + Sync)>,
+    /// Where the transcript of all runs goes, its header written already.
+    pub transcript: Option<&'a Mutex<dyn Write + Send>>,
 }
 
 /// First replication number of pilots.
@@ -45,13 +49,29 @@ fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunErro
             progress(n, total);
         }
     };
-    let runs = replicate(&points, 0, replications, &tick)?;
+    let runs = match options.transcript {
+        Some(transcript) => {
+            let mut transcript = transcript.lock().expect("nobody else writes it");
+            replicate_recorded(&points, replications, &mut *transcript, &tick)?
+        }
+        None => replicate(&points, 0, replications, &tick)?,
+    };
+    assemble(scenario, options.compare, &points, &runs)
+}
+
+/// Makes a study out of the runs of its points.
+pub(super) fn assemble(
+    scenario: &Scenario,
+    compare: bool,
+    points: &[Point],
+    runs: &[Vec<Run>],
+) -> Result<Study, RunError> {
     let mut hasher = blake3::Hasher::new();
     for run in runs.iter().flatten() {
         hasher.update(&run.digest);
     }
-    let cells: Vec<Cell> = points.iter().zip(&runs).map(|(p, runs)| cell(scenario, p, runs)).collect();
-    let comparing = options.compare && scenario.measure.is_none();
+    let cells: Vec<Cell> = points.iter().zip(runs).map(|(p, runs)| cell(scenario, p, runs)).collect();
+    let comparing = compare && scenario.measure.is_none();
     let pilot = if comparing { pilot(scenario)? } else { Vec::new() };
     let comparisons = if comparing { comparison::compare(scenario, &cells, &pilot) } else { Vec::new() };
     let mut verdicts = verdict::verdicts(scenario, &cells, &comparisons, &pilot);
@@ -70,7 +90,7 @@ fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunErro
     })
 }
 
-fn points<'a>(scenario: &'a Scenario, policies: &'a [String]) -> Result<Vec<Point<'a>>, RunError> {
+pub(super) fn points<'a>(scenario: &'a Scenario, policies: &'a [String]) -> Result<Vec<Point<'a>>, RunError> {
     policies
         .iter()
         .flat_map(|p| scenario.agents.iter().map(move |n| (p, *n)))

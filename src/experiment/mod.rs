@@ -13,6 +13,7 @@ pub mod load;
 pub mod metrics;
 pub mod parameters;
 pub mod presets;
+pub mod replay;
 pub mod replication;
 pub mod scenario;
 mod sensitivity;

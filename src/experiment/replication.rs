@@ -8,8 +8,10 @@ use super::scenario::{Protocol, Scenario};
 use crate::kernel::Key;
 use crate::model::ids::TaskId;
 use crate::model::sharing::Sharing;
-use crate::model::workload::{Sizes, Workload};
+use crate::model::workload::{Sizes, Team, Workload};
 use crate::policy::{Settings, catalog};
+use crate::policy::Policy;
+use crate::runtime::transcript::{Recorder, RunLine};
 use crate::runtime::{Fleet, RunError, Simulated, Summary, Trace, drive};
 use std::io::Write;
 use std::sync::Arc;
@@ -69,32 +71,85 @@ impl<'a> Point<'a> {
         self.settings.team.at().is_none_or(|most| most > f64::from(n))
     }
 
-    /// Runs one replication; with a writer, its trace goes there as JSON Lines.
-    pub fn run(&self, replication: u64, lines: Option<Box<dyn Write + Send>>) -> Result<Run, RunError> {
+    /// Runs one replication. Its trace may go to a writer as JSON Lines, its transcript to another (run `index` there).
+    pub fn run(&self, replication: u64, sinks: Sinks) -> Result<Run, RunError> {
         let scenario = self.scenario;
         let key = Key::new(scenario.seed, replication);
-        let build = || catalog::build(&self.settings, &scenario.workload, self.agents).expect("built before");
-        let (mut policies, mut teams): (Vec<_>, Vec<_>) = (0..scenario.tasks).map(|_| build()).unzip();
-        for team in &mut teams {
-            team.quality = self.protocol.quality;
+        let (mut policies, team) = self.policies();
+        let workloads = (0..scenario.tasks)
+            .map(|task| Workload::new(&scenario.workload, &self.sizes, &self.sharing, key, TaskId(task), &team));
+        let mut trace = Trace::new(self.summary(&team), sinks.trace);
+        if let Some((sink, index)) = sinks.transcript {
+            let run = self.run_line(index, replication, &team);
+            trace.recorder = Some(Recorder::new(sink, endpoint_names(scenario), &run));
         }
-        let workloads = teams.iter().enumerate().map(|(task, team)| {
-            Workload::new(&scenario.workload, &self.sizes, &self.sharing, key, TaskId(task as u32), team)
-        });
-        let count = scenario.measure.as_ref().map(|m| (m.count, m.warmup));
-        let summary = Summary::new(&teams[0], scenario.tasks, count, scenario.watch_worker);
-        let trace = Trace::new(summary, lines);
         let mut world = Simulated::new(self.fleet.clone(), key, workloads.collect(), trace, self.stop_after);
         drive(&mut world, &mut policies)?;
-        if count.is_none()
-            && let Some(what) = world.trace.summary.broken_identity()
-        {
+        self.close(replication, world.trace)
+    }
+
+    /// One policy per task, and their team.
+    pub(super) fn policies(&self) -> (Vec<Box<dyn Policy>>, Team) {
+        let build = || {
+            catalog::build(&self.settings, &self.scenario.workload, self.agents).expect("checked when the point was made")
+        };
+        let (policies, teams): (Vec<_>, Vec<_>) = (0..self.scenario.tasks).map(|_| build()).unzip();
+        (policies, Team { quality: self.protocol.quality, ..teams[0] })
+    }
+
+    /// An empty summary for a team of this point.
+    pub(super) fn summary(&self, team: &Team) -> Summary {
+        let count = self.scenario.measure.as_ref().map(|m| (m.count, m.warmup));
+        Summary::new(team, self.scenario.tasks, count, self.scenario.watch_worker)
+    }
+
+    /// How a transcript of a run of this point begins.
+    pub(super) fn run_line(&self, index: u64, replication: u64, team: &Team) -> RunLine {
+        RunLine {
+            run: index,
+            policy: Some(self.policy.to_owned()),
+            agents: self.agents,
+            replication,
+            tasks: self.scenario.tasks,
+            workers: team.workers,
+            leads: team.leads,
+            lines: team.lines,
+            ..RunLine::default()
+        }
+    }
+
+    /// Counted replies after which a run is stopped.
+    pub(super) fn stop_after(&self) -> Option<u64> {
+        self.stop_after
+    }
+
+    /// Checks the identities of a run that came to its end, ends its files, and measures it.
+    pub(super) fn close(&self, replication: u64, mut trace: Trace) -> Result<Run, RunError> {
+        let whole = self.scenario.measure.is_none();
+        if whole && let Some(what) = trace.summary.broken_identity() {
             let policy = self.policy.to_owned();
             return Err(RunError::Identity { policy, agents: self.agents, replication, what });
         }
-        world.trace.close().map_err(|e| RunError::Trace(e.to_string()))?;
-        let digest = world.trace.digest.finish();
-        let summary = world.trace.summary;
-        Ok(Run { values: measure(&summary), digest, summary })
+        let digest = trace.digest.finish();
+        if let Some(mut recorder) = trace.recorder.take() {
+            recorder.close(whole, Some(digest), None);
+            recorder.flush().map_err(|e| RunError::Trace(e.to_string()))?;
+        }
+        trace.close().map_err(|e| RunError::Trace(e.to_string()))?;
+        Ok(Run { values: measure(&trace.summary), digest, summary: trace.summary })
     }
+}
+
+/// Where the files of one run go.
+#[derive(Default)]
+pub struct Sinks {
+    /// Trace records as JSON Lines.
+    pub trace: Option<Box<dyn Write + Send>>,
+    /// Lines of a transcript, and the number of the run in it.
+    pub transcript: Option<(Box<dyn Write + Send>, u64)>,
+}
+
+/// Names of a scenario's endpoints, in the order of their numbers.
+pub fn endpoint_names(scenario: &Scenario) -> Vec<String> {
+    scenario.endpoints.keys().cloned().collect()
 }

@@ -309,6 +309,26 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// Whether it is of the kind that calls for this purpose are answered with.
+    pub fn fits(&self, purpose: Purpose) -> bool {
+        match self {
+            Self::Subtasks(list) => {
+                matches!(purpose, Purpose::Plan | Purpose::MoreSubtasks) && list.source_tokens.len() == list.count as usize
+            }
+            Self::Decided(_) => purpose == Purpose::Plan,
+            Self::Brief(_) => purpose == Purpose::Dispatch,
+            Self::Step { .. } => purpose == Purpose::Step,
+            Self::Observation { .. } => purpose == Purpose::Tool,
+            Self::Gist(_) => purpose == Purpose::Gist,
+            Self::Verdict { .. } => purpose == Purpose::Verify,
+            Self::Unfolded { .. } => purpose == Purpose::Unfold,
+            Self::Report(_) => purpose == Purpose::Report,
+            Self::Digest(_) => purpose == Purpose::Compact,
+            Self::Merged => purpose == Purpose::Merge,
+            Self::Final(_) => purpose == Purpose::Finalize,
+        }
+    }
+
     /// The findings that the answer names for the first time.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         let (many, one): (&[Finding], Option<&Finding>) = match self {

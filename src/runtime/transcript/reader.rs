@@ -219,6 +219,24 @@ impl<R: BufRead> Recordings<R> {
         &self.reader
     }
 
+    /// What a line names that its run does not have.
+    fn stranger(&self, line: &Line, run: &RunLine) -> Option<String> {
+        let (task, agent) = match line {
+            Line::Arrival(a) => (a.task, None),
+            Line::Dispatch(d) => (d.task, None),
+            Line::Call(c) => (c.task, Some(c.agent)),
+            Line::Timer(t) => (t.task, None),
+            Line::Finish(f) => (f.task, None),
+            Line::Header(_) | Line::Run(_) | Line::End(_) => return None,
+        };
+        if task >= run.tasks {
+            return Some(format!("field `task`: {task}, but the run has {} task(s), numbered from 0", run.tasks));
+        }
+        let agents = run.workers + run.leads;
+        let agent = agent.filter(|a| *a >= agents)?;
+        Some(format!("field `agent`: {agent}, but the run has {agents} agent(s), numbered from 0"))
+    }
+
     /// The next run; `None` at the end.
     pub fn next_run(&mut self) -> Result<Option<Recording>, TranscriptError> {
         let mut recording: Option<Recording> = self.ahead.take().map(|run| Recording { run, ..Recording::default() });
@@ -231,6 +249,9 @@ impl<R: BufRead> Recordings<R> {
                     return Ok(recording);
                 }
                 (_, None) => return Err(self.reader.wrong("no `run` record stands before this one")),
+                (line, Some(r)) if self.stranger(&line, &r.run).is_some() => {
+                    return Err(self.reader.wrong(&self.stranger(&line, &r.run).unwrap_or_default()));
+                }
                 (Line::Arrival(a), Some(r)) => r.arrivals.push(a),
                 (Line::Dispatch(d), Some(r)) => r.dispatches.push(d),
                 (Line::Call(c), Some(r)) => r.calls.push((self.reader.line_number(), *c)),

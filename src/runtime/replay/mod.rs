@@ -1,0 +1,13 @@
+//! Replay: recorded runs instead of models and endpoints.
+//!
+//! * strict: the policy is asked again and must ask for exactly what was recorded; answers, times and costs are the
+//!   recorded ones, so that trace and metrics come out the same;
+//! * retimed: the recorded calls and what released them, at another speed or under other limits.
+//!
+//! Invariant: strict replay matches calls by content key, never by position, and stops at the first difference.
+
+mod divergence;
+mod strict;
+
+pub use divergence::Divergence;
+pub use strict::Strict;

@@ -1,0 +1,375 @@
+//! Strict replay: a world whose calls end as recorded.
+//!
+//! Everything that happens has the number of its trace record. A stage of a call is due when the trace has come to its
+//! number; what the policy does in between must fill the numbers before it, or the replay diverges.
+
+use super::divergence::Divergence;
+use crate::kernel::{Span, Time};
+use crate::model::call::{Outcome, Reply, Request, SpanRole, prompt_tokens};
+use crate::model::ids::{CallId, EndpointId, FindingId, TaskId, TimerId};
+use crate::model::note::Note;
+use crate::policy::{Command, Event};
+use crate::runtime::driver::{Delivery, World};
+use crate::runtime::trace::{Body, Trace};
+use crate::runtime::transcript::{CallLine, FinishLine, Recording, Stage, Status, content_key};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+/// What is due at a record number.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    Arrival(TaskId, Time),
+    Timer(TaskId, TimerId, Time),
+    /// Stage `1` of recorded call `0`.
+    Stage(usize, usize),
+}
+
+/// A call that the policy has asked for.
+#[derive(Debug)]
+struct Asked {
+    id: CallId,
+    request: Request,
+}
+
+/// A recorded run as a world.
+pub struct Strict {
+    calls: Vec<(u64, CallLine)>,
+    endpoints: Vec<EndpointId>,
+    /// Recorded calls by content key, in the order in which they were asked for.
+    by_key: HashMap<(u32, String), VecDeque<usize>>,
+    asked: Vec<Option<Asked>>,
+    by_id: HashMap<(TaskId, CallId), usize>,
+    due: BTreeMap<u64, Due>,
+    finishes: BTreeMap<u32, FinishLine>,
+    unsupported: BTreeMap<u32, BTreeSet<u32>>,
+    right: BTreeMap<u32, BTreeSet<u32>>,
+    now: Time,
+    open: usize,
+    stop_after: Option<u64>,
+    /// The trace of everything that happened.
+    pub trace: Trace,
+    /// Where the policy departed from the recording.
+    pub divergence: Option<Divergence>,
+}
+
+impl Strict {
+    /// A world out of one recorded run; endpoints by number.
+    pub fn new(recording: Recording, endpoints: &[String], trace: Trace, stop_after: Option<u64>) -> Self {
+        let Recording { run, arrivals, mut calls, timers, finishes, .. } = recording;
+        calls.sort_by_key(|(_, c)| (c.task, c.call));
+        let mut by_key: HashMap<(u32, String), VecDeque<usize>> = HashMap::new();
+        for (i, (_, call)) in calls.iter().enumerate() {
+            by_key.entry((call.task, call.key.clone())).or_default().push_back(i);
+        }
+        // An endpoint that is not named is the free one, which stands behind the others.
+        let number = |name: &str| endpoints.iter().position(|e| e == name).unwrap_or(endpoints.len());
+        let mut due = BTreeMap::new();
+        due.extend(arrivals.iter().map(|a| (a.seq, Due::Arrival(TaskId(a.task), Time::from_nanos(a.at_ns)))));
+        due.extend(
+            timers.iter().map(|t| (t.seq, Due::Timer(TaskId(t.task), TimerId(t.timer), Time::from_nanos(t.at_ns)))),
+        );
+        Self {
+            endpoints: calls.iter().map(|(_, c)| EndpointId(number(&c.endpoint) as u16)).collect(),
+            asked: calls.iter().map(|_| None).collect(),
+            calls,
+            by_key,
+            by_id: HashMap::new(),
+            due,
+            unsupported: finishes.iter().map(|f| (f.task, f.unsupported.iter().copied().collect())).collect(),
+            right: finishes.iter().map(|f| (f.task, f.right_findings.iter().copied().collect())).collect(),
+            finishes: finishes.into_iter().map(|f| (f.task, f)).collect(),
+            now: Time::ZERO,
+            open: run.tasks as usize,
+            stop_after,
+            trace,
+            divergence: None,
+        }
+    }
+
+    fn diverge(&mut self, divergence: Divergence) {
+        self.divergence.get_or_insert(divergence);
+    }
+
+    /// Recorded calls that nobody asked for, once the run is over.
+    pub fn left_over(&self) -> Option<Divergence> {
+        let (i, _) = self.asked.iter().enumerate().find(|(_, asked)| asked.is_none())?;
+        let (line, call) = &self.calls[i];
+        Some(Divergence::about_call(*line, call, "the policy never asked for this recorded call".to_owned()))
+    }
+
+    fn call(&mut self, task: TaskId, id: CallId, request: Request) {
+        let key = (task.0, content_key(task, &request));
+        let Some(i) = self.by_key.get_mut(&key).and_then(VecDeque::pop_front) else {
+            let divergence = Divergence::unknown_call(task, id, &request, self.nearest(task, id, &request));
+            self.diverge(divergence);
+            return;
+        };
+        let (line, call) = &self.calls[i];
+        if let Some(problem) = unusable(call, self.trace.len()) {
+            let divergence = Divergence::about_call(*line, call, problem);
+            self.diverge(divergence);
+            return;
+        }
+        self.due.extend(call.moments.iter().enumerate().skip(1).map(|(stage, m)| (m.seq, Due::Stage(i, stage))));
+        let board = request.prompt.iter().filter(|s| s.role == SpanRole::Board).map(|s| u64::from(s.tokens)).sum();
+        let body = Body::Called {
+            call: id,
+            agent: request.agent,
+            purpose: request.purpose,
+            background: request.background,
+            about: request.about,
+            endpoint: self.endpoints[i],
+            prompt_tokens: prompt_tokens(&request.prompt),
+            board_tokens: board,
+        };
+        self.trace.record(self.now, task, body);
+        self.asked[i] = Some(Asked { id, request });
+        self.by_id.insert((task, id), i);
+        self.settle();
+    }
+
+    /// What the recording has where the policy asks for something else: the same question with another prompt, else
+    /// the call of the same number.
+    fn nearest(&self, task: TaskId, id: CallId, r: &Request) -> Option<(u64, &CallLine)> {
+        let free = |(i, _): &(usize, &(u64, CallLine))| self.asked[*i].is_none();
+        let same = |c: &CallLine| {
+            (c.task, c.agent, c.purpose, c.about) == (task.0, r.agent.0, r.purpose, r.about)
+                && c.background == r.background
+        };
+        let found = self.calls.iter().enumerate().filter(free).find(|(_, (_, c))| same(c)).or_else(|| {
+            self.calls.iter().enumerate().filter(free).find(|(_, (_, c))| (c.task, c.call) == (task.0, id.0))
+        });
+        found.map(|(_, (line, call))| (*line, call))
+    }
+
+    /// Records the stages that are due now and that no policy hears of.
+    fn settle(&mut self) {
+        while let Some((&seq, &due)) = self.due.first_key_value() {
+            let Due::Stage(i, stage) = due else { return };
+            let moment = self.calls[i].1.moments[stage];
+            if seq != self.trace.len() || !matches!(moment.stage, Stage::Waits(_) | Stage::Served | Stage::TryFailed(_))
+            {
+                return;
+            }
+            self.due.remove(&seq);
+            self.now = Time::from_nanos(moment.at_ns);
+            self.stage(i, stage);
+        }
+    }
+
+    /// Records one stage of a call.
+    fn stage(&mut self, i: usize, stage: usize) -> Option<Delivery> {
+        let (_, line) = &self.calls[i];
+        let moment = line.moments[stage];
+        let at = Time::from_nanos(moment.at_ns);
+        let asked = self.asked[i].as_ref().expect("only stages of calls that were asked for are due");
+        let (task, call, r) = (TaskId(line.task), asked.id, &asked.request);
+        let (agent, purpose, background) = (r.agent, r.purpose, r.background);
+        let billed = line.billed.unwrap_or(line.usage).into();
+        let cost = line.cost.picodollars;
+        let body = match moment.stage {
+            Stage::Called => unreachable!("the first stage is recorded when the policy asks"),
+            Stage::Waits(phase) => Body::Waits { call, agent, background, phase },
+            Stage::Served => Body::Served { call, agent, background, purpose },
+            Stage::TryFailed(error) => Body::TryFailed { call, purpose, error },
+            Stage::Cancelled => Body::Cancelled { call, agent, purpose, background, cost, usage: billed },
+            Stage::Failed(error) => {
+                let body = Body::Failed { call, agent, purpose, background, error, cost, usage: billed };
+                return Some(self.deliver(at, task, body, Event::Failed(call, error)));
+            }
+            Stage::Replied => {
+                let served = line.moments.iter().rev().find(|m| m.stage == Stage::Served);
+                let (sojourn, service) =
+                    (since(at, line.moments[0].at_ns), since(at, served.map_or(moment.at_ns, |m| m.at_ns)));
+                let answer = line.response.as_ref().and_then(|r| r.answer.clone());
+                let answer = answer.expect("checked when the call was asked for");
+                let (about, usage) = (r.about, line.usage.into());
+                let duplicate = line.duplicate;
+                let body = Body::Replied {
+                    call,
+                    agent,
+                    purpose,
+                    background,
+                    about,
+                    usage: billed,
+                    cost,
+                    duplicate,
+                    sojourn,
+                    service,
+                };
+                return Some(self.deliver(at, task, body, Event::Replied(call, Reply { answer, usage, sojourn })));
+            }
+        };
+        self.trace.record(at, task, body);
+        None
+    }
+
+    fn deliver(&mut self, at: Time, task: TaskId, body: Body, event: Event) -> Delivery {
+        let seq = self.trace.record(at, task, body);
+        self.trace.cause = seq;
+        Delivery { task, at, event }
+    }
+
+    /// The policy cancels a call; its recorded cancellation must be due.
+    fn cancel(&mut self, task: TaskId, id: CallId) {
+        let Some(&i) = self.by_id.get(&(task, id)) else { return };
+        let (line, call) = &self.calls[i];
+        let over = call.moments.last().is_some_and(|m| m.seq < self.trace.len());
+        if over && call.status != Status::Open {
+            return;
+        }
+        let due = call.moments.iter().position(|m| m.stage == Stage::Cancelled && m.seq == self.trace.len());
+        let Some(stage) = due else {
+            let what = format!("the policy cancels this call at {} ns, the recording does not", self.now.as_nanos());
+            let divergence = Divergence::about_call(*line, call, what);
+            self.diverge(divergence);
+            return;
+        };
+        let seq = call.moments[stage].seq;
+        self.due.remove(&seq);
+        self.stage(i, stage);
+        self.settle();
+    }
+
+    fn note(&mut self, task: TaskId, note: Note) {
+        let is = |of: &BTreeMap<u32, BTreeSet<u32>>, f: FindingId| of.get(&task.0).is_some_and(|s| s.contains(&f.0));
+        let unsupported = match note {
+            Note::Proposed(_, f) | Note::Rejected(_, f) | Note::Admitted { finding: f, .. } => is(&self.unsupported, f),
+            Note::Submitted(_, _, f) => !f.is_some_and(|f| is(&self.right, f)),
+            _ => false,
+        };
+        self.trace.record(self.now, task, Body::Noted { note, unsupported });
+        self.settle();
+    }
+
+    fn finish(&mut self, task: TaskId, outcome: &Outcome) {
+        // Calls under way end with the task, in the recorded order.
+        while let Some((&seq, &Due::Stage(i, stage))) = self.due.first_key_value() {
+            let (_, call) = &self.calls[i];
+            if seq != self.trace.len() || call.task != task.0 || call.moments[stage].stage != Stage::Cancelled {
+                break;
+            }
+            self.due.remove(&seq);
+            self.stage(i, stage);
+            self.settle();
+        }
+        let Some(line) = self.finishes.get(&task.0).filter(|f| f.seq == self.trace.len()) else {
+            let what = format!("task {} ends at {} ns, the recording goes on", task.0, self.now.as_nanos());
+            self.diverge(Divergence::told(what));
+            return;
+        };
+        if line.right.len() > outcome.submissions.len() {
+            let (recorded, now) = (line.right.len(), outcome.submissions.len());
+            let what = format!("task {} ends with {now} submissions, recorded are {recorded}", task.0);
+            self.diverge(Divergence::told(what));
+            return;
+        }
+        let facts = line.facts.iter().map(|(name, value)| (Cow::Owned(name.clone()), *value)).collect();
+        let body = Body::Finished { right: line.right.clone(), facts };
+        self.trace.record(self.now, task, body);
+        self.open -= 1;
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop_after.is_some_and(|most| self.trace.summary.counted >= most)
+    }
+}
+
+/// Why a recorded call cannot be replayed here, if it cannot.
+fn unusable(call: &CallLine, seq: u64) -> Option<String> {
+    match call.moments.first() {
+        None => return Some("field `moments` is empty: it is a recording of another program; use --mode retimed".into()),
+        Some(first) if first.seq != seq => {
+            return Some(format!("the policy asks for this call as record {seq} of the trace, recorded is {}", first.seq));
+        }
+        Some(_) => {}
+    }
+    if call.status == Status::Ok {
+        match call.response.as_ref().and_then(|r| r.answer.as_ref()) {
+            None => return Some("field `response.answer` is missing".to_owned()),
+            Some(answer) if !answer.fits(call.purpose) => {
+                return Some(format!(
+                    "field `response.answer` is not an answer to a call for {}; the file was changed",
+                    call.purpose.name()
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    None
+}
+
+fn since(at: Time, earlier_ns: u64) -> Span {
+    Span::from_nanos(at.as_nanos().saturating_sub(earlier_ns))
+}
+
+impl World for Strict {
+    fn next(&mut self) -> Option<Delivery> {
+        loop {
+            if self.divergence.is_some() {
+                return None;
+            }
+            if self.is_stopped() {
+                self.open = 0;
+                self.trace.summary.stop(self.now);
+                return None;
+            }
+            let (&seq, &due) = self.due.first_key_value()?;
+            let at = match due {
+                Due::Arrival(_, at) | Due::Timer(_, _, at) => at,
+                Due::Stage(i, stage) => Time::from_nanos(self.calls[i].1.moments[stage].at_ns),
+            };
+            if seq != self.trace.len() {
+                let what = format!(
+                    "the policy has done less than recorded by {} ns: the trace is at record {}, recorded is {seq}",
+                    at.as_nanos(),
+                    self.trace.len()
+                );
+                let divergence = match due {
+                    Due::Stage(i, _) => Divergence::about_call(self.calls[i].0, &self.calls[i].1, what),
+                    _ => Divergence::told(what),
+                };
+                self.diverge(divergence);
+                return None;
+            }
+            self.due.remove(&seq);
+            self.now = at;
+            match due {
+                Due::Arrival(task, at) => return Some(self.deliver(at, task, Body::Arrived, Event::Started)),
+                Due::Timer(task, timer, at) => {
+                    return Some(self.deliver(at, task, Body::TimerFired { timer }, Event::TimerFired(timer)));
+                }
+                Due::Stage(i, stage) => {
+                    if self.calls[i].1.moments[stage].stage == Stage::Cancelled {
+                        let (line, call) = &self.calls[i];
+                        let what = "the recording cancels this call, the policy does not".to_owned();
+                        let divergence = Divergence::about_call(*line, call, what);
+                        self.diverge(divergence);
+                        return None;
+                    }
+                    if let Some(delivery) = self.stage(i, stage) {
+                        return Some(delivery);
+                    }
+                }
+            }
+        }
+    }
+
+    fn execute(&mut self, task: TaskId, command: Command) {
+        if self.divergence.is_some() {
+            return;
+        }
+        match command {
+            Command::Call(id, request) => self.call(task, id, request),
+            Command::Cancel(id) => self.cancel(task, id),
+            // Timers fire when they fired.
+            Command::SetTimer(..) | Command::CancelTimer(_) => {}
+            Command::Note(note) => self.note(task, note),
+            Command::Finish(outcome) => self.finish(task, &outcome),
+        }
+    }
+
+    fn unfinished(&self) -> usize {
+        self.open
+    }
+}
