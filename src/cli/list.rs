@@ -43,5 +43,6 @@ fn kind(workload: &WorkloadSpec) -> &'static str {
     match workload {
         WorkloadSpec::Search(_) => "search",
         WorkloadSpec::Divide(_) => "divide",
+        WorkloadSpec::Recorded(_) => "recorded",
     }
 }

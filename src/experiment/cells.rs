@@ -86,6 +86,14 @@ impl Write for Buffer {
 
 /// Gathers the runs of a point into series.
 pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run]) -> Cell {
+    let published = catalog::entry(scenario.base_of(point.policy)).map_or(u32::MAX, |e| e.published_up_to);
+    let extrapolated = point.agents > published && point.uses_more_than(published);
+    let (policy, agents) = (point.policy.to_owned(), point.agents);
+    Cell { policy, agents, origin: "simulated", extrapolated, series: gather(runs) }
+}
+
+/// Series of all metrics that some run has.
+pub(super) fn gather(runs: &[Run]) -> Vec<Series> {
     let mut series: Vec<Series> =
         METRICS.iter().map(|m| Series { metric: m.name, unit: m.unit, values: Vec::new() }).collect();
     for run in runs {
@@ -97,7 +105,5 @@ pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run]) -> Cell {
         }
     }
     series.retain(|s| !s.values.is_empty());
-    let published = catalog::entry(scenario.base_of(point.policy)).map_or(u32::MAX, |e| e.published_up_to);
-    let beyond = point.agents > published && point.uses_more_than(published);
-    Cell { policy: point.policy.to_owned(), agents: point.agents, extrapolated: beyond, series }
+    series
 }

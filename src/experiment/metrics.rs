@@ -108,6 +108,8 @@ pub const METRICS: &[Metric] = &[
     metric("duplicate_share", "1", Lower, "share of tries that repeat another line's"),
     metric("details_arrived", "1", Higher, "share of answers that rest on every detail"),
     metric("misled", "1", Lower, "share of answers misled by an unsupported claim"),
+    metric("replayed_calls_share", "1", Neither, "share of calls whose tokens and time are recorded ones"),
+    metric("replayed_tokens_share", "1", Neither, "share of completion tokens that are recorded ones"),
     metric("events", "1", Neither, "trace records"),
 ];
 

@@ -55,6 +55,8 @@ pub(super) fn flips(scenario: &Scenario, comparisons: &[Comparison]) -> Result<V
     let levers = match scenario.workload {
         WorkloadSpec::Search(_) => SEARCH,
         WorkloadSpec::Divide(_) => DIVIDE,
+        // What was recorded counts as supported, and nothing is graded: sharing has nothing to reverse.
+        WorkloadSpec::Recorded(_) => return Ok(Vec::new()),
     };
     let mut sentences = Vec::new();
     let rival = if scenario.baseline == BEST_CENTRAL { "the best central forms" } else { scenario.baseline.as_str() };

@@ -29,6 +29,8 @@ pub struct Cell {
     pub policy: String,
     /// Workers.
     pub agents: u32,
+    /// Where its numbers are from: `simulated`, `replayed` or `measured`.
+    pub origin: &'static str,
     /// Beyond every published size of this policy.
     pub extrapolated: bool,
     /// All metrics, in the order of the catalogue of metrics.

@@ -48,6 +48,11 @@ impl Address {
 }
 
 impl Key {
+    /// The replication it belongs to.
+    pub fn replication(&self) -> u64 {
+        self.replication
+    }
+
     /// The key of replication `replication` under `seed`.
     pub const fn new(seed: u64, replication: u64) -> Self {
         Self { seed, replication }

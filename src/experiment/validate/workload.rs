@@ -4,13 +4,41 @@ use super::{Judge, MOST_SUBTASKS, key};
 use crate::experiment::scenario::Scenario;
 use crate::kernel::Law;
 use crate::model::workload::search::Success;
-use crate::model::workload::{DivideSpec, SearchSpec, WorkloadSpec};
+use crate::model::workload::{DivideSpec, RecordedSpec, SearchSpec, WorkloadSpec};
 
 impl Judge {
     pub(super) fn workload(&mut self, workload: &WorkloadSpec) {
         match workload {
             WorkloadSpec::Search(spec) => self.search(spec),
             WorkloadSpec::Divide(spec) => self.divide(spec),
+            WorkloadSpec::Recorded(spec) => self.recorded(spec),
+        }
+    }
+
+    /// Work of recorded runs: something to do, dependencies on earlier subtasks, times that are times.
+    fn recorded(&mut self, w: &RecordedSpec) {
+        let at = key("workload.recorded.instances");
+        if w.instances.is_empty() {
+            self.fault(at, "holds no run", "make it with `delm-sim replay --mode counterfactual FILE`");
+            return;
+        }
+        for (i, instance) in w.instances.iter().enumerate() {
+            let at = at.at(i);
+            if instance.subtasks.is_empty() || instance.subtasks.iter().any(|s| s.steps.is_empty()) {
+                self.fault(at.with("subtasks"), "has nothing to do, or a subtask without steps", "leave the run out");
+                continue;
+            }
+            let count = instance.subtasks.len() as u32;
+            if instance.dependencies.iter().any(|[subtask, on]| *subtask >= count || on >= subtask) {
+                let mend = "write [subtask, waits for] with the second smaller";
+                self.fault(at.with("dependencies"), "names a subtask that is not there or comes later", mend);
+                continue;
+            }
+            let steps = instance.subtasks.iter().flat_map(|s| &s.steps);
+            let times = steps.flat_map(|s| [s.service_s, s.tool_s]);
+            if times.into_iter().any(|t| !(0.0..=1e9).contains(&t)) {
+                self.fault(at.with("subtasks"), "holds a time outside [0, 1e9] s", "write seconds");
+            }
         }
     }
 

@@ -4,18 +4,20 @@
 //! Invariant: a policy never sees a truth, only handles; a call that fails or is cancelled changes nothing here.
 
 pub mod divide;
+pub mod recorded;
 pub mod search;
 
 use super::call::{Answer, Outcome, Purpose, Request};
 use super::ids::TaskId;
 use super::note::Note;
 use super::sharing::Sharing;
-use crate::kernel::{Address, Draws, Key, Law, Time};
+use crate::kernel::{Address, Draws, Key, Law, Span, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 pub use divide::{Divide, DivideSpec};
+pub use recorded::{Recorded, RecordedSpec};
 pub use search::{Search, SearchSpec};
 
 /// Codes of hidden draws; call purposes use 0..12.
@@ -142,6 +144,8 @@ pub struct Outlook {
     pub address: Address,
     /// The call's block of draws.
     pub draws: Draws,
+    /// How long it took when it was recorded; the endpoint's law counts for nothing then.
+    pub recorded: Option<Span>,
 }
 
 /// What a team's outcome is worth.
@@ -160,6 +164,8 @@ pub enum Workload {
     Search(Box<Search>),
     /// Long-source question answering.
     Divide(Box<Divide>),
+    /// Work of recorded runs.
+    Recorded(Box<Recorded>),
 }
 
 /// Parameters of a workload kind.
@@ -170,6 +176,8 @@ pub enum WorkloadSpec {
     Search(Arc<SearchSpec>),
     /// Long-source question answering (LongBench-like).
     Divide(Arc<DivideSpec>),
+    /// Work of recorded runs, for counterfactual replay.
+    Recorded(Arc<RecordedSpec>),
 }
 
 /// What a team brings to a task; fixed before the run.
@@ -204,6 +212,9 @@ impl Workload {
             WorkloadSpec::Divide(s) => {
                 Self::Divide(Box::new(Divide::new(s.clone(), sizes.clone(), sharing.clone(), key, task, team)))
             }
+            WorkloadSpec::Recorded(s) => {
+                Self::Recorded(Box::new(Recorded::new(s.clone(), sizes.clone(), sharing.clone(), key, task, team)))
+            }
         }
     }
 
@@ -212,6 +223,7 @@ impl Workload {
         match self {
             Self::Search(w) => w.prepare(request),
             Self::Divide(w) => w.prepare(request),
+            Self::Recorded(w) => w.prepare(request),
         }
     }
 
@@ -219,7 +231,7 @@ impl Workload {
     pub fn completed(&mut self, now: Time, request: &Request, answer: &Answer) -> bool {
         match self {
             Self::Search(w) => w.completed(now, request, answer),
-            Self::Divide(_) => false,
+            Self::Divide(_) | Self::Recorded(_) => false,
         }
     }
 
@@ -228,6 +240,7 @@ impl Workload {
         match self {
             Self::Search(w) => w.observe(note),
             Self::Divide(w) => w.observe(note),
+            Self::Recorded(w) => w.observe(note),
         }
     }
 
@@ -236,6 +249,7 @@ impl Workload {
         match self {
             Self::Search(w) => w.is_wrong(finding),
             Self::Divide(w) => w.is_unsupported(finding),
+            Self::Recorded(_) => false,
         }
     }
 
@@ -244,6 +258,7 @@ impl Workload {
         match self {
             Self::Search(w) => finding.is_some_and(|f| w.is_right(f)),
             Self::Divide(w) => finding.is_some_and(|f| w.is_right(f)),
+            Self::Recorded(_) => false,
         }
     }
 
@@ -252,6 +267,7 @@ impl Workload {
         match self {
             Self::Search(w) => w.score(outcome),
             Self::Divide(w) => w.score(outcome),
+            Self::Recorded(w) => w.score(outcome),
         }
     }
 }

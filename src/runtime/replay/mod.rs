@@ -7,7 +7,9 @@
 //! Invariant: strict replay matches calls by content key, never by position, and stops at the first difference.
 
 mod divergence;
+mod retimed;
 mod strict;
 
 pub use divergence::Divergence;
+pub use retimed::{WhatIf, retime};
 pub use strict::Strict;

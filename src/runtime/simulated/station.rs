@@ -11,7 +11,7 @@ use super::{Due, Simulated};
 use crate::kernel::{Address, EventId, Key, Law, Servers, Span, Time, TokenBucket};
 use crate::model::cache::PrefixCache;
 use crate::model::call::{CallError, Purpose, Usage};
-use crate::model::endpoint::{EndpointSpec, Jitter, LimitPolicy};
+use crate::model::endpoint::{EndpointSpec, Jitter, Latency, LimitPolicy};
 use crate::model::ids::{AgentId, TaskId, entity};
 use crate::model::note::Phase;
 use crate::model::workload::{FAILURE, Hidden, NOISE};
@@ -221,7 +221,10 @@ impl Simulated {
         let noise = spec.noise.sample(&draws, NOISE);
         let model = if p.request.purpose == Purpose::Tool { 1.0 } else { fleet.latency_factor };
         let factor = noise * model * own;
-        let latency = spec.latency(p.completion_tokens, uncached, cached, p.request.items, factor);
+        let mut latency = spec.latency(p.completion_tokens, uncached, cached, p.request.items, factor);
+        if let Some(total) = p.recorded {
+            latency = Latency { first_token: latency.first_token.min(total), total };
+        }
         (p.place, p.served_at, p.first_token, p.total) = (Place::Service, now, latency.first_token, latency.total);
         let timeout = spec.timeout_s.at().map(Span::from_secs_f64);
         let due = if draws.uniform(FAILURE) < spec.failure_probability {

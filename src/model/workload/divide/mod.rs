@@ -189,7 +189,7 @@ impl Divide {
             Purpose::MoreSubtasks => Answer::Subtasks(self.more(request)),
             Purpose::Finalize => Answer::Final(self.finalize(request)),
         };
-        Outlook { answer, completion_tokens, address, draws }
+        Outlook { answer, completion_tokens, address, draws, recorded: None }
     }
 
     fn draws(&self, purpose: Hidden, about: &About, index: u32, attempt: u16, step: u32) -> Draws {

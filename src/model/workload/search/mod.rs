@@ -116,7 +116,7 @@ impl Search {
             }
         };
         let completion_tokens = self.sizes.completion(request, &draws);
-        Outlook { answer, completion_tokens, address, draws }
+        Outlook { answer, completion_tokens, address, draws, recorded: None }
     }
 
     fn prepare_step(&mut self, request: &Request) -> Outlook {
@@ -169,6 +169,7 @@ impl Search {
             answer: Answer::Step { notes, tool, result },
             address,
             draws,
+            recorded: None,
         }
     }
 

@@ -1,0 +1,180 @@
+//! From recorded calls to a workload: delegations with their steps, what they waited for, and what coordination cost.
+//!
+//! Invariant: a delegation waits for earlier delegations only, so that any recording gives a graph without circles.
+
+use crate::experiment::scenario::Scenario;
+use crate::model::call::Purpose;
+use crate::model::workload::WorkloadSpec;
+use crate::model::workload::recorded::{RecordedInstance, RecordedSpec, RecordedStep, RecordedSubtask};
+use crate::runtime::transcript::{CallLine, Recording, Release};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Stands for the policy of a recording that names none.
+pub const AS_RECORDED: &str = "as-recorded";
+
+/// Which delegations wait for which; a sequential recording cannot tell what could have run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dependencies {
+    /// As the calls released each other, coordination calls left out: an upper bound of what had to wait.
+    Recorded,
+    /// A delegation waits for the same agent's one before; other agents' are free.
+    SameAgent,
+    /// None waits for any: the lower bound.
+    None,
+}
+
+/// How recorded calls are read as work.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Which delegations wait for which.
+    pub dependencies: Dependencies,
+    /// Share of what a delegation's first prompt held beyond the smallest worker prompt that it must read again.
+    pub own_context: f64,
+    /// Longer gaps between two steps are cut to this: they hold people.
+    pub longest_gap_s: f64,
+}
+
+/// What was found in the recordings besides the work.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// Smallest prompt of a step: instructions of any worker.
+    pub instructions_tokens: u32,
+    /// Gaps that were cut, and the seconds that fell away.
+    pub gaps_cut: (u64, f64),
+    /// Completion tokens of recorded coordination calls, by purpose.
+    pub coordination: BTreeMap<Purpose, Vec<u64>>,
+    /// Recorded coordination calls.
+    pub coordination_calls: u64,
+    /// Recorded steps.
+    pub steps: u64,
+}
+
+fn is_work(purpose: Purpose) -> bool {
+    matches!(purpose, Purpose::Step)
+}
+
+/// The work of one task of a recording.
+pub(super) fn instance(
+    recording: &Recording,
+    task: u32,
+    reading: &Reading,
+    instructions_tokens: u32,
+    found: &mut Found,
+) -> RecordedInstance {
+    let mut calls: Vec<&CallLine> = recording.calls.iter().map(|(_, c)| c).filter(|c| c.task == task).collect();
+    calls.sort_by_key(|c| (c.intended_ns, c.call));
+    let mut groups: Vec<Group> = Vec::new();
+    // Delegations on which a call's completion, or its dispatch, rests.
+    let mut after: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
+    let mut before: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
+    for call in calls {
+        let mut waits: BTreeSet<u32> = BTreeSet::new();
+        for d in &call.released_by {
+            let frontier = if d.on == Release::Dispatch { &before } else { &after };
+            waits.extend(d.call.and_then(|c| frontier.get(&c)).into_iter().flatten());
+        }
+        before.insert(call.call, waits.clone());
+        if !is_work(call.purpose) {
+            found.coordination.entry(call.purpose).or_default().push(call.usage.completion_tokens);
+            found.coordination_calls += 1;
+            after.insert(call.call, waits);
+            continue;
+        }
+        found.steps += 1;
+        let key = (call.agent, call.about.line.0, call.about.subtask.0, call.about.attempt);
+        let open = groups.iter().rposition(|g| g.key == key);
+        let g = match open.filter(|&g| waits.iter().all(|&w| w as usize <= g)) {
+            Some(g) => g,
+            None => {
+                groups.push(Group { key, ..Group::default() });
+                groups.len() - 1
+            }
+        };
+        groups[g].waits.extend(waits.iter().filter(|&&w| (w as usize) < g));
+        groups[g].calls.push(call);
+        after.insert(call.call, BTreeSet::from([g as u32]));
+    }
+    let dependencies = dependencies(&groups, reading.dependencies);
+    let subtasks = groups.iter().map(|g| g.subtask(reading, instructions_tokens, found)).collect();
+    let name = recording.run.name.clone().unwrap_or_else(|| format!("run {}", recording.run.run));
+    RecordedInstance { name, subtasks, dependencies }
+}
+
+#[derive(Default)]
+struct Group<'a> {
+    key: (u32, u32, u32, u16),
+    calls: Vec<&'a CallLine>,
+    waits: BTreeSet<u32>,
+}
+
+impl Group<'_> {
+    fn subtask(&self, reading: &Reading, instructions: u32, found: &mut Found) -> RecordedSubtask {
+        let first = self.calls.first().map_or(0, |c| c.usage.prompt_tokens);
+        let beyond = first.saturating_sub(u64::from(instructions)) as f64 * reading.own_context;
+        let mut steps = Vec::with_capacity(self.calls.len());
+        for (i, call) in self.calls.iter().enumerate() {
+            let from = call.dispatched_ns.unwrap_or(call.intended_ns);
+            let until = call.completed_ns.unwrap_or(from);
+            let (mut observation_tokens, mut tool_s) = (0, 0.0);
+            if let Some(next) = self.calls.get(i + 1) {
+                let held = call.usage.prompt_tokens + call.usage.completion_tokens;
+                observation_tokens = whole(next.usage.prompt_tokens.saturating_sub(held));
+                tool_s = seconds(next.intended_ns.saturating_sub(until));
+                if tool_s > reading.longest_gap_s {
+                    found.gaps_cut.0 += 1;
+                    found.gaps_cut.1 += tool_s - reading.longest_gap_s;
+                    tool_s = reading.longest_gap_s;
+                }
+            }
+            let service_s = seconds(until.saturating_sub(from));
+            let completion_tokens = whole(call.usage.completion_tokens);
+            steps.push(RecordedStep { completion_tokens, service_s, observation_tokens, tool_s });
+        }
+        RecordedSubtask { source_tokens: libm::round(beyond) as u32, steps }
+    }
+}
+
+fn whole(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+fn seconds(ns: u64) -> f64 {
+    crate::kernel::Span::from_nanos(ns).as_secs_f64()
+}
+
+fn dependencies(groups: &[Group], which: Dependencies) -> Vec<[u32; 2]> {
+    let mut pairs: Vec<[u32; 2]> = Vec::new();
+    for (g, group) in groups.iter().enumerate() {
+        match which {
+            Dependencies::Recorded => pairs.extend(group.waits.iter().map(|&on| [g as u32, on])),
+            Dependencies::SameAgent => {
+                let before = groups[..g].iter().rposition(|o| (o.key.0, o.key.1) == (group.key.0, group.key.1));
+                pairs.extend(before.map(|on| [g as u32, on as u32]));
+            }
+            Dependencies::None => {}
+        }
+    }
+    pairs
+}
+
+/// Smallest prompt of a recorded step.
+pub(super) fn instructions_tokens(recordings: &[Recording]) -> u32 {
+    let steps = recordings.iter().flat_map(|r| &r.calls).filter(|(_, c)| is_work(c.purpose));
+    steps.map(|(_, c)| whole(c.usage.prompt_tokens)).min().unwrap_or(0)
+}
+
+/// A scenario around recorded work, before endpoints and sizes are known.
+pub(super) fn of_recordings(path: &Path, spec: RecordedSpec, replications: u32) -> Scenario {
+    let stem = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let stem = stem.split('.').next().unwrap_or("recorded").to_owned();
+    let text = "version = 1\nname = \"x\"\nquestion = \"x\"\nreplications = 1\nagents = [1]\npolicies = [\"single\"]\n\
+                baseline = \"single\"\n[workload.divide]\n[endpoints.model]\n[endpoints.tool]\n\
+                [roles]\ndefault = \"model\"\ntool = \"tool\"\n";
+    let mut scenario: Scenario = toml::from_str(text).expect("a scenario of defaults");
+    scenario.name = stem;
+    scenario.replications = replications.max(1);
+    scenario.workload = WorkloadSpec::Recorded(Arc::new(spec));
+    scenario
+}
