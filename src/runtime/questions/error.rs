@@ -4,14 +4,12 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuestionsError {
     /// A file cannot be read or holds something else than questions.
-    #[error("{}{wrong}\n  mend: {mend}", place(.file, .line.as_ref(), .item.as_ref(), .field.as_ref()))]
+    #[error("{}{wrong}\n  mend: {mend}", place(.file, *.at, .field.as_ref()))]
     File {
         /// The file.
         file: String,
-        /// Line in the decompressed text, from 1.
-        line: Option<u64>,
-        /// Position in a JSON array, from 1.
-        item: Option<u64>,
+        /// Where in it.
+        at: Position,
         /// Path of the field.
         field: Option<String>,
         /// What is wrong, with the value found.
@@ -31,17 +29,21 @@ pub enum QuestionsError {
     },
 }
 
+/// A place in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// No place in particular.
+    File,
+    /// A line of the decompressed text, from 1.
+    Line(u64),
+    /// An element of a JSON array, from 1.
+    Item(u64),
+}
+
 impl QuestionsError {
     /// A fault of a whole file.
     pub(super) fn file(file: &str, wrong: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::File {
-            file: file.to_owned(),
-            line: None,
-            item: None,
-            field: None,
-            wrong: wrong.into(),
-            mend: mend.into(),
-        }
+        Self::File { file: file.to_owned(), at: Position::File, field: None, wrong: wrong.into(), mend: mend.into() }
     }
 
     /// A fault of the specification.
@@ -50,16 +52,12 @@ impl QuestionsError {
     }
 }
 
-fn place(file: &str, line: Option<&u64>, item: Option<&u64>, field: Option<&String>) -> String {
-    let mut place = file.to_owned();
-    if let Some(line) = line {
-        place += &format!(":{line}");
-    }
-    if let Some(item) = item {
-        place += &format!(": item {item}");
-    }
-    if let Some(field) = field {
-        place += &format!(": field \"{field}\"");
-    }
-    place + ": "
+fn place(file: &str, at: Position, field: Option<&String>) -> String {
+    let at = match at {
+        Position::File => String::new(),
+        Position::Line(line) => format!(":{line}"),
+        Position::Item(item) => format!(": item {item}"),
+    };
+    let field = field.map_or_else(String::new, |field| format!(": field \"{field}\""));
+    format!("{file}{at}{field}: ")
 }

@@ -86,7 +86,7 @@ pub fn choice(answer: &str, choices: &[String]) -> Option<char> {
             known(chars[i]).is_some() && !joins(before) && !joins(after)
         })
         .collect();
-    let lower: String = chars.iter().map(|c| c.to_ascii_lowercase()).collect();
+    let lower: String = chars.iter().map(char::to_ascii_lowercase).collect();
     if let Some(told) = lower.rfind("answer").map(|byte| lower[..byte].chars().count() + "answer".len()) {
         let next = standing.iter().copied().find(|&i| i >= told);
         let between = next.map(|i| chars[told..i].iter().collect::<String>().to_ascii_lowercase());

@@ -14,7 +14,7 @@ mod natural_questions;
 mod records;
 pub mod spec;
 
-pub use error::QuestionsError;
+pub use error::{Position, QuestionsError};
 pub use generated::{GeneratedForm, GeneratedSpec};
 pub use longbench::SplitSpec;
 pub use spec::{FileSpec, Format, QuestionsSpec, Source};

@@ -1,7 +1,7 @@
 //! From a file to records: JSON Lines or one JSON array, plain or gzip, read piece by piece. Fields are taken with
 //! errors that name file, line, field, value and mend.
 
-use super::error::QuestionsError;
+use super::error::{Position, QuestionsError};
 use flate2::bufread::MultiGzDecoder;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -19,8 +19,7 @@ pub(super) enum Next {
 /// A JSON object with the place it stands at.
 pub(super) struct Record<'a> {
     file: &'a str,
-    line: Option<u64>,
-    item: Option<u64>,
+    at: Position,
     /// Position among the records, from 1.
     pub(super) number: u64,
     fields: Map<String, Value>,
@@ -86,15 +85,14 @@ fn lines(mut text: Box<dyn BufRead>, file: &str, take: Take) -> Result<(), Quest
         number += 1;
         let fault = |wrong: String| QuestionsError::File {
             file: file.to_owned(),
-            line: Some(line),
-            item: None,
+            at: Position::Line(line),
             field: None,
             wrong,
             mend: "mend or remove this line; each line is one JSON object".to_owned(),
         };
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(fields)) => {
-                if let Next::Enough = take(&Record { file, line: Some(line), item: None, number, fields })? {
+                if let Next::Enough = take(&Record { file, at: Position::Line(line), number, fields })? {
                     return Ok(());
                 }
             }
@@ -137,7 +135,7 @@ impl<'de> Visitor<'de> for &mut Elements<'_, '_> {
             number += 1;
             self.outcome = match value {
                 Value::Object(fields) => {
-                    match (self.take)(&Record { file: self.file, line: None, item: Some(number), number, fields }) {
+                    match (self.take)(&Record { file: self.file, at: Position::Item(number), number, fields }) {
                         Ok(Next::More) => continue,
                         Ok(Next::Enough) => Ok(()),
                         Err(fault) => Err(fault),
@@ -145,8 +143,7 @@ impl<'de> Visitor<'de> for &mut Elements<'_, '_> {
                 }
                 other => Err(QuestionsError::File {
                     file: self.file.to_owned(),
-                    line: None,
-                    item: Some(number),
+                    at: Position::Item(number),
                     field: None,
                     wrong: format!("found {}, not an object", shown(&other)),
                     mend: "each element of the array is one question".to_owned(),
@@ -175,8 +172,7 @@ fn array(text: Box<dyn BufRead>, file: &str, take: Take) -> Result<(), Questions
     match elements.deserialize(&mut deserializer).and_then(|()| deserializer.end()) {
         Err(why) if reason(&why) != STOP => Err(QuestionsError::File {
             file: file.to_owned(),
-            line: Some(why.line() as u64),
-            item: None,
+            at: Position::Line(why.line() as u64),
             field: None,
             wrong: format!("not JSON (column {}): {}", why.column(), reason(&why)),
             mend: "fetch the file again, or mend this line".to_owned(),
@@ -214,8 +210,7 @@ impl Record<'_> {
     pub(super) fn fault(&self, field: &str, wrong: impl Into<String>, mend: impl Into<String>) -> QuestionsError {
         QuestionsError::File {
             file: self.file.to_owned(),
-            line: self.line,
-            item: self.item,
+            at: self.at,
             field: (!field.is_empty()).then(|| field.to_owned()),
             wrong: wrong.into(),
             mend: mend.into(),

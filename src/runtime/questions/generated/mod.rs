@@ -135,7 +135,7 @@ pub fn question(spec: &GeneratedSpec, seed: u64, index: u64) -> Result<Question,
         let mut sentences = facts;
         for i in 0..spec.distractors_per_document {
             let draws = key.draws(Address { purpose: GENERATED, entity: 1 + d as u64, attempt: 1, step: i });
-            let about_role = spec.form == GeneratedForm::Chain && draws.bits(0) % 2 == 0;
+            let about_role = spec.form == GeneratedForm::Chain && draws.bits(0).is_multiple_of(2);
             sentences.push(if about_role {
                 names.has_role(people, (draws.bits(1) % ROLES.len() as u64) as usize, people + 1)
             } else {
