@@ -62,11 +62,12 @@ pub(super) fn list(units: &[Unit], first: u32, documents: &[Document]) -> Subtas
     let ids = first..first + units.len() as u32;
     let waits =
         |(id, unit): (u32, &Unit)| unit.after.iter().map(|&on| (SubtaskId(id), SubtaskId(on))).collect::<Vec<_>>();
+    let length = |text: &str| if text.is_empty() { 0 } else { estimated_tokens(text) };
     SubtaskList {
         first,
         count: units.len() as u32,
         dependencies: ids.zip(units).flat_map(waits).collect(),
-        source_tokens: units.iter().map(|unit| estimated_tokens(&source(unit, documents))).collect(),
+        source_tokens: units.iter().map(|unit| length(&source(unit, documents))).collect(),
     }
 }
 
@@ -118,7 +119,7 @@ mod tests {
         assert_eq!((list.first, list.count), (4, 2));
         let pair = |a, b| (SubtaskId(a), SubtaskId(b));
         assert_eq!(list.dependencies, [pair(4, 0), pair(4, 3), pair(5, 3), pair(5, 4)]);
-        assert_eq!(list.source_tokens, [15, 1]);
+        assert_eq!(list.source_tokens, [14, 0]);
         assert!(from_list(&[listed(&[7], &[])], 3, 0, false).unwrap_err().contains("between 1 and 3"));
     }
 }
