@@ -147,13 +147,22 @@ fn every_policy_comes_to_its_end_whatever_is_replied() {
         s.digest_tokens = 200;
         s.max_steps = 4;
     };
-    let short_memory = |s: &mut Settings| s.memory_steps = Limit::At(2.0);
+    let short_memory = |s: &mut Settings| {
+        s.memory_steps = Limit::At(2.0);
+        s.keep_steps = 1;
+    };
     for policy in POLICIES {
         for plan_by in [PlanBy::Documents, PlanBy::Model] {
             for more_by in [PlanBy::Documents, PlanBy::Model] {
                 for n in [1, 3] {
                     let desk = || {
-                        generated_desk(DeskSpec { plan_by, more_by, documents_per_subtask: 2, ..DeskSpec::default() })
+                        generated_desk(DeskSpec {
+                            plan_by,
+                            more_by,
+                            documents_per_subtask: 2,
+                            keep_steps: 1,
+                            ..DeskSpec::default()
+                        })
                     };
                     let runs = [
                         run(policy, |_| {}, n, desk(), scripted()),
@@ -187,8 +196,14 @@ fn equal_replies_give_equal_texts() {
 /// Sentences that give the code of somebody whom the question names, as they stand in a text.
 fn telling<'a>(question: &str, text: &'a str) -> Vec<&'a str> {
     let names = names(question);
-    let sentences = text.split_inclusive('.').map(str::trim);
-    sentences.filter(|s| !grade::codes(s).is_empty() && names.iter().any(|n| s.contains(n.as_str()))).collect()
+    let mut told = Vec::new();
+    for sentence in text.split_inclusive('.').map(str::trim) {
+        let tells = !grade::codes(sentence).is_empty() && names.iter().any(|n| sentence.contains(n.as_str()));
+        if tells && !told.contains(&sentence) {
+            told.push(sentence);
+        }
+    }
+    told
 }
 
 fn names(question: &str) -> Vec<String> {
@@ -315,14 +330,14 @@ fn equal_handles_are_equal_texts_in_every_prompt() {
                 assert_eq!(first, key, "{policy}: {:?}", span.content);
             }
         }
-        assert!(keys.len() > 3);
+        assert!(keys.len() >= 3);
     }
 }
 
 #[test]
 fn a_growing_board_is_a_growing_prefix() {
     let desk = Reading::new(Arc::new(small_question()), Arc::new(DeskSpec::default()));
-    let done = run("delm-queue", |s| s.gate_retries = 0, 1, desk, kite);
+    let done = run("delm-queue", |_| {}, 1, desk, kite);
     let board = |request: &Request| match request.prompt.get(1).map(|span| span.content) {
         Some(Content::View { store: StoreId(0), first: 0, version }) if version > 0 => Some(version),
         _ => None,

@@ -13,7 +13,8 @@ pub(super) struct Listed {
     pub(super) after: Vec<i64>,
 }
 
-/// The form of a purpose's answer. `letters` are those of a multiple-choice question.
+/// The form of a purpose's answer. Objects list their fields by name, and servers that follow a form write them in that
+/// order: names are chosen so that thought comes before verdict. `letters` are those of a multiple-choice question.
 pub(super) fn form(purpose: Purpose, letters: &[String]) -> Form {
     let text = || json!({"type": "string"});
     let flag = || json!({"type": "boolean"});
@@ -34,7 +35,7 @@ pub(super) fn form(purpose: Purpose, letters: &[String]) -> Form {
         Purpose::Compact => ("digest", object(&[("digest", text())])),
         Purpose::Merge => ("merge", object(&[("known", text()), ("open", text())])),
         Purpose::MoreSubtasks => ("more", object(&[("done", flag()), ("subtasks", subtasks())])),
-        Purpose::Finalize => ("answer", object(&[("reason", text()), ("answer", answer)])),
+        Purpose::Finalize => ("answer", object(&[("analysis", text()), ("answer", answer)])),
     };
     Form { name, schema }
 }

@@ -140,7 +140,12 @@ impl Reading {
 
     /// Length that a product may have.
     pub(super) fn product_tokens(&self, request: &Request) -> u32 {
-        if request.product_tokens > 0 { request.product_tokens } else { self.spec.product_tokens }
+        match request.product_tokens {
+            0 => self.spec.product_tokens,
+            // Policies make a brief no longer than the notes; a model that has little to tell still needs words for it.
+            tokens if request.purpose == Purpose::Dispatch => tokens.max(self.spec.product_tokens),
+            tokens => tokens,
+        }
     }
 
     fn max_tokens(&self, request: &Request) -> u32 {

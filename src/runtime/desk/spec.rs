@@ -44,7 +44,7 @@ pub struct DeskSpec {
     pub answer_tokens: u32,
     /// Added to the length of gists, reports, briefs and digests for the form around them (tokens).
     pub form_tokens: u32,
-    /// Length of a gist, report, brief or digest where the policy states none (tokens).
+    /// Length of a gist, report, brief or digest where the policy states none, and the least of a brief (tokens).
     pub product_tokens: u32,
 }
 
