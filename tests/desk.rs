@@ -15,6 +15,7 @@ use delm_sim::runtime::desk::{Chat, Desk, DeskSpec, PlanBy, Reading, Rendered};
 use delm_sim::runtime::questions::{Document, GeneratedSpec, Grading, Question, generated, grade};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write;
 use std::sync::Arc;
 
 const POLICIES: [&str; 8] = [
@@ -304,7 +305,7 @@ fn prompts_read_as_they_should() {
     for (request, chat) in [&alone.asked[..], &lead.asked[..], &queue.asked[..]].concat() {
         let mut text = format!("at most {} tokens, form {}\n", chat.max_tokens, chat.form.as_ref().unwrap().name);
         for message in &chat.messages {
-            text += &format!("---- {}\n{}\n", message.role, message.content);
+            writeln!(text, "---- {}\n{}", message.role, message.content).unwrap();
         }
         shown.insert(request.purpose.name(), text);
     }
