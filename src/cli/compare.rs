@@ -5,6 +5,7 @@ use super::format::Format;
 use super::progress::Progress;
 use super::{DONE, output};
 use crate::experiment::{Options, Scenario, Study, conduct};
+use crate::report::manifest::Input;
 use crate::report::{self, Command, DirectoryError, Manifest, Plan, Stored};
 use anyhow::Result;
 use std::io::Write;
@@ -32,6 +33,17 @@ pub(super) fn announce(
 ) -> Result<Plan, DirectoryError> {
     let dir = args.output_dir.clone().unwrap_or_else(|| report::default_dir(command, scenario));
     report::plan(&dir, args.overwrite, Manifest::announce(command, scenario, figures))
+}
+
+/// Like [`announce`] without figures, for a study that rests on a file besides its scenario.
+pub(super) fn announce_with(
+    command: Command,
+    scenario: &Scenario,
+    input: Option<Input>,
+    args: &OutputArgs,
+) -> Result<Plan, DirectoryError> {
+    let dir = args.output_dir.clone().unwrap_or_else(|| report::default_dir(command, scenario));
+    report::plan(&dir, args.overwrite, Manifest::announce(command, scenario, false).resting_on(input))
 }
 
 /// Conducts the announced study and stores it.

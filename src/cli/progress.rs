@@ -26,6 +26,15 @@ impl Progress {
         }
     }
 
+    /// Takes in how many runs are done where nobody knows how many there are.
+    pub(super) fn count(&self, done: u64) {
+        if self.shown.is_some() {
+            let mut out = stderr().lock();
+            let _ = write!(out, "\r{done} runs ");
+            let _ = out.flush();
+        }
+    }
+
     /// Clears the line.
     pub(super) fn clear(&self) {
         if self.shown.is_some() {

@@ -1,12 +1,15 @@
 //! `replay`: recorded runs again.
 
-use super::args::OutputArgs;
-use super::compare::announce;
+use super::args::{ChangeArgs, OutputArgs};
+use super::compare::{announce, announce_with, conduct_announced};
+use super::format::Format;
 use super::progress::Progress;
-use super::{DONE, output};
-use crate::experiment::replay;
+use super::{DONE, UsageError, output};
+use crate::experiment::replay::{self, Dependencies, Reading};
+use crate::experiment::{Options, Scenario, Study, conduct};
 use crate::report::{self, Command};
-use anyhow::Result;
+use crate::runtime::replay::WhatIf;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -30,22 +33,128 @@ pub struct ReplayArgs {
     /// How
     #[arg(long, value_enum)]
     pub mode: Mode,
+    /// Retimed: factor on the time of calls
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
+    #[arg(help_heading = "What if (retimed)")]
+    pub latency_scale: f64,
+    /// Retimed: factor on the time between calls (tools, people)
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
+    #[arg(help_heading = "What if (retimed)")]
+    pub gap_scale: f64,
+    /// Retimed: calls served at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = "What if (retimed)")]
+    pub concurrency: Option<u32>,
+    /// Retimed: calls admitted per minute
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(help_heading = "What if (retimed)")]
+    pub requests_per_minute: Option<u64>,
+    /// Retimed: prompt tokens admitted per minute
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(help_heading = "What if (retimed)")]
+    pub input_tokens_per_minute: Option<u64>,
+    /// Retimed: completion tokens admitted per minute
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(help_heading = "What if (retimed)")]
+    pub output_tokens_per_minute: Option<u64>,
+    /// Counterfactual: which delegations wait for which
+    #[arg(long, value_enum, default_value_t)]
+    #[arg(help_heading = "Reading (counterfactual)")]
+    pub dependencies: Waits,
+    /// Counterfactual: share of a delegation's first prompt, beyond instructions, that it must read again
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = share)]
+    #[arg(help_heading = "Reading (counterfactual)")]
+    pub own_context: f64,
+    /// Counterfactual: longer gaps between steps are cut to this; they hold people
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = factor)]
+    #[arg(help_heading = "Reading (counterfactual)")]
+    pub longest_gap_s: f64,
+    /// Counterfactual: write the scenario that was made here, to change and compare again
+    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Reading (counterfactual)")]
+    pub scenario_output: Option<PathBuf>,
+    /// Changes to the scenario (counterfactual).
+    #[command(flatten)]
+    pub change: ChangeArgs,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
+/// Which delegations wait for which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Waits {
+    /// As the recorded calls released each other
+    #[default]
+    Recorded,
+    /// For the same agent's one before only
+    SameAgent,
+    /// None
+    None,
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|x| (0.0..=1e6).contains(x))
+        .ok_or_else(|| "must be a number from 0 to 1000000".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse::<f64>().ok().filter(|x| (0.0..=1.0).contains(x)).ok_or_else(|| "must be from 0 to 1".to_owned())
+}
+
 /// Replays, prints and stores; exits with 4 if a policy departs from the recording.
 pub fn execute(args: &ReplayArgs) -> Result<u8> {
+    args.refuse_idle_flags()?;
     match args.mode {
         Mode::Strict => strict(args),
-        Mode::Retimed | Mode::Counterfactual => todo!(),
+        Mode::Retimed => retimed(args),
+        Mode::Counterfactual => counterfactual(args),
+    }
+}
+
+impl ReplayArgs {
+    fn what_if(&self) -> WhatIf {
+        WhatIf {
+            latency_scale: self.latency_scale,
+            gap_scale: self.gap_scale,
+            slots: self.concurrency,
+            requests_per_minute: self.requests_per_minute,
+            input_tokens_per_minute: self.input_tokens_per_minute,
+            output_tokens_per_minute: self.output_tokens_per_minute,
+            ..WhatIf::default()
+        }
+    }
+
+    fn reading(&self) -> Reading {
+        let dependencies = match self.dependencies {
+            Waits::Recorded => Dependencies::Recorded,
+            Waits::SameAgent => Dependencies::SameAgent,
+            Waits::None => Dependencies::None,
+        };
+        Reading { dependencies, own_context: self.own_context, longest_gap_s: self.longest_gap_s }
+    }
+
+    /// A flag that another mode acts on must not be taken for one that does something.
+    fn refuse_idle_flags(&self) -> Result<()> {
+        let told = |flags: &str, mode: &str| UsageError(format!("{flags}: only --mode {mode} acts on them")).into();
+        if self.mode != Mode::Retimed && self.what_if() != WhatIf::default() {
+            return Err(told("--latency-scale, --gap-scale, --concurrency, --*-per-minute", "retimed"));
+        }
+        let plain = Reading { dependencies: Dependencies::Recorded, own_context: 1.0, longest_gap_s: 60.0 };
+        let changed = format!("{:?}", self.change) != format!("{:?}", ChangeArgs::default());
+        if self.mode != Mode::Counterfactual && (self.reading() != plain || self.scenario_output.is_some() || changed) {
+            let flags = "--dependencies, --own-context, --longest-gap-s, --scenario-output and changes to the scenario";
+            return Err(told(flags, "counterfactual"));
+        }
+        Ok(())
     }
 }
 
 fn strict(args: &ReplayArgs) -> Result<u8> {
     let progress = Progress::new(args.output.quiet);
-    let study = replay::strict(&args.file, &|done| progress.tick(done, 0));
+    let study = replay::strict(&args.file, &|done| progress.count(done));
     progress.clear();
     let study = study?;
     let plan = announce(Command::Run, &study.scenario, false, &args.output)?;
@@ -56,4 +165,97 @@ fn strict(args: &ReplayArgs) -> Result<u8> {
         output::say(&stored.to_string());
     }
     Ok(DONE)
+}
+
+/// Rows of the table that a terminal still takes.
+const MOST_ROWS: usize = 40;
+
+fn retimed(args: &ReplayArgs) -> Result<u8> {
+    let progress = Progress::new(args.output.quiet);
+    let what_if = args.what_if();
+    let found = replay::retimed(&args.file, &what_if, &|done| progress.count(done));
+    progress.clear();
+    let found = found?;
+    let header = ["run", "calls", "recorded_s", "retimed_s", "ratio", "waited_s", "missing"];
+    let shown = if args.output.format == Format::Table { MOST_ROWS } else { usize::MAX };
+    let rows: Vec<Vec<String>> = found.runs.iter().take(shown).map(row).collect();
+    output::print(&output::table(args.output.format, &header, &rows)?)?;
+    if args.output.format == Format::Table {
+        if found.runs.len() > rows.len() {
+            output::print(&format!("... and {} runs more (--format csv has all)", found.runs.len() - rows.len()))?;
+        }
+        output::print(&format!("\n{}", report::render(&found.study, report::Format::Table)))?;
+    }
+    if args.output.output_dir.is_some() {
+        let input = report::manifest::Input::of(&args.file, &format!("{what_if:?}"))?;
+        let plan = announce_with(Command::Replay, &found.study.scenario, Some(input), &args.output)?;
+        let stored = report::store(&plan, &found.study)?;
+        if !args.output.quiet {
+            output::say(&stored.to_string());
+        }
+    }
+    Ok(DONE)
+}
+
+fn row(run: &replay::RetimedRun) -> Vec<String> {
+    let ratio = if run.recorded_s > 0.0 { format!("{:.4}", run.retimed_s / run.recorded_s) } else { String::new() };
+    vec![
+        run.run.clone(),
+        run.calls.to_string(),
+        format!("{:.9}", run.recorded_s),
+        format!("{:.9}", run.retimed_s),
+        ratio,
+        format!("{:.3}", run.waited_s),
+        run.missing.clone(),
+    ]
+}
+
+fn counterfactual(args: &ReplayArgs) -> Result<u8> {
+    let made = replay::counterfactual(&args.file, &args.reading())?;
+    let text = made.to_toml();
+    let name = args.scenario_output.as_ref().map_or_else(|| made.scenario.name.clone(), |p| p.display().to_string());
+    let scenario = Scenario::parse(&name, &text, None, &args.change.overrides())?;
+    if let Some(path) = &args.scenario_output {
+        std::fs::write(path, &text).with_context(|| format!("cannot write the scenario {}", path.display()))?;
+    }
+    let plan = announce(Command::Compare, &scenario, false, &args.output)?;
+    let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
+    output::print(&report::render(&study, args.output.format.into()))?;
+    if args.output.format == Format::Table {
+        let r = &made.recorded;
+        output::print(&format!(
+            "\nAs recorded (means over {} runs): makespan {:.1} s, {:.0} prompt and {:.0} completion tokens, {:.1} calls",
+            r.runs, r.makespan_s, r.prompt_tokens, r.completion_tokens, r.calls
+        ))?;
+        output::print(&bounds(args, &study)?)?;
+        let lines: String = made.assumptions.iter().map(|a| format!("- {a}\n")).collect();
+        output::print(&format!("Assumptions\n{lines}"))?;
+        output::print(&format!("{stored}"))?;
+    }
+    Ok(DONE)
+}
+
+/// The bounds that the recording leaves open: makespan and tokens of every policy under each reading of what waits.
+fn bounds(args: &ReplayArgs, chosen: &Study) -> Result<String> {
+    let readings = [("recorded", Dependencies::Recorded), ("same-agent", Dependencies::SameAgent), ("none", Dependencies::None)];
+    let mut rows: Vec<Vec<String>> =
+        chosen.cells.iter().map(|c| vec![c.policy.clone(), c.agents.to_string()]).collect();
+    for (_, dependencies) in readings {
+        let made = replay::counterfactual(&args.file, &Reading { dependencies, ..args.reading() })?;
+        let scenario = Scenario::parse(&made.scenario.name, &made.to_toml(), None, &args.change.overrides())?;
+        let jobs = args.output.jobs.map_or(0, std::num::NonZeroUsize::get);
+        let study = conduct(&scenario, &Options { jobs, ..Options::default() })?;
+        for (row, cell) in rows.iter_mut().zip(&study.cells) {
+            let mean = |metric: &str| cell.mean(metric).unwrap_or(f64::NAN);
+            let tokens = mean("prompt_tokens") + mean("completion_tokens");
+            row.push(format!("{:.1}", mean("makespan_s")));
+            row.push(format!("{:.1}", tokens / 1000.0));
+        }
+    }
+    let header: Vec<String> = ["policy", "N"].into_iter().map(str::to_owned).collect();
+    let header: Vec<String> =
+        header.into_iter().chain(readings.iter().flat_map(|(n, _)| [format!("{n}: s"), format!("{n}: ktok")])).collect();
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let table = output::table(Format::Table, &header, &rows)?;
+    Ok(format!("\nWhat the recording leaves open (mean makespan and thousands of tokens, by --dependencies)\n{table}"))
 }

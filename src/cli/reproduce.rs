@@ -11,6 +11,10 @@ use std::num::NonZeroUsize;
 /// Reads the manifest, runs its scenario, compares.
 pub fn execute(args: &ReproduceArgs) -> Result<u8> {
     let manifest = report::directory::read(&args.directory)?;
+    if manifest.input.is_some() {
+        let told = "it rests on a file of its own, not on its scenario alone; run the command that made it again";
+        bail!(super::UsageError(format!("{}: {told}", args.directory.join("manifest.json").display())));
+    }
     if let Some(fault) = validate(&manifest.scenario).first() {
         bail!(super::UsageError(format!("{}: {fault}", args.directory.join("manifest.json").display())));
     }

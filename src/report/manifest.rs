@@ -23,6 +23,29 @@ pub enum Command {
     Run,
     /// Policies against a baseline.
     Compare,
+    /// A transcript at another speed or under other limits.
+    Replay,
+}
+
+/// A file that a study rests on besides its scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    /// blake3 of the file.
+    pub hash: String,
+    /// What was asked of it.
+    pub options: String,
+}
+
+impl Input {
+    /// A file and what is asked of it.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn of(path: &std::path::Path, options: &str) -> std::io::Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
+        Ok(Self { hash: hasher.finalize().to_hex().to_string(), options: options.to_owned() })
+    }
 }
 
 impl Command {
@@ -31,6 +54,7 @@ impl Command {
         match self {
             Self::Run => "run",
             Self::Compare => "compare",
+            Self::Replay => "replay",
         }
     }
 }
@@ -57,6 +81,9 @@ pub struct Manifest {
     pub seed: u64,
     /// Whether figures were drawn.
     pub figures: bool,
+    /// A file that the study rests on besides its scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Input>,
     /// Digest over the traces of all runs; empty before they ran.
     pub trace_digest: String,
     /// blake3 of every other file, by name; empty before they were written.
@@ -78,10 +105,22 @@ impl Manifest {
             scenario_hash: scenario_hash(scenario),
             seed: scenario.seed,
             figures,
+            input: None,
             trace_digest: String::new(),
             files: BTreeMap::new(),
             scenario: scenario.clone(),
         }
+    }
+
+    /// The same for a study that rests on a file besides its scenario.
+    #[must_use]
+    pub fn resting_on(mut self, input: Option<Input>) -> Self {
+        if let Some(input) = &input {
+            let text = format!("{}\n{}\n{}", self.config_hash, input.hash, input.options);
+            self.config_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+        }
+        self.input = input;
+        self
     }
 
     /// The manifest with what the study found.

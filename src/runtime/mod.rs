@@ -6,6 +6,7 @@
 pub mod desk;
 pub mod driver;
 pub mod replay;
+pub mod questions;
 pub mod simulated;
 pub mod trace;
 pub mod transcript;

@@ -3,10 +3,12 @@
 //! Invariant: what a replay yields depends on the transcript and the options alone; a recorded number is never replaced
 //! by a modelled one without saying so.
 
+mod counterfactual;
 mod retimed;
 mod strict;
 mod work;
 
+pub use counterfactual::{Counterfactual, Recorded, counterfactual};
 pub use retimed::{Retimed, RetimedRun, retimed};
 pub use strict::strict;
 pub use work::{AS_RECORDED, Dependencies, Found, Reading};

@@ -1,0 +1,267 @@
+//! Counterfactual replay: recorded runs become a scenario that compares topologies on the recorded work.
+//!
+//! Replayed: each step's completion tokens, seconds, tool time and growth of context. Modelled: every call that
+//! coordinates (plans, briefs, reports, gists, verdicts, merges, answers), with lengths of the recorded ones where there
+//! are some and a latency law fitted to all recorded calls.
+//!
+//! Invariant: every assumption is a sentence of the result and a key of the scenario.
+
+use super::ReplayError;
+use super::work::{Dependencies, Found, Reading, instance, instructions_tokens, of_recordings};
+use crate::experiment::calibration::fit::LEAST_ROWS;
+use crate::experiment::calibration::{LoggedRequest, PRICE_SOURCE, fit, list_price};
+use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
+use crate::kernel::Law;
+use crate::model::call::Purpose;
+use crate::model::endpoint::EndpointSpec;
+use crate::model::workload::RecordedSpec;
+use crate::runtime::transcript::{Reader, Recording, Recordings, Status};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A scenario made of recorded runs, and what it rests on.
+#[derive(Clone, Debug)]
+pub struct Counterfactual {
+    /// Ready to be compared.
+    pub scenario: Scenario,
+    /// Assumptions in sentences.
+    pub assumptions: Vec<String>,
+    /// Mean makespan and tokens of the runs as recorded.
+    pub recorded: Recorded,
+}
+
+/// The recorded runs themselves, means over runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recorded {
+    /// Runs.
+    pub runs: u32,
+    /// From first dispatch to last completion.
+    pub makespan_s: f64,
+    /// Prompt tokens.
+    pub prompt_tokens: f64,
+    /// Completion tokens.
+    pub completion_tokens: f64,
+    /// Calls.
+    pub calls: f64,
+}
+
+/// Policies that a recording is compared under.
+const POLICIES: [&str; 6] =
+    ["single", "map-reduce", "orchestrator-sequential", "orchestrator-parallel", "orchestrator-async", "delm-queue"];
+/// Resamples that give the fitted law's intervals; none are reported here.
+const RESAMPLES: usize = 0;
+
+/// Reads a transcript as work under other topologies.
+///
+/// # Errors
+/// As the reader says; a file without a step has no work.
+pub fn counterfactual(path: &Path, reading: &Reading) -> Result<Counterfactual, ReplayError> {
+    let unusable = |problem: &str| ReplayError::Unusable { path: path.to_owned(), problem: problem.to_owned() };
+    let mut recordings = Recordings::new(Reader::open(path)?);
+    let mut runs = Vec::new();
+    while let Some(recording) = recordings.next_run()? {
+        runs.push(recording);
+    }
+    let header = recordings.reader().header().clone();
+    let mut found = Found { instructions_tokens: instructions_tokens(&runs), ..Found::default() };
+    let mut instances = Vec::new();
+    let mut without = 0;
+    for recording in &runs {
+        for task in 0..recording.run.tasks {
+            let made = instance(recording, task, reading, found.instructions_tokens, &mut found);
+            if made.subtasks.is_empty() { without += 1 } else { instances.push(made) }
+        }
+    }
+    if instances.is_empty() {
+        return Err(unusable("no call is a worker's step, so there is no work to hand out otherwise"));
+    }
+    let subtasks: Vec<usize> = instances.iter().map(|i| i.subtasks.len()).collect();
+    let replications = instances.len() as u32;
+    let spec = RecordedSpec { instances, unfolded_tokens: 400 };
+    let mut scenario = of_recordings(path, spec, replications);
+    scenario.name.push_str("-counterfactual");
+    "What would the recorded work have taken under other topologies?".clone_into(&mut scenario.question);
+    scenario.policies = POLICIES.iter().map(ToString::to_string).collect();
+    scenario.agents = vec![1, 2, 4, 8];
+    "best-central".clone_into(&mut scenario.baseline);
+    settings(&mut scenario, &found);
+    sizes(&mut scenario, &found);
+    let (endpoint, mut assumptions) = endpoint(&runs);
+    scenario.endpoints.insert("model".to_owned(), endpoint);
+    "not graded: the recording does not say what is right".clone_into(&mut scenario.mix.accuracy);
+    "steps: as recorded; other calls: a law fitted to all recorded calls".clone_into(&mut scenario.mix.latencies);
+    "steps: as recorded; other calls: recorded medians or defaults".clone_into(&mut scenario.mix.tokens);
+    PRICE_SOURCE.clone_into(&mut scenario.mix.prices);
+    sources(&mut scenario);
+    assumptions.splice(0..0, told(reading, &found, &subtasks, without));
+    assumptions.extend(header.missing.iter().map(|m| format!("The source does not tell: {m}.")));
+    Ok(Counterfactual { scenario, assumptions, recorded: recorded(&runs) })
+}
+
+fn settings(scenario: &mut Scenario, found: &Found) {
+    let numbers = [
+        ("instructions_tokens", found.instructions_tokens),
+        ("task_tokens", 0),
+        ("delegation_tokens", 0),
+        // Recorded delegations end where they ended.
+        ("max_steps", 1_000_000),
+        // Nobody recorded that more was asked for.
+        ("more_rounds", 1),
+    ];
+    for (key, value) in numbers {
+        scenario.all_policies.insert(key.to_owned(), toml::Value::Integer(i64::from(value)));
+    }
+}
+
+/// Lengths of coordination calls: recorded medians where there are some.
+fn sizes(scenario: &mut Scenario, found: &Found) {
+    let median = |purpose: Purpose| {
+        let mut values = found.coordination.get(&purpose)?.clone();
+        values.sort_unstable();
+        values.get(values.len() / 2).map(|v| Law::Constant(*v as f64))
+    };
+    let sizes = &mut scenario.sizes;
+    let slots = [
+        (Purpose::Plan, &mut sizes.plan_tokens),
+        (Purpose::Merge, &mut sizes.merge_tokens),
+        (Purpose::Verify, &mut sizes.verify_tokens),
+        (Purpose::MoreSubtasks, &mut sizes.more_tokens),
+        (Purpose::Finalize, &mut sizes.finalize_tokens),
+    ];
+    for (purpose, slot) in slots {
+        if let Some(law) = median(purpose) {
+            *slot = law;
+        }
+    }
+}
+
+/// The law of modelled calls, fitted to all recorded calls, with the list price of the commonest model.
+fn endpoint(runs: &[Recording]) -> (EndpointSpec, Vec<String>) {
+    let mut told = Vec::new();
+    let mut models: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut requests = Vec::new();
+    for (trace, recording) in runs.iter().enumerate() {
+        for (_, call) in recording.calls.iter().filter(|(_, c)| c.status == Status::Ok && c.purpose != Purpose::Tool) {
+            if let Some(model) = call.request.model.as_deref() {
+                *models.entry(model).or_default() += 1;
+            }
+            let (Some(from), Some(until)) = (call.dispatched_ns, call.completed_ns) else { continue };
+            if until <= from {
+                continue;
+            }
+            requests.push(LoggedRequest {
+                trace: trace as u32,
+                agent: trace as u32,
+                model: 0,
+                step: 0,
+                uncached: call.usage.prompt_tokens.saturating_sub(call.usage.cached_tokens),
+                cached: call.usage.cached_tokens,
+                completion: call.usage.completion_tokens,
+                latency_s: crate::kernel::Span::from_nanos(until - from).as_secs_f64(),
+                first_token_s: None,
+                held_out: false,
+            });
+        }
+    }
+    let mut endpoint = if requests.is_empty() {
+        told.push("No recorded call has a duration: modelled calls take no time.".to_owned());
+        EndpointSpec::default()
+    } else {
+        let few = if requests.len() < LEAST_ROWS { ", which is few" } else { "" };
+        told.push(format!(
+            "Calls that coordinate take as long as a law says that was fitted to {} recorded calls{few} (seconds per \
+             call, per completion token, per uncached and cached prompt token).",
+            requests.len()
+        ));
+        fit(&requests, RESAMPLES, 0).endpoint
+    };
+    let commonest = models.iter().max_by_key(|(name, n)| (**n, std::cmp::Reverse(**name))).map(|(name, _)| *name);
+    match commonest.and_then(|model| Some((model, list_price(model)?))) {
+        Some((model, price)) => {
+            endpoint.price = price.price;
+            told.push(format!("All calls are priced as {model} ({PRICE_SOURCE})."));
+        }
+        None => told.push(format!(
+            "No list price is known for {}: costs are zero; set endpoints.model.price.rates.*.",
+            commonest.unwrap_or("the recorded model, which the source does not name")
+        )),
+    }
+    (endpoint, told)
+}
+
+fn sources(scenario: &mut Scenario) {
+    let note = |kind, cite: &str| SourceNote { kind, cite: cite.to_owned(), prior: String::new() };
+    let fitted = [("endpoints.model", "fitted to the recorded calls"), ("sizes", "medians of recorded calls, or defaults")];
+    for (path, cite) in fitted {
+        scenario.sources.insert(path.to_owned(), note(SourceKind::Fitted, cite));
+    }
+}
+
+fn told(reading: &Reading, found: &Found, subtasks: &[usize], without: u32) -> Vec<String> {
+    let mean = subtasks.iter().sum::<usize>() as f64 / subtasks.len() as f64;
+    let waits = match reading.dependencies {
+        Dependencies::Recorded => "as the recorded calls released each other (coordination left out)",
+        Dependencies::SameAgent => "for the same agent's one before only",
+        Dependencies::None => "for no other",
+    };
+    let mut told = vec![
+        format!(
+            "A delegation is a run of steps by one agent on one subtask: {} runs with {mean:.1} delegations on average, \
+             {} steps in all. Each delegation waits {waits}. The recording cannot tell what could have run at once: \
+             compare --dependencies recorded, same-agent and none.",
+            subtasks.len(),
+            found.steps
+        ),
+        "A step has its recorded completion tokens, seconds, tool time and growth of context under every topology, \
+         whatever its prompt holds there."
+            .to_owned(),
+        format!(
+            "Every worker's instructions are as long as the smallest recorded prompt of a step ({} tokens); of what a \
+             delegation's first prompt held beyond them, a share of {} must be read again (--own-context).",
+            found.instructions_tokens, reading.own_context
+        ),
+        format!(
+            "The {} recorded calls that coordinate are left out; each topology makes its own. Gists have 100 tokens, a \
+             judge accepts a supported entry with probability sharing.true_positive_rate, and recorded results count as \
+             supported.",
+            found.coordination_calls
+        ),
+        "Nothing is graded: whether another topology would have found the same is not known.".to_owned(),
+    ];
+    if found.gaps_cut.0 > 0 {
+        told.push(format!(
+            "{} gaps between steps were cut to {} s ({:.0} s fell away): longer ones hold people.",
+            found.gaps_cut.0, reading.longest_gap_s, found.gaps_cut.1
+        ));
+    }
+    if without > 0 {
+        told.push(format!("{without} recorded tasks have no step and were left out."));
+    }
+    told
+}
+
+fn recorded(runs: &[Recording]) -> Recorded {
+    let n = runs.len().max(1) as f64;
+    let calls = || runs.iter().flat_map(|r| &r.calls).map(|(_, c)| c);
+    let billed = |c: &crate::runtime::transcript::CallLine| c.billed.unwrap_or(c.usage);
+    let span = |r: &Recording| {
+        let from = r.calls.iter().map(|(_, c)| c.intended_ns).min().unwrap_or(0);
+        let until = r.calls.iter().filter_map(|(_, c)| c.completed_ns).max().unwrap_or(from);
+        crate::kernel::Span::from_nanos(until.saturating_sub(from)).as_secs_f64()
+    };
+    Recorded {
+        runs: runs.len() as u32,
+        makespan_s: runs.iter().map(span).sum::<f64>() / n,
+        prompt_tokens: calls().map(|c| billed(c).prompt_tokens).sum::<u64>() as f64 / n,
+        completion_tokens: calls().map(|c| billed(c).completion_tokens).sum::<u64>() as f64 / n,
+        calls: calls().count() as f64 / n,
+    }
+}
+
+impl Counterfactual {
+    /// The scenario as TOML, to be changed and compared again.
+    pub fn to_toml(&self) -> String {
+        let head: String = self.assumptions.iter().map(|a| format!("# {a}\n")).collect();
+        head + &toml::to_string(&self.scenario).expect("a scenario is plain values")
+    }
+}
