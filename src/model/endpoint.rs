@@ -8,8 +8,10 @@
 //! long, before and after the first token alike. Measured on 22 November 2026 with SmolLM2-135M in llama.cpp's server
 //! (1 thread, 8 slots; two cores with other load of 6 to 9, hence in processor seconds of the server) on N agents with
 //! four calls each: with the speeds of N = 1 and a slow-down of 1, predicted over observed makespan was .99, 1.00, .99
-//! for N = 2, 4, 8 in one run and .98, .95, .87 in another. One coefficient serves: equal prefills gave .7 to 1.2,
-//! equal decodings .6 to 1.4, both about as wide as the noise, and a smaller one for decoding predicted no better.
+//! for N = 2, 4, 8 in one run and .98, .95, .87 in another. Batches of k equal calls took 2.11, 4.00, 7.46 times one
+//! (k = 2, 4, 8: coefficients 1.11, 1.00, .92), with cached prompts, hence decoding alone, 2.13, 3.81, 6.75 (1.13, .94,
+//! .82). One coefficient serves: decoding is shared a little better than prefill, by less than runs differ, and a
+//! smaller coefficient for it predicted the teams no better. Do not extrapolate from k = 2 alone: it errs upwards.
 
 use super::limit::Limit;
 use super::price::PriceSpec;
