@@ -249,3 +249,44 @@ fn neither_jobs_nor_other_policies_nor_their_order_change_a_number() {
         }
     }
 }
+
+/// Agents of `independent` wait for nobody, so the only server is busy from the first call to the last.
+#[test]
+fn a_shared_server_does_the_work_of_a_queue_in_the_same_time() {
+    let quiet = ["endpoints.model.cache.enabled=false", "endpoints.model.completion_s_per_token=0.01"];
+    for n in [1, 2, 4, 7] {
+        let with = |how: &[&str]| runs(&load(SEARCH, &[&quiet[..], how].concat()), "independent", n);
+        let queue = with(&["endpoints.model.slots=1"]);
+        for slots in ["2", "\"unlimited\""] {
+            let slots = format!("endpoints.model.slots={slots}");
+            let shared = with(&["endpoints.model.stream_slowdown=1.0", &slots]);
+            assert_equal(&queue, &shared, &["avg_at_1", "calls", "completion_tokens"]);
+            for (a, b) in makespans(&queue).into_iter().zip(makespans(&shared)) {
+                // Rounding loses less than a nanosecond per change of the number of streams.
+                assert!(a.abs_diff(b) < 100_000, "{n} agents, {slots}: {a} ns in a queue, {b} ns shared");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_call_alone_is_slowed_by_nobody() {
+    for text in [SEARCH, DIVIDE] {
+        let slow = runs(&load(text, &["endpoints.model.stream_slowdown=1.5"]), "single", 1);
+        let plain = runs(&load(text, &[]), "single", 1);
+        assert_equal(&slow, &plain, &all_metrics());
+        assert!(slow.iter().zip(&plain).all(|(a, b)| a.digest == b.digest));
+    }
+}
+
+#[test]
+fn a_timeout_counts_time_on_the_wall() {
+    let mut missed = Vec::new();
+    // Alone a call takes 5 s; beside three others 20 s.
+    for timeout in ["4.9", "19.9", "20.1"] {
+        let timeout = format!("endpoints.model.timeout_s={timeout}");
+        let set = ["endpoints.model.stream_slowdown=1.0", "endpoints.model.noise={ constant = 1.0 }", &timeout];
+        missed.push([1, 4].map(|n| sum(&runs(&load(SEARCH, &set), "independent", n), "failed_calls") > 0.0));
+    }
+    assert_eq!(missed, [[true, true], [false, true], [false, false]]);
+}

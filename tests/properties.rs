@@ -153,6 +153,7 @@ fn endpoint(d: &mut Dice, name: &str, t: &mut String) {
     d.set(t, "timeout_s", &["", "0.5", "3.0"]);
     d.set(t, "agent_sigma", &["", "0.5"]);
     d.set(t, "completion_s_per_token", &["", "0.01"]);
+    d.set(t, "stream_slowdown", &["", "1.0", "0.3"]);
     let rates = "input_usd_per_mtok = 2.0, cache_read_usd_per_mtok = 0.2, cache_write_usd_per_mtok = 2.5, output_usd_per_mtok = 8.0";
     writeln!(t, "price = {{ rates = {{ {rates} }}, busy_usd_per_hour = 1.0 }}").unwrap();
 }

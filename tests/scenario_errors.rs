@@ -217,6 +217,8 @@ fn faults_of_files() {
         ),
         (SMALL, "base_s = 1.0", "base_s = -1.0", &["my.toml:12:1: endpoints.worker.base_s = -1: must not be below 0"]),
         (SMALL, "base_s = 1.0", "failure_probability = 1.5", &["failure_probability = 1.5: must be between 0 and 1"]),
+        (SMALL, "base_s = 1.0", "stream_slowdown = -0.5", &["stream_slowdown = -0.5: must not be below 0"]),
+        (SMALL, "base_s = 1.0", "stream_slowdown = 8.5", &["stream_slowdown = 8.5: must not be above 2"]),
         (
             SMALL,
             "base_s = 1.0",

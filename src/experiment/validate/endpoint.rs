@@ -7,6 +7,9 @@ use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::price::Rates;
 
+/// Somewhat above even sharing: streams may also cost each other caches and attention.
+const MOST_SLOWDOWN: f64 = 2.0;
+
 impl Judge {
     pub(super) fn endpoint(&mut self, name: &str, e: &EndpointSpec) {
         let path = key("endpoints").with(name);
@@ -26,6 +29,8 @@ impl Judge {
         }
         self.law(at("noise"), &e.noise);
         self.sigma(at("agent_sigma"), e.agent_sigma);
+        let mend = "write 0 where streams do not disturb each other, 1 where they share one server";
+        self.within(at("stream_slowdown"), e.stream_slowdown, 0.0, MOST_SLOWDOWN, mend);
         for (name, limit) in [
             ("slots", e.slots),
             ("long_completion_tokens", e.long_completion_tokens),

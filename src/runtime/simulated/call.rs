@@ -1,6 +1,7 @@
 //! A call on its way, and what it costs.
 
 use super::share;
+use super::sharing::Work;
 use crate::kernel::{Address, Draws, EventId, Span, Time};
 use crate::model::call::{Answer, Purpose, Request, SpanRole, Usage, prompt_tokens};
 use crate::model::ids::{CallId, EndpointId, TaskId};
@@ -37,6 +38,8 @@ pub(super) struct Pending {
     pub(super) total: Span,
     pub(super) tries: u16,
     pub(super) event: Option<EventId>,
+    /// Of the running try, where streams disturb each other.
+    pub(super) work: Option<Work>,
     /// Tokens of the running try.
     pub(super) usage: Usage,
     /// Of tries that ended badly.
@@ -71,6 +74,7 @@ impl Pending {
             total: Span::ZERO,
             tries: 0,
             event: None,
+            work: None,
             usage: Usage::default(),
             spent: Roles::default(),
             spent_usage: Usage::default(),
@@ -130,8 +134,12 @@ impl Pending {
         }
         let decoding = Span::from_nanos(self.total.as_nanos() - self.first_token.as_nanos());
         let since = (now - self.served_at).as_nanos().saturating_sub(self.first_token.as_nanos());
-        let done =
-            if (now - self.served_at) < self.first_token { 0.0 } else { share(Span::from_nanos(since), decoding) };
+        let done = match self.work {
+            Some(work) if !work.opened => 0.0,
+            Some(work) => share(Span::from_nanos(decoding.as_nanos() - work.decoding.as_nanos()), decoding),
+            None if (now - self.served_at) < self.first_token => 0.0,
+            None => share(Span::from_nanos(since), decoding),
+        };
         self.usage.completion_tokens = libm::floor(self.completion_tokens as f64 * done) as u64;
     }
 }

@@ -5,6 +5,7 @@
 
 mod call;
 mod fleet;
+mod sharing;
 mod station;
 
 pub use fleet::{Fleet, FleetError};
@@ -31,6 +32,8 @@ enum Due {
     Done(u32),
     /// A try ends badly.
     Broken(u32, CallError),
+    /// The first token of a try comes, where streams disturb each other.
+    FirstToken(u32),
     /// A backed-off call comes again.
     Again(u32),
     /// An endpoint's limit may admit the next call.
@@ -211,6 +214,7 @@ impl World for Simulated {
                         return Some(delivery);
                     }
                 }
+                Due::FirstToken(slot) => self.first_token(slot),
                 Due::Again(slot) => self.again(slot),
                 Due::Admit(endpoint) => {
                     self.stations[endpoint as usize].admission = None;

@@ -7,6 +7,7 @@
 //! ```
 
 use super::call::{Pending, Place};
+use super::sharing::Streams;
 use super::{Due, Simulated};
 use crate::kernel::{Address, EventId, Key, Law, Servers, Span, Time, TokenBucket};
 use crate::model::cache::PrefixCache;
@@ -31,7 +32,8 @@ struct Buckets {
 #[derive(Debug)]
 pub(super) struct Station {
     servers: Servers<u32>,
-    cache: PrefixCache,
+    pub(super) streams: Streams,
+    pub(super) cache: PrefixCache,
     buckets: Option<Buckets>,
     /// Calls that wait for the limit, in order.
     line: VecDeque<u32>,
@@ -53,6 +55,7 @@ impl Station {
         let limited = requests.is_some() || input.is_some() || output.is_some();
         Self {
             servers: Servers::new(spec.slots.whole().map(|n| n as u32)),
+            streams: Streams::default(),
             cache: PrefixCache::new(&spec.cache),
             buckets: limited.then_some(Buckets { requests, input, output }),
             line: VecDeque::new(),
@@ -226,23 +229,36 @@ impl Simulated {
             latency = Latency { first_token: latency.first_token.min(total), total };
         }
         (p.place, p.served_at, p.first_token, p.total) = (Place::Service, now, latency.first_token, latency.total);
+        p.work = None;
         let timeout = spec.timeout_s.at().map(Span::from_secs_f64);
         let due = if draws.uniform(FAILURE) < spec.failure_probability {
             (Span::from_secs_f64(spec.failure_s), Due::Broken(slot, CallError::Server))
+        } else if spec.is_shared() {
+            p.takes_up(timeout.map(|limit| now + limit));
+            self.join(slot);
+            self.served(slot);
+            return;
         } else if let Some(limit) = timeout.filter(|t| latency.total > *t) {
             (limit, Due::Broken(slot, CallError::Timeout))
         } else {
             cache.write(now, now + latency.first_token, p.task.0, &p.request.prompt);
             (latency.total, Due::Done(slot))
         };
+        p.event = Some(calendar.schedule(now + due.0, due.1));
+        self.served(slot);
+    }
+
+    fn served(&mut self, slot: u32) {
+        let now = self.calendar.now();
+        let p = self.calls.get(slot);
         let (task, id, agent) = (p.task, p.id, p.request.agent);
         let (background, purpose) = (p.request.background, p.request.purpose);
-        p.event = Some(calendar.schedule(now + due.0, due.1));
         self.trace.record(now, task, Body::Served { call: id, agent, background, purpose });
     }
 
     /// A call leaves service for good; the next in line takes its slot.
     pub(super) fn leave(&mut self, now: Time, slot: u32) -> Pending {
+        self.part(slot);
         let pending = self.calls.remove(slot);
         self.release(now, pending.endpoint.0);
         pending
@@ -257,6 +273,7 @@ impl Simulated {
     /// A try ended badly: back off and come again, or give up.
     pub(super) fn broken(&mut self, now: Time, slot: u32, error: CallError) -> Option<Delivery> {
         let (key, fleet) = (self.key, self.fleet.clone());
+        self.part(slot);
         let p = self.calls.get(slot);
         let (endpoint, id, task) = (p.endpoint, p.id, p.task);
         let spec = &fleet.endpoints[endpoint.index()];
@@ -314,6 +331,7 @@ impl Simulated {
         if let Some(event) = self.calls.get(slot).event.take() {
             self.calendar.cancel(event);
         }
+        self.part(slot);
         let mut pending = self.calls.remove(slot);
         let endpoint = pending.endpoint;
         pending.cut(now);
