@@ -3,8 +3,10 @@
 //!
 //! Invariant: metrics and digests read the trace and nothing else.
 
+pub mod chat;
 pub mod desk;
 pub mod driver;
+pub mod live;
 pub mod simulated;
 pub mod trace;
 pub mod transcript;
