@@ -7,6 +7,7 @@ pub mod chat;
 pub mod desk;
 pub mod driver;
 pub mod live;
+pub mod questions;
 pub mod simulated;
 pub mod trace;
 pub mod transcript;

@@ -4,6 +4,17 @@
 //! Invariant: the same requests, replies and notes in the same order give the same texts, answers and handles; a desk
 //! draws nothing and reads no clock, so a run can be taken up again from its recorded replies.
 
+mod answers;
+mod histories;
+mod prompts;
+mod reading;
+mod spec;
+mod subtasks;
+mod texts;
+
+pub use reading::Reading;
+pub use spec::{DeskSpec, PlanBy};
+
 use crate::model::call::{Answer, Outcome, Request};
 use crate::model::ids::FindingId;
 use crate::model::note::Note;
