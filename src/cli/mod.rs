@@ -10,6 +10,7 @@ pub mod completions;
 pub mod format;
 pub mod init;
 pub mod list;
+pub mod live;
 pub mod output;
 pub mod params;
 mod progress;
@@ -32,6 +33,9 @@ pub const USAGE: u8 = 2;
 /// Exit code: a closed form or gate was missed.
 pub const MISSED: u8 = 3;
 
+/// Exit code: interrupted.
+pub const INTERRUPTED: u8 = 130;
+
 /// An error of usage or configuration: exit code 2, nothing written.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -43,6 +47,7 @@ pub fn run() -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Compare(CompareArgs::default())) {
         Command::Run(args) => run::execute(&args),
         Command::Compare(args) => compare::execute(&args),
+        Command::Live(args) => live::execute(&args),
         Command::Params(args) => params::execute(&args),
         Command::Calibrate(args) => calibrate::execute(&args),
         Command::Reproduce(args) => reproduce::execute(&args),

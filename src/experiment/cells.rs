@@ -10,6 +10,11 @@ use crate::policy::catalog;
 use crate::runtime::RunError;
 use rayon::prelude::*;
 
+/// Origin of cells of simulated runs.
+pub(super) const SIMULATED: &str = "simulated";
+/// Origin of cells of live runs.
+pub(super) const MEASURED: &str = "measured";
+
 /// Runs replications `from..from + count` of every point, in parallel, in order.
 pub(super) fn replicate(
     points: &[Point],
@@ -31,7 +36,7 @@ pub(super) fn replicate(
 }
 
 /// Gathers the runs of a point into series.
-pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run]) -> Cell {
+pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run], origin: &'static str) -> Cell {
     let mut series: Vec<Series> =
         METRICS.iter().map(|m| Series { metric: m.name, unit: m.unit, values: Vec::new() }).collect();
     for run in runs {
@@ -45,5 +50,5 @@ pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run]) -> Cell {
     series.retain(|s| !s.values.is_empty());
     let published = catalog::entry(scenario.base_of(point.policy)).map_or(u32::MAX, |e| e.published_up_to);
     let beyond = point.agents > published && point.uses_more_than(published);
-    Cell { policy: point.policy.to_owned(), agents: point.agents, extrapolated: beyond, series }
+    Cell { policy: point.policy.to_owned(), agents: point.agents, extrapolated: beyond, origin, series }
 }

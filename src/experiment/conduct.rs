@@ -2,7 +2,7 @@
 //!
 //! Invariant: results do not depend on the number of jobs; pilot replications are never reported.
 
-use super::cells::{cell, replicate};
+use super::cells::{SIMULATED, cell, replicate};
 use super::comparison::{self, BEST_CENTRAL};
 use super::replication::Point;
 use super::scenario::Scenario;
@@ -50,7 +50,7 @@ fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunErro
     for run in runs.iter().flatten() {
         hasher.update(&run.digest);
     }
-    let cells: Vec<Cell> = points.iter().zip(&runs).map(|(p, runs)| cell(scenario, p, runs)).collect();
+    let cells: Vec<Cell> = points.iter().zip(&runs).map(|(p, runs)| cell(scenario, p, runs, SIMULATED)).collect();
     let comparing = options.compare && scenario.measure.is_none();
     let pilot = if comparing { pilot(scenario)? } else { Vec::new() };
     let comparisons = if comparing { comparison::compare(scenario, &cells, &pilot) } else { Vec::new() };
@@ -87,7 +87,7 @@ fn pilot(scenario: &Scenario) -> Result<Vec<Cell>, RunError> {
         scenario.policies.iter().filter(|p| comparison::is_central(scenario, p)).cloned().collect();
     let points = points(scenario, &central)?;
     let runs = replicate(&points, PILOT, scenario.replications.min(64), &|| {})?;
-    Ok(points.iter().zip(&runs).map(|(p, runs)| cell(scenario, p, runs)).collect())
+    Ok(points.iter().zip(&runs).map(|(p, runs)| cell(scenario, p, runs, SIMULATED)).collect())
 }
 
 /// Closed forms beside what the runs gave. Below the full budget, tolerances widen by the square root of the ratio.

@@ -31,6 +31,8 @@ pub struct Cell {
     pub agents: u32,
     /// Beyond every published size of this policy.
     pub extrapolated: bool,
+    /// Where its numbers are from: `simulated` or `measured`.
+    pub origin: &'static str,
     /// All metrics, in the order of the catalogue of metrics.
     pub series: Vec<Series>,
 }

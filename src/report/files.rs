@@ -73,7 +73,7 @@ pub fn metrics_csv(study: &Study) -> String {
                 series.unit.to_owned(),
             ];
             row.extend([s.mean, s.sd, s.ci_low, s.ci_high, s.p50, s.p90, s.p99].map(exact));
-            row.extend([s.n.to_string(), "simulated".to_owned(), cell.extrapolated.to_string()]);
+            row.extend([s.n.to_string(), cell.origin.to_owned(), cell.extrapolated.to_string()]);
             row
         })
     });

@@ -82,7 +82,7 @@ fn cell(place: usize, policy: &str, agents: u32) -> Cell {
     let total: f64 = phases.iter().map(|p| p.1).sum();
     all.extend(phases.map(|(name, share)| series(name, "share", share / total, 0.0, at)));
     let published = if policy == "single" { 1 } else { 4 };
-    Cell { policy: policy.to_owned(), agents, extrapolated: agents > published, series: all }
+    Cell { policy: policy.to_owned(), agents, extrapolated: agents > published, origin: "simulated", series: all }
 }
 
 fn comparisons(cells: &[Cell]) -> Vec<Comparison> {

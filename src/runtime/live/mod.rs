@@ -182,9 +182,6 @@ impl<'s, T: Transport> Live<'s, T> {
         session.dialects.resize(fleet.endpoints.len(), Dialect::default());
         session.budget.spent.add(past.spent);
         session.budget.possibly.add(past.possibly);
-        if let Some(journal) = &journal {
-            journal.skip(past.lines);
-        }
         transport.set(Time::ZERO);
         Self {
             stations: fleet.endpoints.iter().map(|e| Station::new(e, options.concurrency)).collect(),
@@ -267,7 +264,7 @@ impl<'s, T: Transport> Live<'s, T> {
         self.trace.record(self.now, task, body);
         let mut pending = Box::new(Pending::new(task, id, endpoint, request, self.now));
         if !self.is_present {
-            self.check_key(&pending);
+            self.check_same(&pending, &rendered);
             if let Some(last) = self.past.dispatch(task, id) {
                 pending.restore(last);
             }

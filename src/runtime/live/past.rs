@@ -5,13 +5,13 @@
 //! that each call has one line, its last.
 
 use super::budget::Charge;
-use super::journal::FILE;
+use super::journal::{FILE, Journal};
 use crate::kernel::Time;
 use crate::model::call::CallError;
 use crate::model::ids::{CallId, TaskId};
 use crate::model::note::Phase;
 use crate::runtime::transcript::{
-    CallLine, DispatchLine, Header, Line, Reader, RunLine, Stage, Status, TranscriptError, UsageLine,
+    CallLine, DispatchLine, Header, Line, Reader, Recorder, RunLine, Stage, Status, TranscriptError, UsageLine,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -75,6 +75,13 @@ impl Past {
     pub(super) fn dispatch(&self, task: TaskId, id: CallId) -> Option<&DispatchLine> {
         let name = (task.0, id.0);
         if self.calls.contains_key(&name) { None } else { self.dispatches.get(&name) }
+    }
+
+    /// A recorder that writes a run to a journal: its first lines stand there already if the run has a past.
+    pub fn recorder(&self, journal: &Journal, endpoints: Vec<String>, run: RunLine) -> Recorder {
+        journal.skip(self.lines);
+        let run = self.run.clone().unwrap_or(run);
+        Recorder::new(Box::new(journal.clone()), endpoints, &run)
     }
 
     fn take(&mut self, line: Line) {

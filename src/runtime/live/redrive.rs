@@ -12,6 +12,7 @@ use crate::model::call::{Answer, CallError, Reply, Usage};
 use crate::model::ids::{CallId, TaskId, TimerId};
 use crate::policy::Event;
 use crate::runtime::chat::Transport;
+use crate::runtime::desk::Rendered;
 use crate::runtime::driver::Delivery;
 use crate::runtime::trace::{Body, Roles};
 use crate::runtime::transcript::{CallLine, Status};
@@ -22,21 +23,23 @@ impl<T: Transport> Live<'_, T> {
         self.stop(Stop::Diverged(format!("the journal tells of another run: {what}")), now);
     }
 
-    /// The call that is asked for stands in the journal with the same content.
-    pub(super) fn check_key(&mut self, pending: &Pending) {
+    /// The call that is asked for stands in the journal with the same content and the same texts.
+    pub(super) fn check_same(&mut self, pending: &Pending, rendered: &Rendered) {
         let name = (pending.task.0, pending.id.0);
-        let recorded = self.past.calls.get(&name).map(|c| c.key.as_str());
+        let line = self.past.calls.get(&name);
+        let recorded = line.map(|c| c.key.as_str());
         let recorded = recorded.or_else(|| self.past.dispatch(pending.task, pending.id).map(|d| d.key.as_str()));
+        let of = format!("call {} of task {} ({})", name.1, name.0, pending.request.purpose.name());
         if let Some(recorded) = recorded.filter(|key| *key != pending.key) {
-            let what = format!(
-                "call {} of task {} has key {recorded} there and {} now ({} by agent {})",
-                name.1,
-                name.0,
-                pending.key,
-                pending.request.purpose.name(),
-                pending.request.agent.0
-            );
-            self.diverged(what);
+            self.diverged(format!("{of} has the key {recorded} there and {} now", pending.key));
+            return;
+        }
+        if let (Some(line), Rendered::Ask(chat)) = (line, rendered) {
+            let mut pairs = line.request.layout.iter().zip(&chat.span_keys);
+            if let Some((span, _)) = pairs.find(|(span, now)| span.key.as_ref().is_some_and(|key| key != *now)) {
+                let part = format!("{:?}", span.role).to_lowercase();
+                self.diverged(format!("{of} has other words in its {part}; are the questions the same?"));
+            }
         }
     }
 
