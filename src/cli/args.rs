@@ -3,6 +3,7 @@
 use super::calibrate::CalibrateArgs;
 use super::format::Format;
 use super::replay::ReplayArgs;
+use super::live::args::LiveArgs;
 use crate::experiment::Overrides;
 use crate::experiment::embedded;
 use crate::experiment::validate::{MOST_AGENTS, MOST_REPLICATIONS};
@@ -30,6 +31,8 @@ pub enum Command {
     Run(RunArgs),
     /// Compare policies with a baseline, write tables and figures
     Compare(CompareArgs),
+    /// Run a scenario's policies with real calls to an OpenAI-compatible server
+    Live(Box<LiveArgs>),
     /// List every input of a scenario with value, unit, source and prior
     Params(ParamsArgs),
     /// Fit endpoint presets to recorded calls

@@ -10,6 +10,7 @@ pub mod completions;
 pub mod format;
 pub mod init;
 pub mod list;
+pub mod live;
 pub mod output;
 pub mod params;
 mod record;
@@ -37,6 +38,8 @@ pub const MISSED: u8 = 3;
 
 /// Exit code: a policy did something else than recorded.
 pub const DIVERGED: u8 = 4;
+/// Exit code: interrupted.
+pub const INTERRUPTED: u8 = 130;
 
 /// An error of usage or configuration: exit code 2, nothing written.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +52,7 @@ pub fn run() -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Compare(CompareArgs::default())) {
         Command::Run(args) => run::execute(&args),
         Command::Compare(args) => compare::execute(&args),
+        Command::Live(args) => live::execute(&args),
         Command::Params(args) => params::execute(&args),
         Command::Calibrate(args) => calibrate::execute(&args),
         Command::Replay(args) => replay::execute(&args),

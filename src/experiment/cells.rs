@@ -12,6 +12,13 @@ use rayon::prelude::*;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+/// Origin of cells of simulated runs.
+pub(super) const SIMULATED: &str = "simulated";
+/// Origin of cells of recorded calls under other conditions.
+pub(super) const REPLAYED: &str = "replayed";
+/// Origin of cells of live runs.
+pub(super) const MEASURED: &str = "measured";
+
 /// Runs replications `from..from + count` of every point, in parallel, in order.
 pub(super) fn replicate(
     points: &[Point],
@@ -85,11 +92,11 @@ impl Write for Buffer {
 }
 
 /// Gathers the runs of a point into series.
-pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run]) -> Cell {
+pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run], origin: &'static str) -> Cell {
     let published = catalog::entry(scenario.base_of(point.policy)).map_or(u32::MAX, |e| e.published_up_to);
     let extrapolated = point.agents > published && point.uses_more_than(published);
     let (policy, agents) = (point.policy.to_owned(), point.agents);
-    Cell { policy, agents, origin: "simulated", extrapolated, series: gather(runs) }
+    Cell { policy, agents, origin, extrapolated, series: gather(runs) }
 }
 
 /// Series of all metrics that some run has.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: results do not depend on the number of jobs; pilot replications are never reported.
 
-use super::cells::{cell, replicate, replicate_recorded};
+use super::cells::{SIMULATED, cell, replicate, replicate_recorded};
 use super::comparison::{self, BEST_CENTRAL};
 use super::replication::{Point, Run};
 use super::scenario::Scenario;
@@ -56,13 +56,14 @@ fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunErro
         }
         None => replicate(&points, 0, replications, &tick)?,
     };
-    assemble(scenario, options.compare, &points, &runs)
+    assemble(scenario, options.compare, SIMULATED, &points, &runs)
 }
 
 /// Makes a study out of the runs of its points.
 pub(super) fn assemble(
     scenario: &Scenario,
     compare: bool,
+    origin: &'static str,
     points: &[Point],
     runs: &[Vec<Run>],
 ) -> Result<Study, RunError> {
@@ -70,7 +71,7 @@ pub(super) fn assemble(
     for run in runs.iter().flatten() {
         hasher.update(&run.digest);
     }
-    let cells: Vec<Cell> = points.iter().zip(runs).map(|(p, runs)| cell(scenario, p, runs)).collect();
+    let cells: Vec<Cell> = points.iter().zip(runs).map(|(p, runs)| cell(scenario, p, runs, origin)).collect();
     let comparing = compare && scenario.measure.is_none();
     let pilot = if comparing { pilot(scenario)? } else { Vec::new() };
     let comparisons = if comparing { comparison::compare(scenario, &cells, &pilot) } else { Vec::new() };
@@ -107,7 +108,7 @@ fn pilot(scenario: &Scenario) -> Result<Vec<Cell>, RunError> {
         scenario.policies.iter().filter(|p| comparison::is_central(scenario, p)).cloned().collect();
     let points = points(scenario, &central)?;
     let runs = replicate(&points, PILOT, scenario.replications.min(64), &|| {})?;
-    Ok(points.iter().zip(&runs).map(|(p, runs)| cell(scenario, p, runs)).collect())
+    Ok(points.iter().zip(&runs).map(|(p, runs)| cell(scenario, p, runs, SIMULATED)).collect())
 }
 
 /// Closed forms beside what the runs gave. Below the full budget, tolerances widen by the square root of the ratio.

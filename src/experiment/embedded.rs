@@ -7,6 +7,7 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("controller-bottleneck", include_str!("../../scenarios/controller-bottleneck.toml")),
     ("no-advantage", include_str!("../../scenarios/no-advantage.toml")),
     ("no-advantage-chain", include_str!("../../scenarios/no-advantage-chain.toml")),
+    ("live-multi-doc-qa", include_str!("../../scenarios/live-multi-doc-qa.toml")),
     ("no-advantage-alone", include_str!("../../scenarios/no-advantage-alone.toml")),
 ];
 

@@ -9,6 +9,7 @@ pub mod conduct;
 mod document;
 pub mod embedded;
 pub mod faults;
+pub mod live;
 pub mod load;
 pub mod metrics;
 pub mod parameters;

@@ -169,6 +169,7 @@ fn inputs(scenario: &Scenario) -> Result<Vec<Parameter>, String> {
         "sharing",
         "endpoints",
         "protocol",
+        "live",
     ];
     let mut found = Vec::new();
     for section in sections {

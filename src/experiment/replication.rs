@@ -34,8 +34,8 @@ pub struct Point<'a> {
     pub policy: &'a str,
     /// Workers.
     pub agents: u32,
-    settings: Arc<Settings>,
-    fleet: Arc<Fleet>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) fleet: Arc<Fleet>,
     sizes: Arc<Sizes>,
     sharing: Arc<Sharing>,
     protocol: Protocol,

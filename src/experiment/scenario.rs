@@ -5,6 +5,8 @@ use crate::model::endpoint::EndpointSpec;
 use crate::model::sharing::Sharing;
 use crate::model::workload::{Sizes, WorkloadSpec};
 use crate::policy::Settings;
+use crate::runtime::desk::DeskSpec;
+use crate::runtime::questions::QuestionsSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -124,6 +126,41 @@ impl SourceKind {
     }
 }
 
+/// Real calls: what is asked, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LiveSpec {
+    /// Sampling temperature; servers that take none are not told it.
+    pub temperature: f64,
+    /// Sampling seed, for servers that take one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling_seed: Option<u32>,
+    /// Seconds for a whole try where the endpoint's `timeout_s` is unlimited.
+    pub timeout_s: f64,
+    /// Seconds without a byte after which an answer that began counts as broken off.
+    pub silence_s: f64,
+    /// Milliseconds: above this 99 % quantile of the client's own delay, a run's times are not valid.
+    pub max_scheduling_delay_ms: f64,
+    /// The questions; replication r asks question r.
+    pub questions: QuestionsSpec,
+    /// How requests become text.
+    pub desk: DeskSpec,
+}
+
+impl Default for LiveSpec {
+    fn default() -> Self {
+        Self {
+            temperature: 0.0,
+            sampling_seed: None,
+            timeout_s: 120.0,
+            silence_s: 60.0,
+            max_scheduling_delay_ms: 50.0,
+            questions: QuestionsSpec::default(),
+            desk: DeskSpec::default(),
+        }
+    }
+}
+
 /// A whole scenario, presets expanded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -187,6 +224,9 @@ pub struct Scenario {
     /// Staleness is measured for this worker only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch_worker: Option<u32>,
+    /// Real calls: the questions and how they are asked. Simulated runs do not read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveSpec>,
     /// Closed forms to match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expect>,

@@ -1,6 +1,6 @@
 //! What flips a verdict: coordination parameters that nobody published, moved one at a time to the ends of their priors.
 
-use super::cells::{cell, replicate};
+use super::cells::{SIMULATED, cell, replicate};
 use super::comparison::{BEST_CENTRAL, baseline, is_central};
 use super::metrics::{self, Better};
 use super::replication::Point;
@@ -115,7 +115,7 @@ fn turned(
     let points: Result<Vec<Point>, RunError> = policies.iter().map(|p| Point::new(&moved, p, n)).collect();
     let points = points?;
     let runs = replicate(&points, FIRST, REPLICATIONS, &|| {})?;
-    let mut cells: Vec<_> = points.iter().zip(&runs).map(|(p, r)| cell(&moved, p, r)).collect();
+    let mut cells: Vec<_> = points.iter().zip(&runs).map(|(p, r)| cell(&moved, p, r, SIMULATED)).collect();
     let own = cells.pop().expect("the policy itself was run");
     let turned = settled.iter().filter(|c| {
         let Some(base) = baseline(&moved, &cells, c.metric, n) else {

@@ -6,6 +6,7 @@
 pub mod directory;
 pub mod file;
 pub mod files;
+pub mod live;
 pub mod manifest;
 pub mod plot;
 pub mod reproduce;

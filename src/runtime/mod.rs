@@ -3,9 +3,11 @@
 //!
 //! Invariant: metrics and digests read the trace and nothing else.
 
+pub mod chat;
 pub mod desk;
 pub mod driver;
 pub mod replay;
+pub mod live;
 pub mod questions;
 pub mod simulated;
 pub mod trace;

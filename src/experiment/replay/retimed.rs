@@ -2,7 +2,7 @@
 
 use super::ReplayError;
 use super::work::{AS_RECORDED, of_recordings};
-use crate::experiment::cells::gather;
+use crate::experiment::cells::{REPLAYED, gather};
 use crate::experiment::metrics::measure;
 use crate::experiment::replication::Run;
 use crate::experiment::scenario::Scenario;
@@ -149,7 +149,7 @@ fn study(
     let cells = groups.iter().map(|(policy, agents, runs)| Cell {
         policy: policy.clone(),
         agents: *agents,
-        origin: "replayed",
+        origin: REPLAYED,
         extrapolated: false,
         series: gather(runs),
     });

@@ -1,11 +1,12 @@
 //! Strict replay of a whole transcript.
 
 use super::{ReplayError, scenario_of};
+use crate::experiment::cells::{MEASURED, SIMULATED};
 use crate::experiment::conduct::{assemble, points};
 use crate::experiment::replication::{Point, Run, endpoint_names};
 use crate::experiment::study::Study;
 use crate::runtime::replay::{Divergence, Strict};
-use crate::runtime::transcript::{Reader, Recording, Recordings, Status};
+use crate::runtime::transcript::{Origin, Reader, Recording, Recordings, Status};
 use crate::runtime::{Trace, drive};
 use std::path::Path;
 
@@ -15,6 +16,7 @@ use std::path::Path;
 /// [`ReplayError::Diverged`] where a policy does something else than recorded.
 pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError> {
     let mut recordings = Recordings::new(Reader::open(path)?);
+    let measured = recordings.reader().header().origin == Origin::Measured;
     let scenario = scenario_of(recordings.reader().header(), path)?;
     let points = points(&scenario, &scenario.policies)?;
     let endpoints = endpoint_names(&scenario);
@@ -37,7 +39,8 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
         done += 1;
         progress(done);
     }
-    Ok(assemble(&scenario, false, &points, &runs)?)
+    let origin = if measured { MEASURED } else { SIMULATED };
+    Ok(assemble(&scenario, false, origin, &points, &runs)?)
 }
 
 /// Replays one run.

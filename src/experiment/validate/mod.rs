@@ -3,6 +3,7 @@
 //! Invariant: a scenario without a fault here runs without a panic on its account.
 
 mod endpoint;
+mod live;
 mod policies;
 mod workload;
 
@@ -38,6 +39,7 @@ pub fn validate(scenario: &Scenario) -> Vec<Fault> {
     }
     judge.roles(scenario);
     judge.measurement(scenario);
+    judge.live(scenario);
     judge.sources(scenario);
     judge.work(scenario);
     judge.faults

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct Fleet {
     /// Endpoints in the order of their names; one more, without cost or time, for oracle judges.
-    pub(super) endpoints: Vec<EndpointSpec>,
-    pub(super) prices: Vec<PriceList>,
-    pub(super) latency_factor: f64,
+    pub(in crate::runtime) endpoints: Vec<EndpointSpec>,
+    pub(in crate::runtime) prices: Vec<PriceList>,
+    pub(in crate::runtime) latency_factor: f64,
     by_purpose: [EndpointId; 12],
     by_worker: BTreeMap<u32, EndpointId>,
-    free: EndpointId,
+    pub(in crate::runtime) free: EndpointId,
 }
 
 /// A role that leads nowhere.
@@ -67,15 +67,18 @@ impl Fleet {
         Ok(Self { endpoints: specs, prices, latency_factor: latency, by_purpose, by_worker, free })
     }
 
-    pub(super) fn endpoint_of(&self, request: &Request) -> EndpointId {
+    /// Who serves a request that a model must answer, judges included.
+    pub(in crate::runtime) fn model_of(&self, request: &Request) -> EndpointId {
+        match self.by_worker.get(&request.agent.0) {
+            Some(endpoint) if request.purpose == Purpose::Step => *endpoint,
+            _ => self.by_purpose[request.purpose.code() as usize],
+        }
+    }
+
+    pub(in crate::runtime) fn endpoint_of(&self, request: &Request) -> EndpointId {
         if request.judge == crate::model::call::Judge::Oracle {
             return self.free;
         }
-        if request.purpose == Purpose::Step
-            && let Some(endpoint) = self.by_worker.get(&request.agent.0)
-        {
-            return *endpoint;
-        }
-        self.by_purpose[request.purpose.code() as usize]
+        self.model_of(request)
     }
 }

@@ -60,6 +60,12 @@ impl Trace {
         seq
     }
 
+    /// The next record has at least this number. A run that is taken up again keeps the numbers that its journal
+    /// tells, also where records between them were lost.
+    pub fn skip_to(&mut self, seq: u64) {
+        self.next = self.next.max(seq);
+    }
+
     /// Records so far.
     pub fn len(&self) -> u64 {
         self.next

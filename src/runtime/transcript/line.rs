@@ -65,6 +65,9 @@ pub struct Header {
     /// The scenario as it was run, presets expanded; absent in imports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<serde_json::Value>,
+    /// For real calls: model, address without secrets, sampling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<serde_json::Value>,
     /// Names of the endpoints, in the order of their numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<String>,
@@ -83,6 +86,7 @@ impl Header {
             origin,
             imported_from: None,
             scenario: None,
+            live: None,
             endpoints: Vec::new(),
             missing: Vec::new(),
         }
@@ -151,6 +155,32 @@ pub struct DispatchLine {
     pub reserved_tokens: u64,
     /// Most it can cost.
     pub reserved_picodollars: u64,
+    /// What earlier tries of the call were billed, or possibly billed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub spent: Billed,
+    /// The reply that could not be read and that this try asks to have repaired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repairs: Option<Box<RepairLine>>,
+}
+
+/// A reply that could not be read; it was paid for and is kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RepairLine {
+    /// The reply.
+    pub text: String,
+    /// Tokens of the call up to it.
+    pub usage: UsageLine,
+    /// Their cost.
+    pub picodollars: Roles,
+}
+
+/// Tokens and money.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Billed {
+    /// Prompt and completion tokens.
+    pub tokens: u64,
+    /// In 10^-12 dollars.
+    pub picodollars: u64,
 }
 
 /// How a call ended.
@@ -239,6 +269,10 @@ pub struct RequestLine {
 
 fn is_zero(n: &u32) -> bool {
     *n == 0
+}
+
+fn is_default(billed: &Billed) -> bool {
+    *billed == Billed::default()
 }
 
 fn is_model(judge: &Judge) -> bool {
@@ -407,6 +441,10 @@ pub struct CallLine {
     /// Tokens of all tries, where they differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billed: Option<UsageLine>,
+    /// Beyond that, the most that tries can have been billed whose end nobody saw (timeouts, lost connections,
+    /// cancellations).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub possibly_billed: Billed,
     /// How it ended.
     pub status: Status,
     /// Tries after the first.

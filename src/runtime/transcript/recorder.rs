@@ -5,8 +5,8 @@
 
 use super::key::content_key;
 use super::line::{
-    ArrivalLine, CallLine, CostLine, Dependency, EndLine, FinishLine, LayoutSpan, Line, Moment, Release, RequestLine,
-    ResponseLine, RunLine, Stage, Status, TimerLine, UsageLine,
+    ArrivalLine, Billed, CallLine, CostLine, Dependency, EndLine, FinishLine, LayoutSpan, Line, Moment, Release,
+    RequestLine, ResponseLine, RunLine, Stage, Status, TimerLine, UsageLine,
 };
 use crate::kernel::Time;
 use crate::model::call::{Answer, Content, Request, Usage};
@@ -31,6 +31,8 @@ pub struct Details {
     pub reasoning_tokens: Option<u64>,
     /// The server told no usage.
     pub estimated: bool,
+    /// The most that tries can have been billed whose end nobody saw.
+    pub possibly_billed: Billed,
     /// Where the price is from.
     pub price_source: String,
     /// Fields that are missing or estimated.
@@ -140,6 +142,7 @@ impl Recorder {
             response: None,
             usage: UsageLine::default(),
             billed: None,
+            possibly_billed: Billed::default(),
             status: Status::Open,
             retries: 0,
             cost: CostLine { picodollars: Roles::default(), source: "scenario".to_owned() },
@@ -366,6 +369,7 @@ fn add(line: &mut CallLine, details: Details) {
     line.chunks_ns = details.chunks.into_iter().map(Time::as_nanos).collect();
     line.usage.reasoning_tokens = details.reasoning_tokens;
     line.usage.estimated = details.estimated;
+    line.possibly_billed = details.possibly_billed;
     if !details.price_source.is_empty() {
         line.cost.source = details.price_source;
     }

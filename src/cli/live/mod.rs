@@ -1,0 +1,255 @@
+//! `live`: a scenario's policies with real calls.
+//!
+//! ```text
+//! scenario, caps, directory, key are checked -> is anybody there? -> journal -> runs -> files -> report
+//! ```
+//!
+//! Invariant: nothing is sent before everything that can be checked without paying was checked; the key is read here,
+//! handed to the client and shown nowhere.
+
+pub mod args;
+
+use super::format::Format;
+use super::progress::Progress;
+use super::{DONE, FAILED, INTERRUPTED, UsageError, output};
+use crate::experiment::Scenario;
+use crate::experiment::live::{self, Caps, LiveStudy, Order, Stop};
+use crate::kernel::Span;
+use crate::report::{self, DirectoryError};
+use crate::runtime::chat::{BaseUrl, Client, ClientOptions, Secret, Threads, TryError};
+use crate::runtime::live::JOURNAL_FILE;
+use crate::runtime::questions::{FileSpec, Format as Questions, Source};
+use anyhow::{Context, Result};
+use args::{DataFormat, LiveArgs};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+fn usage(text: impl Into<String>) -> anyhow::Error {
+    UsageError(text.into()).into()
+}
+
+/// Conducts the scenario live, stores what was measured and prints the report.
+pub fn execute(args: &LiveArgs) -> Result<u8> {
+    let scenario = load(args)?;
+    let caps = caps(args, &scenario)?;
+    let base_url = base_url(args)?;
+    let key = key(args)?;
+    live::check(&scenario).map_err(|e| usage(e.to_string()))?;
+    let dir = directory(args, &scenario)?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // The second signal ends the process at once; the order of these two lines is what makes it the second.
+        flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), interrupted.clone())?;
+        flag::register(signal, interrupted.clone())?;
+    }
+    let connections = (args.concurrency as usize).min(256);
+    let client = Arc::new(Client::new(ClientOptions { base_url, key, connections }));
+    greet(&client, args)?;
+    if args.resume.is_none() {
+        make(&dir, args.overwrite)?;
+    }
+    let order = Order {
+        model: args.model.clone(),
+        url: client.url(),
+        caps,
+        concurrency: args.concurrency,
+        dir: dir.clone(),
+        resume: args.resume.is_some(),
+        max_delay: args.max_delay_ms.map(|ms| Span::from_secs_f64(ms * 1e-3)),
+        timeout: args.timeout_s.map(Span::from_secs_f64),
+    };
+    let progress = Progress::new(args.quiet);
+    let mut transport = Threads::new(client, interrupted);
+    let done = live::conduct_live(&scenario, &order, &mut transport, &|done, total| progress.tick(done, total));
+    progress.clear();
+    let done = done?;
+    store(&dir, &done)?;
+    output::print(&match args.format {
+        Format::Table | Format::Md => report::live::screen(&done),
+        Format::Json => report::live::json(&done),
+        Format::Csv => report::files::metrics_csv(&done.study),
+    })?;
+    if !args.quiet {
+        output::say(&format!("{}: {}", dir.display(), FILES.join(" ")));
+    }
+    Ok(tell(&done, &dir))
+}
+
+/// Why the run stopped, on standard error, and the exit code.
+fn tell(done: &LiveStudy, dir: &Path) -> u8 {
+    let again = format!("go on with the same command and `--resume {}`", dir.display());
+    match &done.stop {
+        None => DONE,
+        Some(Stop::Interrupted) => {
+            output::say(&format!("interrupted: what was done is kept; {again}"));
+            INTERRUPTED
+        }
+        Some(Stop::Budget(reached)) => {
+            output::say(&format!("error: budget reached: {}; {again} and a higher cap", reached.told));
+            FAILED
+        }
+        Some(Stop::Refused(why)) => {
+            output::say(&format!("error: {why}; then {again}"));
+            FAILED
+        }
+        Some(Stop::Journal(why)) => {
+            output::say(&format!("error: cannot write {}: {why}; {again}", dir.join(JOURNAL_FILE).display()));
+            FAILED
+        }
+        Some(Stop::Diverged(why)) => {
+            output::say(&format!("error: {}: {why}", dir.join(JOURNAL_FILE).display()));
+            FAILED
+        }
+    }
+}
+
+fn load(args: &LiveArgs) -> Result<Scenario> {
+    let mut scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
+    if let Some(path) = &args.data {
+        let format = match args.data_format {
+            DataFormat::Auto => Questions::Auto,
+            DataFormat::Hotpotqa => Questions::Hotpotqa,
+            DataFormat::NaturalQuestions => Questions::NaturalQuestions,
+            DataFormat::KeyValue => Questions::KeyValue,
+            DataFormat::LongbenchV2 => Questions::LongbenchV2,
+        };
+        let live = scenario.live.get_or_insert_default();
+        live.questions.source = Source::File(FileSpec { format, ..FileSpec::new(path) });
+    }
+    // Replications are questions: whoever asks for more of them means it.
+    if let (Some(n), Some(live)) = (args.change.replications, &mut scenario.live) {
+        live.questions.limit = live.questions.limit.max(n.saturating_mul(scenario.tasks));
+    }
+    Ok(scenario)
+}
+
+fn caps(args: &LiveArgs, scenario: &Scenario) -> Result<Caps> {
+    let caps = Caps { usd: args.max_usd, tokens: args.max_tokens, calls: args.max_calls, seconds: args.max_seconds };
+    if caps.are_absent() {
+        let told = "live calls cost money: give at least one of --max-usd, --max-tokens, --max-calls, --max-seconds";
+        return Err(usage(told));
+    }
+    if caps.usd.is_some() {
+        let used = scenario.roles.values().chain(scenario.worker_roles.values());
+        for (name, endpoint) in scenario.endpoints.iter().filter(|(name, _)| used.clone().any(|u| u == *name)) {
+            let rates = &endpoint.price.rates;
+            if rates.input_usd_per_mtok <= 0.0 && rates.output_usd_per_mtok <= 0.0 {
+                return Err(usage(format!(
+                    "--max-usd needs prices: endpoints.{name}.price.rates.input_usd_per_mtok and output_usd_per_mtok \
+                     are 0; set them (--set PATH=VALUE works), or cap --max-tokens or --max-calls instead"
+                )));
+            }
+        }
+    }
+    Ok(caps)
+}
+
+fn base_url(args: &LiveArgs) -> Result<BaseUrl> {
+    let from_env = || std::env::var("OPENAI_BASE_URL").ok().filter(|url| !url.trim().is_empty());
+    let (text, from) = match (&args.base_url, from_env()) {
+        (Some(url), _) => (url.clone(), "--base-url"),
+        (None, Some(url)) => (url, "OPENAI_BASE_URL"),
+        (None, None) => {
+            let told = "no server: give --base-url or set OPENAI_BASE_URL, as in https://api.openai.com/v1";
+            return Err(usage(told));
+        }
+    };
+    BaseUrl::parse(&text).map_err(|why| usage(format!("{from}: {why}")))
+}
+
+fn key(args: &LiveArgs) -> Result<Secret> {
+    let (key, from) = match &args.api_key_file {
+        Some(path) => {
+            let text = fs::read_to_string(path)
+                .map_err(|e| usage(format!("--api-key-file: cannot read {}: {e}", path.display())))?;
+            (Secret::new(&text), "--api-key-file")
+        }
+        None => (Secret::new(&std::env::var("OPENAI_API_KEY").unwrap_or_default()), "OPENAI_API_KEY"),
+    };
+    if !key.is_sendable() {
+        return Err(usage(format!("{from}: a key is one line of plain characters")));
+    }
+    Ok(key)
+}
+
+/// Whether anybody is there; costs nothing.
+fn greet(client: &Client, args: &LiveArgs) -> Result<()> {
+    let warn = |text: &str| {
+        if !args.quiet {
+            output::say(&format!("warning: {text}"));
+        }
+    };
+    match client.models() {
+        Ok(names) if !names.is_empty() && !names.contains(&args.model) => {
+            let some: Vec<&str> = names.iter().take(8).map(String::as_str).collect();
+            warn(&format!("the server does not list the model {}; it lists {}", args.model, some.join(", ")));
+        }
+        Ok(_) | Err(TryError::Status { status: 404 | 405, .. }) => {}
+        Err(error @ TryError::Connection { sent: false, .. }) if args.resume.is_none() => {
+            anyhow::bail!("{}: {error}; nothing was sent. Is the server running?", client.url());
+        }
+        Err(error) => warn(&format!("GET models: {error}")),
+    }
+    Ok(())
+}
+
+fn directory(args: &LiveArgs, scenario: &Scenario) -> Result<PathBuf> {
+    if let Some(dir) = &args.resume {
+        if !dir.join(JOURNAL_FILE).is_file() {
+            return Err(usage(format!("--resume: {} holds no {JOURNAL_FILE}", dir.display())));
+        }
+        return Ok(dir.clone());
+    }
+    let dir = args.output_dir.clone().unwrap_or_else(|| {
+        let text = format!("live {} {}", scenario.hash8(), args.model);
+        let hash = blake3::hash(text.as_bytes()).to_hex();
+        Path::new(report::directory::ROOT).join(format!("live-{}-{}", scenario.name, &hash[..8]))
+    });
+    if dir.exists() && !dir.is_dir() {
+        return Err(DirectoryError::NotADirectory { path: dir }.into());
+    }
+    if dir.join(JOURNAL_FILE).exists() && !args.overwrite {
+        return Err(usage(format!(
+            "{} holds a live run; go on with `--resume {}`, choose another --output-dir, or give it up with --overwrite",
+            dir.display(),
+            dir.display()
+        )));
+    }
+    let other = fs::read_dir(&dir).ok().and_then(|mut d| d.next()).is_some();
+    if other && !dir.join(JOURNAL_FILE).exists() && !args.overwrite {
+        let holds = "it holds files that are not a live run".to_owned();
+        return Err(DirectoryError::Occupied { dir, holds }.into());
+    }
+    Ok(dir)
+}
+
+/// Files of a live run's directory.
+const FILES: [&str; 4] = [JOURNAL_FILE, "metrics.csv", "summary.json", report::live::FILE];
+
+fn make(dir: &Path, overwrite: bool) -> Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    if overwrite {
+        for name in FILES.iter().rev() {
+            let path = dir.join(name);
+            if path.exists() {
+                fs::remove_file(&path).with_context(|| format!("cannot replace {}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn store(dir: &Path, done: &LiveStudy) -> Result<()> {
+    for (name, text) in report::live::files(done) {
+        let path = dir.join(name);
+        let partial = dir.join(format!(".{name}.partial"));
+        fs::write(&partial, text)
+            .and_then(|()| fs::rename(&partial, &path))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,390 @@
+//! Conducting a scenario with real calls: policies, team sizes and questions one after the other, one run at a time.
+//!
+//! ```text
+//! per run: a past in the journal?  complete -> driven again from it, nothing is sent
+//!                                  cut off  -> driven again as far as it goes, then real
+//!                                  none     -> real
+//! ```
+//!
+//! Invariant: every run goes through the same code, whether it is real or journalled, so that a resumed study gives the
+//! same metrics as one that was never stopped; runs that did not come to their end are in no metric.
+
+use super::cells::{MEASURED, cell};
+use super::metrics::measure;
+use super::replication::{Point, Run};
+use super::scenario::{LiveSpec, Scenario};
+use super::study::Study;
+use crate::kernel::{Key, Span};
+use crate::model::workload::{Team, WorkloadSpec};
+use crate::policy::{Policy, catalog};
+use crate::runtime::chat::{Transport, unix_ms};
+use crate::runtime::desk::{Desk, Reading};
+pub use crate::runtime::live::{Budget, Caps, Charge, Measured, Quantiles, Stop};
+use crate::runtime::live::{
+    JOURNAL_FILE, Journal, Live, LiveOptions, Past, Pasts, ResumeError, Sampling, Session, Setup,
+};
+use crate::runtime::questions::{Question, QuestionsError};
+use crate::runtime::transcript::{Header, Origin, RunLine};
+use crate::runtime::{RunError, Summary, Trace, drive};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What to do, besides the scenario.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Model that answers.
+    pub model: String,
+    /// Where requests go, without secrets.
+    pub url: String,
+    /// Caps.
+    pub caps: Caps,
+    /// Most tries in flight per endpoint.
+    pub concurrency: u32,
+    /// Where the journal is.
+    pub dir: PathBuf,
+    /// Go on with the journal that is there.
+    pub resume: bool,
+    /// Instead of the scenario's limit of the client's own delay.
+    pub max_delay: Option<Span>,
+    /// Instead of the scenario's time limit of a try.
+    pub timeout: Option<Span>,
+}
+
+/// Why a live study cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// The scenario has no live form.
+    #[error("{0}")]
+    Unfit(String),
+    /// The questions.
+    #[error(transparent)]
+    Questions(#[from] QuestionsError),
+    /// A run failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The journal that is there.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+    /// The journal to come.
+    #[error("cannot write {}: {source}", path.display())]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// What one policy did at one team size.
+#[derive(Clone, Debug)]
+pub struct LiveCell {
+    /// Policy.
+    pub policy: String,
+    /// Workers.
+    pub agents: u32,
+    /// Runs that came to their end.
+    pub runs: u32,
+    /// Measurements of all runs, unfinished ones included.
+    pub measured: Measured,
+}
+
+/// What a live command did.
+#[derive(Clone, Debug)]
+pub struct LiveStudy {
+    /// Metrics, as of any study.
+    pub study: Study,
+    /// Measurements.
+    pub cells: Vec<LiveCell>,
+    /// Runs that the scenario asks for.
+    pub runs_asked: u32,
+    /// Runs that came to their end.
+    pub runs_done: u32,
+    /// Money.
+    pub budget: Budget,
+    /// Time of all sessions.
+    pub elapsed: Span,
+    /// Why it stopped early, if it did.
+    pub stop: Option<Stop>,
+    /// Why times are not to be trusted: run and reason.
+    pub invalid: Vec<String>,
+    /// What else to know.
+    pub warnings: Vec<String>,
+    /// What it was asked to do.
+    pub order: Order,
+}
+
+/// Runs of a point at a replication.
+struct Task<'a> {
+    point: &'a Point<'a>,
+    replication: u32,
+    number: u64,
+}
+
+/// Runs the scenario over a transport; `progress` is called with runs done and asked for.
+///
+/// # Errors
+/// What keeps it from beginning, or a defect. Caps, refusals and interruptions are no errors: they stand in the study.
+pub fn conduct_live(
+    scenario: &Scenario,
+    order: &Order,
+    transport: &mut dyn Transport,
+    progress: &dyn Fn(u64, u64),
+) -> Result<LiveStudy, LiveError> {
+    let (spec, questions) = prepare(scenario)?;
+    let replications = (questions.len() as u32 / scenario.tasks).min(scenario.replications);
+    let points = scenario
+        .policies
+        .iter()
+        .flat_map(|p| scenario.agents.iter().map(move |n| (p, *n)))
+        .map(|(p, n)| Point::new(scenario, p, n))
+        .collect::<Result<Vec<_>, _>>()?;
+    let (journal, mut pasts) = journal(scenario, order)?;
+    let options = Arc::new(LiveOptions {
+        sampling: Sampling {
+            model: order.model.clone(),
+            temperature: Some(spec.temperature),
+            seed: spec.sampling_seed.map(u64::from),
+        },
+        url: order.url.clone(),
+        concurrency: order.concurrency,
+        timeout: order.timeout.unwrap_or(Span::from_secs_f64(spec.timeout_s)),
+        silence: Span::from_secs_f64(spec.silence_s),
+        grace: Span::from_secs_f64(2.0),
+    });
+    let mut session = Session::new(order.caps);
+    let most_delay = order.max_delay.unwrap_or(Span::from_secs_f64(spec.max_scheduling_delay_ms * 1e-3));
+    let asked = points.len() as u32 * replications;
+    let (mut cells, mut runs) = (Vec::new(), Vec::new());
+    let (mut invalid, mut warnings) = (Vec::new(), Vec::new());
+    let (mut stop, mut done) = (None, 0);
+    let mut hasher = blake3::Hasher::new();
+    for point in &points {
+        let mut own: Vec<Run> = Vec::new();
+        let mut measured = Measured::default();
+        for replication in 0..replications {
+            let past = pasts.as_mut().map(Pasts::next_run).transpose()?.flatten().unwrap_or_default();
+            let number = (cells.len() as u64) * u64::from(replications) + u64::from(replication);
+            let task = Task { point, replication, number };
+            let (mut policies, setup) = set_up(scenario, &task, &questions, &spec, &options, &journal, past)?;
+            let mut world = Live::new(&mut *transport, &mut session, setup);
+            let driven = drive(&mut world, &mut policies);
+            let ended = world.close(most_delay);
+            measured.add(&ended.measured);
+            let name = format!("{} with {} agents, question {replication}", point.policy, point.agents);
+            invalid.extend(ended.invalid.map(|why| format!("{name}: {why}")));
+            if ended.stop.is_some() {
+                stop = ended.stop;
+                break;
+            }
+            driven?;
+            warnings.extend(ended.summary.broken_identity().map(|what| format!("{name}: {what}")));
+            hasher.update(&ended.digest);
+            own.push(Run { values: measure(&ended.summary), digest: ended.digest, summary: ended.summary });
+            done += 1;
+            progress(u64::from(done), u64::from(asked));
+        }
+        let policy = point.policy.to_owned();
+        cells.push(LiveCell { policy, agents: point.agents, runs: own.len() as u32, measured });
+        runs.push(own);
+        if stop.is_some() {
+            break;
+        }
+    }
+    let measured_points = points.iter().zip(&runs).filter(|(_, runs)| !runs.is_empty());
+    let study = Study {
+        cells: measured_points.map(|(p, runs)| cell(scenario, p, runs, MEASURED)).collect(),
+        comparisons: Vec::new(),
+        checks: Vec::new(),
+        verdicts: Vec::new(),
+        warnings: Vec::new(),
+        inputs: super::parameters::counts(&super::parameters::parameters(scenario)),
+        digest: hasher.finalize().to_hex()[..16].to_owned(),
+        scenario: scenario.clone(),
+    };
+    if replications < scenario.replications {
+        warnings.push(format!(
+            "{} replications were asked for, but the questions are enough for {replications} only",
+            scenario.replications
+        ));
+    }
+    Ok(LiveStudy {
+        study,
+        cells,
+        runs_asked: asked,
+        runs_done: done,
+        budget: session.budget,
+        elapsed: session.elapsed,
+        stop,
+        invalid,
+        warnings,
+        order: order.clone(),
+    })
+}
+
+/// The questions, and how they are asked.
+fn prepare(scenario: &Scenario) -> Result<(LiveSpec, Vec<Arc<Question>>), LiveError> {
+    if matches!(scenario.workload, WorkloadSpec::Search(_)) {
+        let why = "live runs need a scenario with [workload.divide]: questions have documents to read; try \
+                   live-multi-doc-qa";
+        return Err(LiveError::Unfit(why.to_owned()));
+    }
+    let spec = scenario.live.clone().unwrap_or_default();
+    let mut wanted = spec.questions.clone();
+    wanted.limit = wanted.limit.min(scenario.replications.saturating_mul(scenario.tasks));
+    let questions = wanted.load(scenario.seed)?;
+    if questions.len() < scenario.tasks as usize {
+        let why = format!("{} questions are too few for {} tasks per replication", questions.len(), scenario.tasks);
+        return Err(LiveError::Unfit(why));
+    }
+    Ok((spec, questions.into_iter().map(Arc::new).collect()))
+}
+
+/// The number of questions that a live run of the scenario would ask per cell.
+///
+/// # Errors
+/// As for conducting it; reads the questions and sends nothing.
+pub fn check(scenario: &Scenario) -> Result<u32, LiveError> {
+    let (_, questions) = prepare(scenario)?;
+    for policy in &scenario.policies {
+        for agents in &scenario.agents {
+            Point::new(scenario, policy, *agents)?;
+        }
+    }
+    Ok(questions.len() as u32 / scenario.tasks)
+}
+
+/// Names of endpoints by number; the last one is plain code.
+fn endpoints(scenario: &Scenario) -> Vec<String> {
+    scenario.endpoints.keys().cloned().chain(["code".to_owned()]).collect()
+}
+
+fn journal(scenario: &Scenario, order: &Order) -> Result<(Journal, Option<Pasts>), LiveError> {
+    let path = order.dir.join(JOURNAL_FILE);
+    let io = |source| LiveError::Journal { path: path.clone(), source };
+    let mut header = Header::new(Origin::Measured);
+    header.scenario = Some(serde_json::to_value(scenario).expect("a scenario is plain values"));
+    header.live = Some(json!({ "model": order.model, "url": order.url }));
+    header.endpoints = endpoints(scenario);
+    if !order.resume {
+        return Ok((Journal::create(&path, &header).map_err(io)?, None));
+    }
+    let pasts = Pasts::open(&order.dir)?;
+    same_question(&pasts, &header)?;
+    let journal = Journal::append(&path, pasts.whole_bytes).map_err(io)?;
+    Ok((journal, Some(pasts)))
+}
+
+/// The journal is of the same scenario and model.
+fn same_question(pasts: &Pasts, now: &Header) -> Result<(), ResumeError> {
+    let there = pasts.header();
+    let nothing = Value::Null;
+    let (a, b) = (there.scenario.as_ref().unwrap_or(&nothing), now.scenario.as_ref().unwrap_or(&nothing));
+    if let Some((key, a, b)) = difference(a, b, "") {
+        let what =
+            format!("it was recorded with {key} = {a}, and this command says {b}; resume with the same scenario");
+        return Err(pasts.other(what));
+    }
+    let model = |h: &Header| h.live.as_ref().and_then(|l| l.get("model")).cloned().unwrap_or_default();
+    if model(there) != model(now) {
+        let what = format!("it was recorded with --model {}, and this command says {}", model(there), model(now));
+        return Err(pasts.other(what));
+    }
+    Ok(())
+}
+
+/// The first key at which two documents differ.
+fn difference(a: &Value, b: &Value, path: &str) -> Option<(String, String, String)> {
+    if a == b {
+        return None;
+    }
+    if let (Value::Object(a), Value::Object(b)) = (a, b) {
+        let keys = a.keys().chain(b.keys().filter(|k| !a.contains_key(*k)));
+        let (one, other) = (a, b);
+        let nothing = Value::Null;
+        return keys.into_iter().find_map(|key| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            difference(one.get(key).unwrap_or(&nothing), other.get(key).unwrap_or(&nothing), &path)
+        });
+    }
+    Some((path.to_owned(), a.to_string(), b.to_string()))
+}
+
+type Team1 = (Box<dyn Policy>, Team);
+
+fn set_up(
+    scenario: &Scenario,
+    task: &Task,
+    questions: &[Arc<Question>],
+    spec: &LiveSpec,
+    options: &Arc<LiveOptions>,
+    journal: &Journal,
+    past: Past,
+) -> Result<(Vec<Box<dyn Policy>>, Setup), LiveError> {
+    let Task { point, replication, number } = *task;
+    let build = || -> Team1 {
+        catalog::build(&point.settings, &scenario.workload, point.agents).expect("built when the point was made")
+    };
+    let (policies, teams): (Vec<_>, Vec<Team>) = (0..scenario.tasks).map(|_| build()).unzip();
+    let run = RunLine {
+        run: number,
+        name: None,
+        policy: Some(point.policy.to_owned()),
+        agents: point.agents,
+        replication: u64::from(replication),
+        tasks: scenario.tasks,
+        workers: teams[0].workers,
+        leads: teams[0].leads,
+        lines: teams[0].lines,
+        agent_names: Vec::new(),
+        started_unix_ms: Some(unix_ms()),
+        missing: Vec::new(),
+    };
+    if let Some(there) = &past.run {
+        let same = (there.run, &there.policy, there.agents, there.replication)
+            == (run.run, &run.policy, run.agents, run.replication);
+        if !same {
+            let what = format!(
+                "run {} there is {} with {} agents, question {}; now it is {} with {} agents, question {replication}",
+                there.run,
+                there.policy.as_deref().unwrap_or("nobody"),
+                there.agents,
+                there.replication,
+                point.policy,
+                point.agents
+            );
+            return Err(ResumeError::Other { path: Path::new(JOURNAL_FILE).to_owned(), what }.into());
+        }
+    }
+    let desk_spec = Arc::new(spec.desk.clone());
+    let first = (replication * scenario.tasks) as usize;
+    let desks = questions[first..first + scenario.tasks as usize]
+        .iter()
+        .map(|q| Box::new(Reading::new(q.clone(), desk_spec.clone())) as Box<dyn Desk>)
+        .collect();
+    let mut trace = Trace::new(Summary::new(&teams[0], scenario.tasks, None, scenario.watch_worker), None);
+    trace.recorder = Some(past.recorder(journal, endpoints(scenario), run));
+    let setup = Setup {
+        fleet: point.fleet.clone(),
+        key: Key::new(scenario.seed, u64::from(replication)),
+        desks,
+        trace,
+        journal: Some(journal.clone()),
+        past,
+        options: options.clone(),
+    };
+    Ok((policies, setup))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_named_by_its_key() {
+        let (a, b) = (json!({"x": {"y": 1, "z": 2}}), json!({"x": {"y": 1, "z": 3}}));
+        assert_eq!(difference(&a, &b, ""), Some(("x.z".into(), "2".into(), "3".into())));
+        assert_eq!(difference(&a, &a, ""), None);
+        assert_eq!(difference(&a, &json!({}), "").unwrap().0, "x");
+    }
+}

@@ -1,0 +1,30 @@
+//! Real calls: ranges of the table `[live]`.
+
+use super::{Judge, key};
+use crate::experiment::scenario::Scenario;
+use crate::model::workload::WorkloadSpec;
+use crate::runtime::questions::Source;
+
+impl Judge {
+    pub(super) fn live(&mut self, s: &Scenario) {
+        let Some(live) = &s.live else { return };
+        let at = |name: &str| key("live").with(name);
+        if matches!(s.workload, WorkloadSpec::Search(_)) {
+            let mend = "use [workload.divide]: live questions have documents to read";
+            self.fault(key("live"), "needs the workload `divide`", mend);
+        }
+        self.within(at("temperature"), live.temperature, 0.0, 2.0, "write a temperature; 0 for none");
+        for (name, x) in [("timeout_s", live.timeout_s), ("silence_s", live.silence_s)] {
+            self.within(at(name), x, 0.001, 86_400.0, "write seconds");
+        }
+        let most = live.max_scheduling_delay_ms;
+        self.within(at("max_scheduling_delay_ms"), most, 0.0, 1e9, "write milliseconds");
+        self.count(at("questions").with("limit"), live.questions.limit, 1_000_000);
+        if let Source::Generated(spec) = &live.questions.source
+            && let Err(error) = spec.check()
+        {
+            self.fault(at("questions"), error.to_string(), "mend the numbers of the generator");
+        }
+        self.count(at("desk").with("documents_per_subtask"), live.desk.documents_per_subtask, 1_000_000);
+    }
+}

@@ -1,0 +1,256 @@
+//! The report of a live run: what was answered, how long it took from intended start and from dispatch, what it cost,
+//! and whether the times can be trusted.
+
+use super::files;
+use super::number::digits;
+use super::summary::{self, SummaryFile};
+use crate::experiment::live::{Charge, LiveCell, LiveStudy, Quantiles, Stop};
+use crate::model::price::Picodollars;
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// Name of the file with everything a live run has beyond metrics.
+pub const FILE: &str = "live.json";
+/// Version of its form.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Every file of a live run but its journal, by name.
+pub fn files(done: &LiveStudy) -> Vec<(&'static str, String)> {
+    vec![
+        ("metrics.csv", files::metrics_csv(&done.study)),
+        (summary::FILE, SummaryFile::of(&done.study).to_json()),
+        (FILE, json(done)),
+    ]
+}
+
+/// The screen, ending in a newline.
+pub fn screen(done: &LiveStudy) -> String {
+    let scenario = &done.study.scenario;
+    let mut text = format!("{}\n", scenario.question);
+    let _ = writeln!(
+        text,
+        "live: model {} at {}; {} of {} runs came to their end in {} s\n",
+        done.order.model,
+        done.order.url,
+        done.runs_done,
+        done.runs_asked,
+        digits(done.elapsed.as_secs_f64(), 4)
+    );
+    text += &answers(done);
+    text += "\n";
+    text += &latencies(done);
+    text += "\n";
+    text += &budget(done);
+    if !done.invalid.is_empty() {
+        text += "\nNOT VALID: the times of these runs are not to be trusted\n";
+        for why in &done.invalid {
+            let _ = writeln!(text, "  {why}");
+        }
+    }
+    for warning in &done.warnings {
+        let _ = writeln!(text, "\nnote: {warning}");
+    }
+    let cells = &done.cells;
+    let estimated: u64 = cells.iter().map(|c| c.measured.estimated).sum();
+    if estimated > 0 {
+        let _ = writeln!(
+            text,
+            "\nnote: the server told no usage for {estimated} replies; tokens are estimated there, and the budget stays \
+             charged as reserved"
+        );
+    }
+    if done.budget.exceeded > 0 {
+        let _ = writeln!(
+            text,
+            "\nnote: the server billed more than a try can need ({} times, {} tokens at most); it ignores max_tokens or \
+             adds text of its own",
+            done.budget.exceeded, done.budget.margin_tokens
+        );
+    }
+    let waits: u64 = cells.iter().map(|c| c.measured.budget_waits).sum();
+    if waits > 0 {
+        let _ = writeln!(
+            text,
+            "\nnote: {waits} calls waited until the budget reserved for others was free; a higher cap shows the \
+             undisturbed times"
+        );
+    }
+    text
+}
+
+fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header.iter().copied());
+    table.add_rows(rows);
+    for index in 1..header.len() {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt() + "\n"
+}
+
+fn answers(done: &LiveStudy) -> String {
+    let header = [
+        "policy",
+        "N",
+        "runs",
+        "right",
+        "makespan s",
+        "calls",
+        "tokens in",
+        "cached",
+        "out",
+        "USD",
+        "retries",
+        "repairs",
+        "failed",
+    ];
+    let rows = done.cells.iter().map(|cell| {
+        let found = done.study.cell(&cell.policy, cell.agents);
+        let mean = |metric: &str, n: i32| match found.and_then(|c| c.mean(metric)) {
+            Some(x) => digits(x, n),
+            None => "-".to_owned(),
+        };
+        vec![
+            cell.policy.clone(),
+            cell.agents.to_string(),
+            cell.runs.to_string(),
+            mean("avg_at_1", 3),
+            mean("makespan_s", 4),
+            mean("calls", 4),
+            mean("prompt_tokens", 5),
+            mean("cached_tokens", 5),
+            mean("completion_tokens", 5),
+            mean("cost_per_task_usd", 4),
+            cell.measured.retries.to_string(),
+            cell.measured.repairs.to_string(),
+            cell.measured.failures.to_string(),
+        ]
+    });
+    format!("Answers (means per question)\n{}", table(&header, rows.collect()))
+}
+
+fn latencies(done: &LiveStudy) -> String {
+    let header = [
+        "policy",
+        "N",
+        "intended p50",
+        "p90",
+        "p99",
+        "dispatch p50",
+        "p90",
+        "p99",
+        "1st token p50",
+        "p90",
+        "delay p50 ms",
+        "p99 ms",
+    ];
+    let rows = done.cells.iter().map(|cell| {
+        let m = &cell.measured;
+        let mut row = vec![cell.policy.clone(), cell.agents.to_string()];
+        let mut put = |spans: &[crate::kernel::Span], scale: f64, which: &[fn(&Quantiles) -> f64]| {
+            let q = Quantiles::of(spans);
+            row.extend(which.iter().map(|f| q.map_or("-".to_owned(), |q| digits(f(&q) * scale, 3))));
+        };
+        let all: [fn(&Quantiles) -> f64; 3] = [|q| q.p50_s, |q| q.p90_s, |q| q.p99_s];
+        put(&m.from_intended, 1.0, &all);
+        put(&m.from_dispatch, 1.0, &all);
+        put(&m.first_token, 1.0, &all[..2]);
+        put(&m.delays, 1e3, &[all[0], all[2]]);
+        row
+    });
+    format!(
+        "Latency of calls in seconds, from the intended start and from the last try's dispatch; the client's own \
+         delay\n{}",
+        table(&header, rows.collect())
+    )
+}
+
+fn budget(done: &LiveStudy) -> String {
+    let b = &done.budget;
+    let usd = |pico: u64| digits(Picodollars(pico).as_usd(), 6);
+    let cap = |cap: Option<String>| cap.unwrap_or_else(|| "none".to_owned());
+    let number = |n: u64| n.to_string();
+    let row = |name: &str, part: fn(Charge) -> u64, show: &dyn Fn(u64) -> String, most: Option<String>| {
+        vec![name.to_owned(), show(part(b.spent)), show(part(b.possibly)), cap(most)]
+    };
+    let seconds = digits(done.elapsed.as_secs_f64(), 4);
+    let rows = vec![
+        row("HTTP requests", |c| c.calls, &number, b.caps.calls.map(number)),
+        row("tokens", |c| c.tokens, &number, b.caps.tokens.map(number)),
+        row("USD", |c| c.picodollars, &usd, b.caps.usd.map(|x| digits(x, 6))),
+        vec!["seconds".to_owned(), seconds, "0".to_owned(), cap(b.caps.seconds.map(|s| digits(s, 4)))],
+    ];
+    format!("Budget\n{}", table(&["", "spent", "possibly billed", "cap"], rows))
+}
+
+/// The document of `live.json`, ending in a newline. It holds no secret: neither key nor query of the address.
+pub fn json(done: &LiveStudy) -> String {
+    let scenario = &done.study.scenario;
+    let endpoints: Vec<Value> = scenario
+        .endpoints
+        .iter()
+        .map(|(name, e)| json!({ "name": name, "slots": e.slots, "retries": e.retries, "price": e.price }))
+        .collect();
+    let stop = done.stop.as_ref().map(|stop| match stop {
+        Stop::Budget(reached) => json!({ "why": "budget", "told": reached.told }),
+        Stop::Interrupted => json!({ "why": "interrupted" }),
+        Stop::Refused(told) => json!({ "why": "refused", "told": told }),
+        Stop::Journal(told) => json!({ "why": "journal", "told": told }),
+        Stop::Diverged(told) => json!({ "why": "diverged", "told": told }),
+    });
+    let document = json!({
+        "schema_version": SCHEMA_VERSION,
+        "program_version": super::manifest::PROGRAM_VERSION,
+        "scenario": scenario.name,
+        "scenario_hash": super::manifest::scenario_hash(scenario),
+        "origin": "measured",
+        "model": done.order.model,
+        "url": done.order.url,
+        "endpoints": endpoints,
+        "concurrency": done.order.concurrency,
+        "runs_asked": done.runs_asked,
+        "runs_done": done.runs_done,
+        "elapsed_s": done.elapsed.as_secs_f64(),
+        "stopped": stop,
+        "valid": done.invalid.is_empty(),
+        "not_valid_because": done.invalid,
+        "warnings": done.warnings,
+        "budget": {
+            "caps": done.budget.caps,
+            "spent": charge(done.budget.spent),
+            "possibly_billed": charge(done.budget.possibly),
+            "exceeded_reservations": done.budget.exceeded,
+        },
+        "cells": done.cells.iter().map(cell).collect::<Vec<_>>(),
+    });
+    serde_json::to_string_pretty(&document).expect("plain values become JSON") + "\n"
+}
+
+fn charge(charge: Charge) -> Value {
+    json!({ "calls": charge.calls, "tokens": charge.tokens, "usd": Picodollars(charge.picodollars).as_usd() })
+}
+
+fn cell(cell: &LiveCell) -> Value {
+    let m = &cell.measured;
+    json!({
+        "policy": cell.policy,
+        "agents": cell.agents,
+        "runs": cell.runs,
+        "latency_from_intended": Quantiles::of(&m.from_intended),
+        "latency_from_dispatch": Quantiles::of(&m.from_dispatch),
+        "first_token": Quantiles::of(&m.first_token),
+        "scheduling_delay": Quantiles::of(&m.delays),
+        "retries": m.retries,
+        "repairs": m.repairs,
+        "salvaged": m.salvaged,
+        "failed_calls": m.failures,
+        "answered_by_code": m.known,
+        "usage_estimated": m.estimated,
+        "budget_waits": m.budget_waits,
+        "from_journal": m.journalled,
+    })
+}

@@ -1,0 +1,258 @@
+//! Reading a reply: server-sent events, or one JSON document if the server does not stream.
+//!
+//! Tolerated: CRLF, comments, events without blank lines between them, `data:` without a space, chunks without choices,
+//! `usage: null`, no `[DONE]` after a finish reason, a connection that breaks after it. Not tolerated: an end without a
+//! finish reason, lines that are no JSON, an error among the events.
+
+use super::ending::{Completion, Tokens, TryError};
+use crate::kernel::Time;
+use crate::model::call::Usage;
+use serde_json::Value;
+use std::io::{self, BufRead, ErrorKind, Read as _};
+
+/// A reply longer than this is not a chat completion.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Reads a whole reply; `now` is asked whenever something of it came and may end the reading with an error.
+///
+/// # Errors
+/// As [`TryError::Broken`] or [`TryError::Timeout`]; texts are not cleaned yet.
+pub fn read_reply(
+    reader: impl BufRead,
+    mut now: impl FnMut() -> Result<Time, TryError>,
+) -> Result<Completion, TryError> {
+    let mut lines = reader.take(MOST_BYTES);
+    let mut reply = Reply::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match lines.read_until(b'\n', &mut line) {
+            Ok(0) => return reply.end("the answer ended"),
+            Ok(_) => {}
+            Err(error) => return reply.end(&lost(&error)).map_err(|broken| timeout(&error).unwrap_or(broken)),
+        }
+        let at = now()?;
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end_matches(['\r', '\n']);
+        if reply.is_new && text.trim_start().starts_with(['{', '[']) {
+            let mut whole = line.clone();
+            let read = lines.read_to_end(&mut whole);
+            now()?;
+            if let Err(error) = read {
+                let broken = TryError::Broken { what: lost(&error) };
+                return Err(timeout(&error).unwrap_or(broken));
+            }
+            return document(&whole);
+        }
+        if reply.line(text, at)? {
+            return reply.end("");
+        }
+    }
+}
+
+fn lost(error: &io::Error) -> String {
+    format!("the connection was lost ({error})")
+}
+
+fn timeout(error: &io::Error) -> Option<TryError> {
+    let late = matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock);
+    late.then(|| TryError::Timeout { what: error.to_string() })
+}
+
+/// A stream that is being read.
+struct Reply {
+    /// Nothing but white space came.
+    is_new: bool,
+    /// Data lines of an event that are no JSON by themselves.
+    open: String,
+    done: Completion,
+    said_done: bool,
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        Self { is_new: true, open: String::new(), done: Completion::default(), said_done: false }
+    }
+}
+
+impl Reply {
+    /// Takes a line; whether the stream is at its end.
+    fn line(&mut self, text: &str, at: Time) -> Result<bool, TryError> {
+        self.is_new &= text.trim().is_empty();
+        let Some(data) = text.strip_prefix("data:") else {
+            // A blank line ends an event; other fields and comments say nothing of use.
+            return if text.is_empty() && !self.open.is_empty() { Err(garbage(&self.open)) } else { self.other(text) };
+        };
+        let data = data.strip_prefix(' ').unwrap_or(data);
+        if data.trim() == "[DONE]" {
+            self.said_done = true;
+            return Ok(true);
+        }
+        if !self.open.is_empty() {
+            self.open.push('\n');
+        }
+        self.open.push_str(data);
+        if let Ok(chunk) = serde_json::from_str::<Value>(&self.open) {
+            self.open.clear();
+            self.chunk(&chunk, at)?;
+        }
+        Ok(false)
+    }
+
+    fn other(&self, text: &str) -> Result<bool, TryError> {
+        let field = text.split(':').next().unwrap_or_default();
+        let known = text.is_empty() || text.starts_with(':') || matches!(field, "event" | "id" | "retry");
+        if known { Ok(false) } else { Err(garbage(text)) }
+    }
+
+    fn chunk(&mut self, chunk: &Value, at: Time) -> Result<(), TryError> {
+        if let Some(error) = chunk.get("error").filter(|e| !e.is_null()) {
+            return Err(TryError::Broken { what: format!("the server sent an error: {}", message_of(error)) });
+        }
+        self.done.chunks.push(at);
+        let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        self.done.model = self.done.model.take().or_else(|| text(chunk, "model"));
+        self.done.id = self.done.id.take().or_else(|| text(chunk, "id"));
+        self.done.tokens = tokens(chunk).or(self.done.tokens);
+        let choices = chunk.get("choices").and_then(Value::as_array);
+        let Some(choice) = choices.and_then(|c| c.first()) else { return Ok(()) };
+        if let Some(delta) = choice.get("delta").or_else(|| choice.get("message")) {
+            let content = delta.get("content").and_then(Value::as_str).unwrap_or_default();
+            let says = ["content", "reasoning_content", "reasoning", "refusal"]
+                .iter()
+                .any(|key| delta.get(*key).and_then(Value::as_str).is_some_and(|s| !s.is_empty()));
+            if says {
+                self.done.first_token.get_or_insert(at);
+            }
+            self.done.text.push_str(content);
+        }
+        self.done.finish_reason = text(choice, "finish_reason").or(self.done.finish_reason.take());
+        Ok(())
+    }
+
+    /// The stream is at its end.
+    fn end(self, why: &str) -> Result<Completion, TryError> {
+        if self.done.finish_reason.is_some() || self.said_done && !self.done.chunks.is_empty() {
+            return Ok(self.done);
+        }
+        let what = if self.is_new {
+            "the server sent an empty answer".to_owned()
+        } else if self.said_done {
+            "the stream had no chunk".to_owned()
+        } else {
+            format!("{why} after {} chunks without a finish reason", self.done.chunks.len())
+        };
+        Err(TryError::Broken { what })
+    }
+}
+
+fn garbage(text: &str) -> TryError {
+    let start: String = text.chars().take(80).collect();
+    TryError::Broken { what: format!("not a chat completion: {start:?}") }
+}
+
+/// A reply that was not streamed.
+fn document(bytes: &[u8]) -> Result<Completion, TryError> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|_| garbage(&String::from_utf8_lossy(bytes)))?;
+    if let Some(error) = value.get("error").filter(|e| !e.is_null()) {
+        return Err(TryError::Broken { what: format!("the server sent an error: {}", message_of(error)) });
+    }
+    let choice = value.get("choices").and_then(Value::as_array).and_then(|c| c.first());
+    let Some(message) = choice.and_then(|c| c.get("message")) else {
+        return Err(garbage(&String::from_utf8_lossy(bytes)));
+    };
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    Ok(Completion {
+        text: text(message, "content").unwrap_or_default(),
+        finish_reason: choice.and_then(|c| text(c, "finish_reason")),
+        model: text(&value, "model"),
+        id: text(&value, "id"),
+        tokens: tokens(&value),
+        first_token: None,
+        chunks: Vec::new(),
+    })
+}
+
+/// What an error object, or whatever stands in its place, says.
+pub(super) fn message_of(error: &Value) -> String {
+    let inner = error.get("error").unwrap_or(error);
+    let said = inner.get("message").or_else(|| inner.get("detail")).unwrap_or(inner);
+    match said {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Tokens of a chunk or document; counts that contradict themselves are brought within each other.
+fn tokens(value: &Value) -> Option<Tokens> {
+    let usage = value.get("usage").filter(|u| u.is_object())?;
+    let count = |path: &[&str]| path.iter().try_fold(usage, |v, key| v.get(*key)).and_then(Value::as_u64);
+    let prompt_tokens = count(&["prompt_tokens"])?;
+    let completion_tokens = count(&["completion_tokens"]).unwrap_or(0);
+    let cached_tokens = count(&["prompt_tokens_details", "cached_tokens"]).unwrap_or(0).min(prompt_tokens);
+    let reasoning = count(&["completion_tokens_details", "reasoning_tokens"]).map(|n| n.min(completion_tokens));
+    let usage = Usage { prompt_tokens, cached_tokens, cache_write_tokens: 0, completion_tokens };
+    Some(Tokens { usage, reasoning })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Completion, TryError> {
+        let mut ticks = 0;
+        read_reply(text.as_bytes(), || {
+            ticks += 1;
+            Ok(Time::from_nanos(ticks))
+        })
+    }
+
+    const HALF: &str = "data: {\"id\":\"a\",\"model\":\"m\",\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\
+                        \"\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"{\\\"x\\\"\"}}],\"usage\":null}\n\n";
+    const REST: &str = "data: {\"choices\":[{\"delta\":{\"content\":\":1}\"},\"finish_reason\":\"stop\"}]}\n\n";
+    const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":4,\
+                         \"prompt_tokens_details\":{\"cached_tokens\":8},\"completion_tokens_details\":\
+                         {\"reasoning_tokens\":1}}}\n\n";
+
+    #[test]
+    fn a_stream_is_put_together() {
+        let reply = read(&format!(": hello\n\n{HALF}{REST}{USAGE}data: [DONE]\n\n")).unwrap();
+        assert_eq!((reply.text.as_str(), reply.finish_reason.as_deref()), ("{\"x\":1}", Some("stop")));
+        assert_eq!((reply.model.as_deref(), reply.id.as_deref()), (Some("m"), Some("a")));
+        let tokens = reply.tokens.unwrap();
+        assert_eq!((tokens.usage.prompt_tokens, tokens.usage.cached_tokens), (10, 8));
+        assert_eq!(tokens.reasoning, Some(1));
+        assert_eq!(reply.chunks.len(), 4);
+        assert_eq!(reply.first_token, Some(reply.chunks[1]), "the first chunk says nothing");
+    }
+
+    #[test]
+    fn line_ends_missing_done_and_missing_blank_lines_are_tolerated() {
+        let whole = format!("{HALF}{REST}");
+        assert_eq!(read(&whole).unwrap().tokens, None);
+        assert_eq!(read(&whole.replace('\n', "\r\n")).unwrap().text, "{\"x\":1}");
+        assert_eq!(read(&whole.replace("\n\n", "\n")).unwrap().text, "{\"x\":1}");
+        assert_eq!(read(&whole.replace("data: ", "data:")).unwrap().text, "{\"x\":1}");
+    }
+
+    #[test]
+    fn what_is_no_whole_completion_is_told() {
+        let broken = |text: &str| read(text).unwrap_err().to_string();
+        assert!(broken(HALF).contains("without a finish reason"));
+        assert!(broken("").contains("empty"));
+        assert!(broken("<html>busy</html>").contains("<html>"));
+        assert!(broken("data: {\"choices\": [\n\n").contains("not a chat completion"));
+        assert!(broken("data: {\"error\":{\"message\":\"overloaded\"}}\n\n").contains("overloaded"));
+        assert!(broken("{\"choices\":[]}").contains("not a chat completion"));
+        assert!(broken("{\"choices\":[").contains("not a chat completion"));
+    }
+
+    #[test]
+    fn a_document_is_read_as_well() {
+        let text = "{\n \"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"hi\"},\"finish_reason\":\"length\"}],\
+                    \"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"prompt_tokens_details\":null}}";
+        let reply = read(text).unwrap();
+        assert_eq!((reply.text.as_str(), reply.finish_reason.as_deref()), ("hi", Some("length")));
+        assert_eq!((reply.first_token, reply.tokens.unwrap().usage.completion_tokens), (None, 2));
+    }
+}

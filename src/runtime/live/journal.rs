@@ -1,0 +1,92 @@
+//! The journal: the transcript of a live command, on disk before anything follows from it.
+//!
+//! Invariant: what was written before `flush` returned survives a crash of the machine; a line is one write. While a
+//! run is re-driven from its own journal, its lines are counted instead of written.
+
+use crate::runtime::transcript::{Header, Line};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Name of the journal in a directory.
+pub const FILE: &str = "transcript.jsonl";
+
+#[derive(Debug)]
+struct Inner {
+    file: File,
+    dirty: bool,
+    /// Lines of the re-driven run that stand in the file already.
+    skip: u64,
+}
+
+/// A journal that several recorders write to, one after the other.
+#[derive(Clone, Debug)]
+pub struct Journal(Arc<Mutex<Inner>>);
+
+impl Journal {
+    /// A new journal with its header. The file must not exist yet.
+    pub fn create(path: &Path, header: &Header) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        let mut journal = Self::of(file);
+        let mut text = serde_json::to_vec(&Line::Header(header.clone())).map_err(io::Error::from)?;
+        text.push(b'\n');
+        journal.write_all(&text)?;
+        journal.flush()?;
+        if let Some(folder) = path.parent().filter(|p| *p != Path::new(""))
+            && let Ok(folder) = File::open(folder)
+        {
+            // The name itself must survive, too; systems that cannot sync folders keep it anyway.
+            let _ = folder.sync_all();
+        }
+        Ok(journal)
+    }
+
+    /// Goes on with a journal after its first `whole_bytes` bytes; what follows them is cut off.
+    pub fn append(path: &Path, whole_bytes: u64) -> io::Result<Self> {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(whole_bytes)?;
+        file.sync_all()?;
+        io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
+        Ok(Self::of(file))
+    }
+
+    fn of(file: File) -> Self {
+        Self(Arc::new(Mutex::new(Inner { file, dirty: false, skip: 0 })))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next `lines` lines stand in the file already.
+    pub fn skip(&self, lines: u64) {
+        self.inner().skip = lines;
+    }
+
+    /// Lines that were announced to stand in the file and did not come yet.
+    pub fn skipping(&self) -> u64 {
+        self.inner().skip
+    }
+}
+
+impl Write for Journal {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut inner = self.inner();
+        if inner.skip > 0 {
+            inner.skip -= 1;
+        } else {
+            inner.file.write_all(line)?;
+            inner.dirty = true;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut inner = self.inner();
+        if std::mem::take(&mut inner.dirty) {
+            inner.file.sync_data()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Killed and interrupted processes: no paid reply is lost or asked for twice.
+
+use super::server::{Act, Server};
+use super::{command, document, folder, lines, live};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+fn slow(asked: &super::server::Asked) -> Act {
+    Act::Late(Duration::from_millis(4 + asked.number % 5 * 6), Box::new(Act::Answer))
+}
+
+/// Prompts whose reply stands in the journal, with the reply; equal prompts may come more than once.
+fn journalled(dir: &Path) -> BTreeMap<(String, String), usize> {
+    let mut found = BTreeMap::new();
+    for call in lines(dir, "call").iter().filter(|c| c["response"]["text"].is_string()) {
+        let text = call["response"]["text"].as_str().unwrap().to_owned();
+        *found.entry((call["request"]["messages"].to_string(), text)).or_default() += 1;
+    }
+    found
+}
+
+#[test]
+fn killed_at_any_moment_and_resumed_nothing_is_paid_twice() {
+    let folder = folder();
+    let server = Server::start(slow);
+    let dir = folder.path().join("out");
+    let mut args = vec!["--max-calls", "2000", "--output-dir", "out"];
+    let mut kills = 0;
+    let mut before = BTreeMap::new();
+    for round in 0..60 {
+        let mut child =
+            command(folder.path(), &server.url(), &args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        // Moments spread over the whole run by a step that is no multiple of anything in it.
+        std::thread::sleep(Duration::from_millis(60 + round * 37 % 211));
+        if let Some(status) = child.try_wait().unwrap() {
+            let mut err = String::new();
+            std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut err).unwrap();
+            assert!(status.success(), "{err}");
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        if dir.join("transcript.jsonl").metadata().is_ok_and(|m| m.len() > 2000) {
+            args = vec!["--max-calls", "2000", "--resume", "out"];
+            let now = journalled(&dir);
+            for (call, count) in &before {
+                assert!(now.get(call).is_some_and(|n| n >= count), "a journalled reply was lost");
+            }
+            before = now;
+        } else {
+            let _ = std::fs::remove_dir_all(&dir);
+        }
+    }
+    let done = live(folder.path(), &server.url(), &["--max-calls", "2000", "--resume", "out"]);
+    assert_eq!(done.code, Some(0), "after {kills} kills: {}", done.err);
+    assert!(kills >= 3, "{kills} kills");
+    // Every call has one line; every dispatched try is counted.
+    let mut seen = BTreeMap::new();
+    let mut run = 0;
+    let text = std::fs::read_to_string(dir.join("transcript.jsonl")).unwrap();
+    for line in text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()) {
+        match line["record"].as_str().unwrap() {
+            "run" => run += 1,
+            "call" => *seen.entry((run, line["call"].as_u64().unwrap())).or_insert(0) += 1,
+            _ => {}
+        }
+    }
+    assert!(seen.values().all(|n| *n == 1), "one line per call");
+    assert_eq!(lines(&dir, "end").len(), 6, "six runs, each ended once");
+    let told = document(&dir.join("live.json"));
+    let counted = told["budget"]["spent"]["calls"].as_u64().unwrap() as usize;
+    assert!(counted >= server.requests(), "{counted} counted, {} came", server.requests());
+    let charged = told["budget"]["spent"]["tokens"].as_u64().unwrap()
+        + told["budget"]["possibly_billed"]["tokens"].as_u64().unwrap();
+    assert!(charged >= server.billed(), "{charged} charged, {} billed", server.billed());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interruption_keeps_what_was_done_and_exits_with_130() {
+    let folder = folder();
+    let server = Server::start(|asked| {
+        let wait = if asked.number == 6 { 60_000 } else { 15 };
+        Act::Late(Duration::from_millis(wait), Box::new(Act::Answer))
+    });
+    let args = ["--policy", "delm-queue", "--max-calls", "500", "--output-dir", "out"];
+    let child =
+        command(folder.path(), &server.url(), &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while server.requests() < 7 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    assert!(err.contains("--resume") && out.contains("Budget"), "{out}\n{err}");
+    let dir = folder.path().join("out");
+    let calls = lines(&dir, "call");
+    assert!(calls.iter().any(|c| c["status"] == "open"), "what was under way is told");
+    assert_eq!(lines(&dir, "end").last().unwrap()["complete"], false);
+    assert!(document(&dir.join("live.json"))["budget"]["possibly_billed"]["tokens"].as_u64().unwrap() > 0);
+    let answered = server.log().iter().filter(|e| e.answered.is_some()).count();
+    assert_eq!(calls.iter().filter(|c| c["response"]["text"].is_string()).count(), answered);
+
+    let requests = server.requests();
+    let resumed =
+        live(folder.path(), &server.url(), &["--policy", "delm-queue", "--max-calls", "500", "--resume", "out"]);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.err);
+    assert!(server.requests() > requests);
+    assert!(lines(&dir, "call").iter().all(|c| c["status"] != "open"), "one line per call, its last");
+}

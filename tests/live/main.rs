@@ -1,0 +1,83 @@
+//! Live runs against a loopback server that answers, fails and falls silent: budgets hold, paid replies are kept, keys
+//! stay secret.
+
+mod budgets;
+mod faults;
+mod kill;
+mod runs;
+mod server;
+
+use assert_cmd::cargo::cargo_bin;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const KEY: &str = "sk-very-secret-0123456789";
+
+const SCENARIO: &str = r#"version = 1
+name = "tiny-live"
+question = "Does it run live?"
+replications = 2
+agents = [2]
+policies = ["single", "orchestrator-async", "delm-queue"]
+baseline = "best-central"
+[workload.divide]
+[endpoints.model]
+slots = 4
+retries = 2
+backoff_s = 0.01
+[endpoints.model.price.rates]
+input_usd_per_mtok = 1.0
+output_usd_per_mtok = 4.0
+[roles]
+default = "model"
+[live]
+max_scheduling_delay_ms = 10000.0
+[live.questions]
+limit = 2
+[live.questions.source.generated]
+documents = 3
+facts_needed = 2
+distractors_per_document = 1
+sentences_per_document = 3
+[live.desk]
+plan_by = "documents"
+more_by = "documents"
+"#;
+
+struct Done {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tiny.toml"), SCENARIO).unwrap();
+    folder
+}
+
+fn command(folder: &Path, url: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(cargo_bin("delm-sim"));
+    command.args(["live", "tiny.toml", "--base-url", url, "--model", "scripted"]).args(args);
+    command.current_dir(folder).env("OPENAI_API_KEY", KEY).stdin(Stdio::null());
+    command
+}
+
+/// Runs `live` on the tiny scenario to its end.
+fn live(folder: &Path, url: &str, args: &[&str]) -> Done {
+    let output = command(folder, url, args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// The lines of a journal of one kind.
+fn lines(dir: &Path, record: &str) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(dir.join("transcript.jsonl")).unwrap();
+    let all = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    all.filter(|line| line["record"] == record).collect()
+}
+
+fn document(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
