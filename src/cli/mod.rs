@@ -8,6 +8,7 @@ pub mod calibrate;
 pub mod compare;
 pub mod completions;
 pub mod format;
+pub mod import;
 pub mod init;
 pub mod list;
 pub mod output;
@@ -45,6 +46,7 @@ pub fn run() -> ExitCode {
         Command::Compare(args) => compare::execute(&args),
         Command::Params(args) => params::execute(&args),
         Command::Calibrate(args) => calibrate::execute(&args),
+        Command::Import(args) => import::execute(&args),
         Command::Reproduce(args) => reproduce::execute(&args),
         Command::Schema(args) => schema::execute(&args),
         Command::Init(args) => init::execute(&args),

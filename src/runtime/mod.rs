@@ -5,6 +5,7 @@
 
 pub mod desk;
 pub mod driver;
+pub mod import;
 pub mod simulated;
 pub mod trace;
 pub mod transcript;
