@@ -101,10 +101,7 @@ fn yaml(path: &Path, groups: &mut Groups<Draft>, out: &mut Out<'_>) -> Result<()
 fn tape(interaction: &Field<'_>) -> Result<Option<Draft>, Wrong> {
     let (request, response) = (interaction.need_object()?.get("request"), interaction.get("response"));
     let uri = request.need_object()?.get("uri").need_text()?;
-    let body = match parsed(&request.any(&["parsed_body", "body"])) {
-        Some(body) => body,
-        None => return Ok(None),
-    };
+    let Some(body) = parsed(&request.any(&["parsed_body", "body"])) else { return Ok(None) };
     let parsed_body = response.get("parsed_body");
     let raw = if parsed_body.is_some() { parsed_body } else { response.get("body") };
     let text = if raw.get("string").is_some() { raw.get("string") } else { raw };

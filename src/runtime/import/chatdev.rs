@@ -70,7 +70,7 @@ impl Importer for ChatDev {
         }
         for (name, rows) in calls.into_groups() {
             let said = said.remove(&name).unwrap_or_default();
-            let model = models.get(&name).filter(|m| !m.is_empty()).cloned();
+            let model = models.get(&name).filter(|m| !m.is_empty()).map(String::as_str);
             out.session(session(name, rows, said, model))?;
         }
         Ok(())
@@ -131,7 +131,7 @@ fn each_row(
             Err(error) => {
                 let is_io = matches!(error.kind(), csv::ErrorKind::Io(_));
                 if let ImportError::Fault { place, wrong } = csv_fault(path, &error) {
-                    out.damaged(place, wrong)?;
+                    out.damaged(place, *wrong)?;
                 }
                 if is_io {
                     return Ok(());
@@ -221,7 +221,7 @@ fn fits(row: &Row, said: &Said) -> bool {
     said.at >= row.at && (0.4..=2.5).contains(&ratio)
 }
 
-fn session(name: String, rows: Vec<Row>, said: Vec<Said>, model: Option<String>) -> Session {
+fn session(name: String, rows: Vec<Row>, said: Vec<Said>, model: Option<&str>) -> Session {
     let mut session = Session::new(name);
     session.is_dated = true;
     let equal = rows.len() == said.len();
@@ -259,7 +259,7 @@ fn session(name: String, rows: Vec<Row>, said: Vec<Said>, model: Option<String>)
         let is_lead = speaker.starts_with("Chief") || speaker == "Counselor";
         let agent = session.agent(speaker, is_lead);
         let mut draft = Draft::new(agent, 0, purpose(&phase, is_lead, place + 1 == count));
-        draft.model.clone_from(&model);
+        draft.model = model.map(str::to_owned);
         draft.tokens.prompt = Some(row.prompt);
         draft.tokens.completion = Some(row.completion);
         draft.dollars = row.dollars;

@@ -134,13 +134,6 @@ impl<'a> Trace<'a> {
     }
 
     fn finish(mut self, out: &mut Out<'_>) -> Result<(), ImportError> {
-        let has_workers = self.session.calls.iter().any(|c| c.conversation > 0);
-        if !has_workers {
-            // A main agent that leads nobody works itself.
-            for agent in &mut self.session.agents {
-                agent.is_lead = false;
-            }
-        }
         self.session.miss("texts, dates");
         out.session(self.session)
     }

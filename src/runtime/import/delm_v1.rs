@@ -7,7 +7,7 @@ use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::moment;
 use super::roles::Groups;
-use super::session::{Draft, Session};
+use super::session::{Draft, Outcome, Session};
 use super::source::{Records, Sample, beside, names, open};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
@@ -139,8 +139,6 @@ fn session(task: &str, mut events: Vec<Event>) -> Session {
     session
 }
 
-type Outcome = (Vec<bool>, Vec<(String, f64)>);
-
 /// Which threads passed, by task; counts stand where threads are not told.
 fn results(path: &Path, out: &mut Out<'_>) -> Result<BTreeMap<String, Outcome>, ImportError> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(open(path)?);
@@ -149,13 +147,15 @@ fn results(path: &Path, out: &mut Out<'_>) -> Result<BTreeMap<String, Outcome>, 
     for row in reader.records() {
         let row = match row {
             Ok(row) => row,
-            Err(error) => match csv_fault(path, &error) {
-                ImportError::Fault { place, wrong } => {
-                    out.damaged(place, wrong)?;
-                    continue;
+            Err(error) => {
+                if let ImportError::Fault { place, wrong } = csv_fault(path, &error) {
+                    out.damaged(place, *wrong)?;
                 }
-                other => return Err(other),
-            },
+                if matches!(error.kind(), csv::ErrorKind::Io(_)) {
+                    break;
+                }
+                continue;
+            }
         };
         let place = Place::line(path, row.position().map_or(0, csv::Position::line));
         let cell = |name: &str| headers.iter().position(|h| h == name).and_then(|i| row.get(i)).unwrap_or("");

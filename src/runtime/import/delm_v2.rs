@@ -202,7 +202,7 @@ fn session(name: String, run: Run, workers: BTreeMap<String, Worker>) -> Session
                 draft.tokens.cached = share(totals.cached);
                 draft.tokens.cache_write = share(totals.written);
                 draft.tokens.completion = totals.output.map(share);
-                let part = (to - from) as f64 / ((end - begin) as f64).max(1.0);
+                let part = to.saturating_sub(from) as f64 / (end.saturating_sub(begin) as f64).max(1.0);
                 draft.dollars = totals.dollars.map(|d| d * part);
             }
             draft.tokens.estimated = true;
@@ -219,8 +219,10 @@ fn session(name: String, run: Run, workers: BTreeMap<String, Worker>) -> Session
 
 /// The part of a total that falls to a piece; the pieces of a worker add up to the total.
 fn portion(total: u64, begin: Nanos, end: Nanos, from: Nanos, to: Nanos, is_last: bool) -> u64 {
-    let length = i128::from(end - begin).max(1);
-    let upto = |at: Nanos| (i128::from(total) * i128::from(at - begin) / length).clamp(0, i128::from(total)) as u64;
+    let length = (i128::from(end) - i128::from(begin)).max(1);
+    let upto = |at: Nanos| {
+        (i128::from(total) * (i128::from(at) - i128::from(begin)) / length).clamp(0, i128::from(total)) as u64
+    };
     let before = upto(from);
     if is_last { total - before } else { upto(to).saturating_sub(before) }
 }

@@ -72,7 +72,7 @@ impl Wrong {
 
     /// With its place.
     pub fn at(self, place: Place) -> ImportError {
-        ImportError::Fault { place, wrong: self }
+        ImportError::Fault { place, wrong: Box::new(self) }
     }
 }
 
@@ -105,7 +105,7 @@ pub enum ImportError {
         /// Where.
         place: Place,
         /// What.
-        wrong: Wrong,
+        wrong: Box<Wrong>,
     },
     /// The inputs or options do not fit.
     #[error("{0}")]

@@ -27,18 +27,21 @@ impl<'a> Field<'a> {
     }
 
     /// A member of an object; absent if this is no object.
+    #[must_use]
     pub fn get(&self, key: &str) -> Self {
         let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
         Self { value: self.value.get(key).unwrap_or(NULL), path }
     }
 
     /// The first of several names that is there.
+    #[must_use]
     pub fn any(&self, keys: &[&str]) -> Self {
         let found = keys.iter().find(|key| self.value.get(**key).is_some_and(|v| !v.is_null()));
         self.get(found.or(keys.first()).unwrap_or(&""))
     }
 
     /// An element of a list.
+    #[must_use]
     pub fn at(&self, index: usize) -> Self {
         Self { value: self.value.get(index).unwrap_or(NULL), path: format!("{}[{index}]", self.path) }
     }

@@ -71,7 +71,8 @@ fn archive(path: &Path, bytes: Vec<u8>, out: &mut Out<'_>) -> Result<(), ImportE
     let mut any = false;
     for member in members {
         let is_head = member == "header.json" || member == "_journal/start.json";
-        if !is_head && !(member.starts_with("samples/") && member.ends_with(".json")) {
+        let is_sample = member.strip_prefix("samples/").is_some_and(|m| m.strip_suffix(".json").is_some());
+        if !is_head && !is_sample {
             continue;
         }
         let place = Place::file(

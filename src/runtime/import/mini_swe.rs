@@ -57,7 +57,7 @@ impl Importer for MiniSwe {
         if path.is_dir() {
             for file in trajectories(path, 0) {
                 match trajectory(&file, out) {
-                    Err(ImportError::Fault { place, wrong }) => out.damaged(place, wrong)?,
+                    Err(ImportError::Fault { place, wrong }) => out.damaged(place, *wrong)?,
                     done => done?,
                 }
             }

@@ -35,7 +35,7 @@ mod tokens;
 pub use fault::{ImportError, Place, Wrong};
 pub use field::Field;
 pub use out::{Options, Out, Report};
-pub use session::{Draft, Session, Tokens};
+pub use session::{Draft, Outcome, Session, Tokens};
 pub use source::Sample;
 
 use super::transcript::{Header, Origin};
@@ -115,7 +115,7 @@ pub fn import(
     }
     for (path, importer) in inputs.iter().zip(&importers) {
         match importer.read(path, &mut out) {
-            Err(ImportError::Fault { place, wrong }) => out.damaged(place, wrong)?,
+            Err(ImportError::Fault { place, wrong }) => out.damaged(place, *wrong)?,
             done => done?,
         }
     }

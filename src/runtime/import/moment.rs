@@ -49,7 +49,7 @@ pub(super) fn http(text: &str) -> Option<Nanos> {
     let mut words = text.split_whitespace().skip(1);
     let day = number(words.next()?)?;
     let name = words.next()?;
-    let month = MONTHS.iter().position(|m| *m == name)? as i64 + 1;
+    let month = i64::try_from(MONTHS.iter().position(|m| *m == name)?).ok()? + 1;
     let year = number(words.next()?)?;
     days(year, month, day)?.checked_mul(86_400 * SECOND)?.checked_add(of_day(words.next()?)?)
 }

@@ -14,7 +14,7 @@ use crate::model::call::Purpose;
 use crate::runtime::desk::Message;
 use crate::runtime::transcript::Status;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Reads spans.
@@ -48,7 +48,7 @@ impl Importer for Otel {
     fn read(&self, path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
         let mut records = Records::open(path)?;
         let mut spans: Vec<Span> = Vec::new();
-        let mut take = |field: &Field<'_>, place: Place, out: &mut Out<'_>| match span(field) {
+        let mut take = |field: &Field<'_>, place: Place, out: &mut Out<'_>| match span(field, &place) {
             Ok(span) => {
                 spans.push(span);
                 Ok(())
@@ -71,7 +71,7 @@ impl Importer for Otel {
             }
         }
         out.note(format!("attribute names known: {}", names::VERSION));
-        for (name, spans) in sessions(spans, out) {
+        for (name, spans) in sessions(&spans, out)? {
             let mut session = session(name, spans);
             session.is_cut = records.is_cut();
             out.session(session)?;
@@ -91,6 +91,7 @@ fn nested<'a>(root: &Field<'a>) -> Result<Vec<Field<'a>>, Wrong> {
 }
 
 struct Span {
+    place: Place,
     trace: String,
     id: String,
     parent: Option<String>,
@@ -101,7 +102,7 @@ struct Span {
     is_failed: bool,
 }
 
-fn span(field: &Field<'_>) -> Result<Span, Wrong> {
+fn span(field: &Field<'_>, place: &Place) -> Result<Span, Wrong> {
     field.need_object()?;
     let context = field.any(&["spanContext", "context"]);
     let context = if context.is_some() { context } else { field.clone() };
@@ -118,6 +119,7 @@ fn span(field: &Field<'_>) -> Result<Span, Wrong> {
     let parent = field.any(&["parentSpanId", "parent_id", "parentId", "parent_span_id"]);
     let parent = if parent.is_some() { parent } else { field.get("parentSpanContext").get("spanId") };
     Ok(Span {
+        place: place.clone(),
         trace: word(context.any(&["traceId", "trace_id"]))?.unwrap_or_default(),
         id: word(context.any(&["spanId", "span_id"]))?.unwrap_or_default(),
         parent: word(parent)?.filter(|p| !p.is_empty()),
@@ -187,44 +189,46 @@ impl Span {
 }
 
 /// Spans by session, with their calls made; spans that are no calls are kept as parents.
-fn sessions(spans: Vec<Span>, out: &mut Out<'_>) -> Vec<(String, Vec<Made>)> {
+fn sessions(spans: &[Span], out: &mut Out<'_>) -> Result<Vec<(String, Vec<Made>)>, ImportError> {
     let place: BTreeMap<(String, String), usize> =
         spans.iter().enumerate().map(|(i, s)| ((s.trace.clone(), s.id.clone()), i)).collect();
     let parent = |span: &Span| {
         let id = span.parent.clone()?;
         place.get(&(span.trace.clone(), id)).copied()
     };
+    let around: BTreeSet<(&str, &str)> =
+        spans.iter().filter_map(|s| Some((s.trace.as_str(), s.parent.as_deref()?))).collect();
     let mut groups = Groups::new();
     for (index, span) in spans.iter().enumerate() {
         if !span.is_call() {
-            let wraps = spans.iter().any(|s| s.parent.as_deref() == Some(&span.id) && s.trace == span.trace);
-            out.left_out(if wraps { "spans around calls" } else { "spans of other operations" });
+            out.left_out(if around.contains(&(span.trace.as_str(), span.id.as_str())) {
+                "spans around calls"
+            } else {
+                "spans of other operations"
+            });
             continue;
         }
         // The nearest agent around it, and all of them.
-        let mut around: Vec<usize> = Vec::new();
+        let mut agents: Vec<usize> = Vec::new();
         let (mut at, mut seen) = (parent(span), 0);
         while let Some(up) = at.filter(|_| seen < 1000) {
             if names::AGENTS.contains(&spans[up].operation().as_str()) {
-                around.push(up);
+                agents.push(up);
             }
             at = parent(&spans[up]);
             seen += 1;
         }
         let own = span.get(names::AGENT).value.as_str().map(str::to_owned);
         let of = |i: usize| spans[i].get(names::AGENT).value.as_str().unwrap_or(&spans[i].name).to_owned();
-        let agent = own.or_else(|| around.first().map(|i| of(*i))).unwrap_or_else(|| "agent".to_owned());
+        let agent = own.or_else(|| agents.first().map(|i| of(*i))).unwrap_or_else(|| "agent".to_owned());
         let session = span.get(names::SESSION).value.as_str().unwrap_or(&span.trace);
         let session = if session.is_empty() { "trace" } else { session };
         match draft(span) {
-            Ok(draft) => groups.push(session, Made { agent, around, span: index, draft }),
-            Err(wrong) => {
-                out.left_out("spans with attributes of a wrong type");
-                out.note(format!("span {}: {wrong}", span.id));
-            }
+            Ok(draft) => groups.push(session, Made { agent, around: agents, span: index, draft }),
+            Err(wrong) => out.damaged(span.place.clone(), wrong)?,
         }
     }
-    groups.into_groups()
+    Ok(groups.into_groups())
 }
 
 struct Made {

@@ -133,6 +133,10 @@ impl<'a> Out<'a> {
             self.others.push(session.name);
             return Ok(());
         }
+        if session.calls.iter().all(|call| session.agents[call.agent].is_lead) {
+            // A lead whose workers are not recorded, or that has none, works itself.
+            session.agents.iter_mut().for_each(|agent| agent.is_lead = false);
+        }
         let layouts: Vec<Vec<LayoutSpan>> = session.calls.iter_mut().map(|call| self.prepare(call)).collect();
         let times = timing::fill(&mut session);
         self.tally(&session, &times);

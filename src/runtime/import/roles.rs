@@ -46,6 +46,9 @@ pub(super) fn session(name: String, calls: Vec<(Option<String>, Draft)>) -> Sess
             (true, false) => Purpose::Plan,
         };
         has_planned |= is_lead;
+        // A worker that is asked without any history is asked anew.
+        draft.begins_delegation =
+            is_team && !is_lead && draft.messages.iter().all(|m| !matches!(m.role.as_str(), "assistant" | "tool"));
         session.call(draft);
     }
     session

@@ -136,6 +136,9 @@ impl Draft {
     }
 }
 
+/// Whether what was submitted was right, and named numbers beside it.
+pub type Outcome = (Vec<bool>, Vec<(String, f64)>);
+
 /// An agent as its source names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Agent {
@@ -157,7 +160,7 @@ pub struct Session {
     /// What the source does not tell, in words.
     pub missing: Vec<String>,
     /// Whether what was submitted was right, and named numbers beside it.
-    pub outcome: Option<(Vec<bool>, Vec<(String, f64)>)>,
+    pub outcome: Option<Outcome>,
     pub(super) agents: Vec<Agent>,
     /// Per conversation, the call that started it.
     pub(super) conversations: Vec<Option<usize>>,

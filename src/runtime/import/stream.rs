@@ -67,7 +67,7 @@ impl Body {
                 self.used(event.get("usage"));
             }
             "response.output_text.delta" => {
-                self.text.push_str(event.get("delta").and_then(Value::as_str).unwrap_or(""))
+                self.text.push_str(event.get("delta").and_then(Value::as_str).unwrap_or(""));
             }
             "response.output_item.done" => {
                 let item = event.get("item");

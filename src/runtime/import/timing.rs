@@ -43,6 +43,7 @@ pub(super) fn fill(session: &mut Session) -> Vec<Times> {
         last[call.conversation] = Some(index);
     }
     let rate = rate(session, &before, &after);
+    let known = session.calls.iter().filter_map(|c| c.start.or(c.end)).min();
     let mut times: Vec<Times> = Vec::with_capacity(count);
     for index in 0..count {
         let previous_end = match before[index] {
@@ -60,29 +61,19 @@ pub(super) fn fill(session: &mut Session) -> Vec<Times> {
                 call.miss(BACKWARDS);
                 Times { start, end: start }
             }
-            (None, Some(end)) => match previous_end.filter(|start| *start <= end) {
-                Some(start) => {
-                    call.miss(NO_START);
-                    Times { start, end }
-                }
-                None => {
-                    call.miss(GUESSED_START);
-                    Times { start: end.saturating_sub(guess), end }
-                }
-            },
-            (Some(start), None) => match next_start.filter(|end| *end >= start) {
-                Some(end) => {
-                    call.miss(NO_END);
-                    Times { start, end }
-                }
-                None => {
-                    call.miss(GUESSED_END);
-                    Times { start, end: start.saturating_add(guess) }
-                }
-            },
+            (None, Some(end)) => {
+                let start = previous_end.filter(|start| *start <= end);
+                call.miss(if start.is_some() { NO_START } else { GUESSED_START });
+                Times { start: start.unwrap_or(end.saturating_sub(guess)), end }
+            }
+            (Some(start), None) => {
+                let end = next_start.filter(|end| *end >= start);
+                call.miss(if end.is_some() { NO_END } else { GUESSED_END });
+                Times { start, end: end.unwrap_or(start.saturating_add(guess)) }
+            }
             (None, None) => {
                 call.miss(NO_TIMES);
-                let at = previous_end.or(next_start).unwrap_or(0);
+                let at = previous_end.or(next_start).or(known).unwrap_or(0);
                 Times { start: at, end: at }
             }
         };
