@@ -2,7 +2,7 @@
 //! Fixtures are made up. Real records are read from the shared folder when it is there.
 
 mod import {
-    pub mod check;
+    mod check;
     mod damage;
     mod formats;
     mod real;

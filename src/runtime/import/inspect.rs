@@ -83,7 +83,10 @@ fn archive(path: &Path, bytes: Vec<u8>, out: &mut Out<'_>) -> Result<(), ImportE
         let read = read.and_then(|f| f.take(MOST_BYTES).read_to_end(&mut text).map_err(|e| e.to_string()));
         let value = match read {
             Ok(_) => serde_json::from_slice::<Value>(&text).map_err(|e| not_json(&e)),
-            Err(e) => Err(Wrong::record(format!("the archive is damaged: {e}"), "get the whole file again")),
+            Err(e) => Err(Wrong::record(
+                format!("the member cannot be unpacked: {e}"),
+                "get the whole file again, or pack it with deflate",
+            )),
         };
         match value {
             Ok(value) if is_head => name = task(&Field::root(&value).get("eval"), path),
