@@ -214,11 +214,12 @@ fn texts(path: &Path, said: &mut BTreeMap<String, Vec<Said>>, out: &mut Out<'_>)
     Ok(())
 }
 
-/// Whether a text can be the completion of a call: its length fits and it was logged after.
-fn fits(row: &Row, said: &Said) -> bool {
+/// How badly a text's length fits a call's completion; `None` if it cannot be its text or was logged before.
+fn misfit(row: &Row, said: &Said) -> Option<f64> {
     let length = said.text.chars().count() as f64 / 4.0 + 4.0;
     let ratio = length / (row.completion as f64 + 4.0);
-    said.at >= row.at && (0.4..=2.5).contains(&ratio)
+    let misfit = ratio.max(1.0 / ratio);
+    (said.at >= row.at && misfit <= 2.5).then_some(misfit)
 }
 
 fn session(name: String, rows: Vec<Row>, said: Vec<Said>, model: Option<&str>) -> Session {
@@ -228,12 +229,19 @@ fn session(name: String, rows: Vec<Row>, said: Vec<Said>, model: Option<&str>) -
     let mut texts = said.into_iter().peekable();
     let mut left = rows.len();
     let mut matched: Vec<(Row, Option<Said>)> = Vec::with_capacity(rows.len());
-    for row in rows {
+    let mut rows = rows.into_iter().peekable();
+    while let Some(row) = rows.next() {
         // A text that fits no call any more is passed over while texts are left for the calls that remain.
-        while !equal && texts.len() > left && texts.peek().is_some_and(|s| !fits(&row, s)) {
+        while !equal && texts.len() > left && texts.peek().is_some_and(|s| misfit(&row, s).is_none()) {
             texts.next();
         }
-        let text = texts.next_if(|s| equal || fits(&row, s));
+        // While calls are left over, a text waits for the call that it fits best of two neighbours.
+        let next = rows.peek().filter(|_| left > texts.len());
+        let takes = |said: &Said| match (misfit(&row, said), next.and_then(|next| misfit(next, said))) {
+            (Some(here), Some(there)) => here <= there,
+            (here, _) => here.is_some(),
+        };
+        let text = texts.next_if(|said| equal || takes(said));
         left -= 1;
         matched.push((row, text));
     }

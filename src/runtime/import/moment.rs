@@ -59,7 +59,10 @@ pub(super) fn any(field: &Field<'_>) -> Result<Option<Nanos>, Wrong> {
     const EXPECTED: &str = "a time: ISO 8601 text, or seconds, milli-, micro- or nanoseconds since 1970";
     let found = match field.value {
         Value::Null => return Ok(None),
-        Value::String(text) => iso(text).or_else(|| http(text)).or_else(|| unix(text.trim().parse().ok()?)),
+        Value::String(text) => {
+            let whole = text.trim().parse::<i64>().ok().filter(|n| n.unsigned_abs() > 1 << 53);
+            whole.or_else(|| iso(text)).or_else(|| http(text)).or_else(|| unix(text.trim().parse().ok()?))
+        }
         Value::Number(n) => match n.as_i64() {
             Some(n) if n.unsigned_abs() > 1 << 53 => Some(n),
             _ => n.as_f64().and_then(unix),

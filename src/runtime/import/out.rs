@@ -93,11 +93,14 @@ impl<'a> Out<'a> {
     ///
     /// # Errors
     /// The fault itself.
-    pub fn damaged(&mut self, place: Place, wrong: Wrong) -> Result<(), ImportError> {
-        let error = wrong.at(place);
+    pub fn damaged(&mut self, place: Place, mut wrong: Wrong) -> Result<(), ImportError> {
         if !self.options.skip_damaged {
-            return Err(error);
+            if !wrong.mend.contains("--skip-damaged") {
+                wrong.mend.push_str(", or leave damaged records out with --skip-damaged");
+            }
+            return Err(wrong.at(place));
         }
+        let error = wrong.at(place);
         self.report.damaged.push(error.to_string());
         Ok(())
     }
