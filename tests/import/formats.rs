@@ -73,3 +73,24 @@ fn sessions_are_chosen_by_name_and_number() {
     let error = run(&path, None, &of(Some("seas"), None)).unwrap_err().to_string();
     assert_eq!(error, "--session seas: no session of that name; there are rivers, lakes");
 }
+
+#[test]
+fn one_record_may_be_a_document_and_records_may_be_a_list() {
+    let text = std::fs::read_to_string(fixture("claude_code.jsonl")).unwrap();
+    let trace: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let (lined, _) = run(&fixture("claude_code.jsonl"), None, &Options::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let pretty = serde_json::to_string_pretty(&trace).unwrap();
+    let list = serde_json::to_string_pretty(&vec![&trace]).unwrap();
+    for text in [
+        pretty.clone(),
+        pretty.replacen("{\n", "{ ", 1),
+        format!("\u{feff}{list}"),
+        serde_json::to_string(&vec![trace]).unwrap(),
+    ] {
+        let path = folder.path().join("trace.json");
+        std::fs::write(&path, text).unwrap();
+        let (imported, _) = run(&path, None, &Options::default()).unwrap();
+        assert_eq!(imported.report, lined.report);
+    }
+}

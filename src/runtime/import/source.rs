@@ -165,8 +165,11 @@ impl Records {
         // A damaged head is told when its lines are read.
         let _ = open(path)?.take(HEAD).read_to_end(&mut head);
         let text = String::from_utf8_lossy(body(&head));
-        let first = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("").trim();
-        let is_whole = first.starts_with('[') || first == "{";
+        let mut beginnings = text.lines().map(str::trim).filter(|l| !l.is_empty());
+        let (first, second) = (beginnings.next().unwrap_or(""), beginnings.next());
+        // An object over several lines: its first line does not end it, and its second begins no other.
+        let goes_on = first.starts_with('{') && !first.ends_with('}') && second.is_some_and(|l| !l.starts_with('{'));
+        let is_whole = first.starts_with('[') || goes_on;
         if is_whole {
             records.is_list = true;
             records.list = match document(path)? {
