@@ -39,6 +39,8 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// Run a recorded transcript again: strictly, at another speed, or under another topology
     Replay(ReplayArgs),
+    /// Turn other programs' logs of model calls into a transcript
+    Import(ImportArgs),
     /// Run an output directory's command again and compare all bytes
     Reproduce(ReproduceArgs),
     /// Print a JSON Schema
@@ -187,6 +189,38 @@ pub struct ParamsArgs {
     /// Form of the table
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// `import`.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// Files, or folders where the format is a folder; gzip is read as it is
+    #[arg(required_unless_present = "list", value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// Format, as in `--list`, or `auto`
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    pub format: String,
+    /// Transcript to write; `-` is standard output
+    #[arg(long, short, required_unless_present = "list", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Most sessions
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    /// The one session to import
+    #[arg(long, value_name = "NAME")]
+    pub session: Option<String>,
+    /// Leave damaged records out, and tell them, instead of giving up
+    #[arg(long)]
+    pub skip_damaged: bool,
+    /// Keep hashes and lengths of texts, but no text
+    #[arg(long)]
+    pub no_text: bool,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub overwrite: bool,
+    /// List the formats
+    #[arg(long)]
+    pub list: bool,
 }
 
 /// `reproduce`.

@@ -8,6 +8,7 @@ pub mod calibrate;
 pub mod compare;
 pub mod completions;
 pub mod format;
+pub mod import;
 pub mod init;
 pub mod list;
 pub mod live;
@@ -56,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Params(args) => params::execute(&args),
         Command::Calibrate(args) => calibrate::execute(&args),
         Command::Replay(args) => replay::execute(&args),
+        Command::Import(args) => import::execute(&args),
         Command::Reproduce(args) => reproduce::execute(&args),
         Command::Schema(args) => schema::execute(&args),
         Command::Init(args) => init::execute(&args),

@@ -9,6 +9,7 @@ pub mod driver;
 pub mod replay;
 pub mod live;
 pub mod questions;
+pub mod import;
 pub mod simulated;
 pub mod trace;
 pub mod transcript;

@@ -162,7 +162,8 @@ fn dependencies(groups: &[Group], which: Dependencies) -> Vec<[u32; 2]> {
 /// Smallest prompt of a recorded step.
 pub(super) fn instructions_tokens(recordings: &[Recording]) -> u32 {
     let steps = recordings.iter().flat_map(|r| &r.calls).filter(|(_, c)| is_work(c.purpose));
-    steps.map(|(_, c)| whole(c.usage.prompt_tokens)).min().unwrap_or(0)
+    // Some sources leave prompts out: nothing is no prompt.
+    steps.map(|(_, c)| whole(c.usage.prompt_tokens)).filter(|n| *n > 0).min().unwrap_or(0)
 }
 
 /// A scenario around recorded work, before endpoints and sizes are known.

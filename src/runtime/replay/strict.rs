@@ -122,6 +122,8 @@ impl Strict {
             prompt_tokens: prompt_tokens(&request.prompt),
             board_tokens: board,
         };
+        // A live client's clock moves on between an event and the last of its commands.
+        self.now = Time::from_nanos(call.moments[0].at_ns);
         self.trace.record(self.now, task, body);
         self.asked[i] = Some(Asked { id, request });
         self.by_id.insert((task, id), i);
@@ -266,7 +268,7 @@ impl Strict {
         }
         let facts = line.facts.iter().map(|(name, value)| (Cow::Owned(name.clone()), *value)).collect();
         let body = Body::Finished { right: line.right.clone(), facts };
-        self.trace.record(self.now, task, body);
+        self.trace.record(Time::from_nanos(line.at_ns), task, body);
         self.open -= 1;
     }
 

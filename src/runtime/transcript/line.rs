@@ -267,6 +267,7 @@ pub struct RequestLine {
     pub judge: Judge,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }
@@ -275,6 +276,7 @@ fn is_default(billed: &Billed) -> bool {
     *billed == Billed::default()
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_model(judge: &Judge) -> bool {
     *judge == Judge::Model
 }

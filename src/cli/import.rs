@@ -1,0 +1,177 @@
+//! `import`: other programs' records become a transcript. Nothing is half-written: the transcript is made beside the
+//! file and moved over it at the end.
+
+use super::args::ImportArgs;
+use super::format::Format;
+use super::{DONE, UsageError, output};
+use crate::runtime::import::{FORMATS, ImportError, Imported, Options, import};
+use crate::runtime::transcript::Line;
+use anyhow::{Context, Result};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// Imports, or lists the formats.
+pub fn execute(args: &ImportArgs) -> Result<u8> {
+    if args.list {
+        let row = |i: &&dyn crate::runtime::import::Importer| {
+            vec![i.name().to_owned(), i.reads().to_owned(), i.lacks().join("; ")]
+        };
+        let rows: Vec<Vec<String>> = FORMATS.iter().map(row).collect();
+        output::print(&output::table(Format::Table, &["format", "reads", "does not tell"], &rows)?)?;
+        return Ok(DONE);
+    }
+    let options = Options {
+        limit: args.limit,
+        session: args.session.clone(),
+        skip_damaged: args.skip_damaged,
+        no_text: args.no_text,
+    };
+    let path = args
+        .output
+        .as_deref()
+        .ok_or_else(|| UsageError("--output FILE is missing; `-` is standard output".to_owned()))?;
+    let is_standard = path == Path::new("-");
+    if !is_standard {
+        may_write(args, path)?;
+    }
+    // The header stands first and is known last.
+    let body_path = beside(if is_standard { Path::new("delm-sim-import") } else { path }, is_standard);
+    let body = Scratch::new(&body_path)?;
+    let mut sink = BufWriter::new(&body.file);
+    let format = (args.format != "auto").then_some(args.format.as_str());
+    let imported = import(&args.inputs, format, &options, &mut sink).map_err(|error| match error {
+        ImportError::Write(error) => {
+            anyhow::Error::from(error).context(format!("{}: cannot be written", body_path.display()))
+        }
+        error => UsageError(error.to_string()).into(),
+    })?;
+    sink.flush()?;
+    drop(sink);
+    let mut body_file = &body.file;
+    body_file.rewind()?;
+    let mut header = serde_json::to_vec(&Line::Header(imported.header.clone()))?;
+    header.push(b'\n');
+    if is_standard {
+        let mut out = io::stdout().lock();
+        out.write_all(&header)?;
+        io::copy(&mut body_file, &mut out)?;
+        out.flush()?;
+    } else {
+        let whole_path = beside(path, false).with_extension("whole");
+        let whole = Scratch::new(&whole_path)?;
+        let mut file = &whole.file;
+        file.write_all(&header)?;
+        io::copy(&mut body_file, &mut file)?;
+        whole.file.sync_all()?;
+        std::fs::rename(&whole_path, path).with_context(|| format!("{}: cannot be written", path.display()))?;
+    }
+    report(&imported, if is_standard { None } else { Some(path) });
+    Ok(DONE)
+}
+
+fn may_write(args: &ImportArgs, path: &Path) -> Result<(), UsageError> {
+    let told = path.display();
+    if args.inputs.iter().any(|input| same(input, path)) {
+        return Err(UsageError(format!("--output {told}: is an input; name another file")));
+    }
+    if path.is_dir() {
+        return Err(UsageError(format!("--output {told}: is a folder; name a file")));
+    }
+    if path.exists() && !args.overwrite {
+        return Err(UsageError(format!("--output {told}: exists already; name another file, or add --overwrite")));
+    }
+    match path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        Some(folder) if !folder.is_dir() => {
+            Err(UsageError(format!("--output {told}: the folder {} does not exist", folder.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    a == b || a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b)
+}
+
+/// A name beside a file that nobody else uses.
+fn beside(path: &Path, in_temporary: bool) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = format!(".{name}.{}.part", std::process::id());
+    if in_temporary { std::env::temp_dir().join(name) } else { path.with_file_name(name) }
+}
+
+/// A file that is gone when it is no longer needed.
+struct Scratch {
+    file: File,
+    path: PathBuf,
+}
+
+impl Scratch {
+    fn new(path: &Path) -> Result<Self> {
+        let opened = OpenOptions::new().read(true).write(true).create_new(true).open(path);
+        let file = opened.map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::NotFound => {
+                UsageError(format!("{}: cannot be written ({error}); name another file", path.display())).into()
+            }
+            _ => anyhow::Error::from(error).context(format!("{}: cannot be written", path.display())),
+        })?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Moved away if all went well.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Says what was imported, on standard error.
+fn report(imported: &Imported, path: Option<&Path>) {
+    /// Entries of a list that are told.
+    const TOLD: usize = 10;
+    let report = &imported.report;
+    for input in &imported.inputs {
+        output::say(&format!("{}: read as {} ({})", input.path.display(), input.format, input.reason));
+    }
+    let estimated = match report.estimated_calls {
+        0 => String::new(),
+        n => format!(" (estimated, wholly or in part, in {n} calls)"),
+    };
+    output::say(&format!("sessions {}, calls {}", report.sessions, report.calls));
+    output::say(&format!(
+        "tokens: prompt {}, of it cached {}, completion {}{estimated}",
+        report.prompt_tokens, report.cached_tokens, report.completion_tokens
+    ));
+    output::say(&format!(
+        "time: {:.1} s in all sessions; {} of {} calls lack a dispatch or completion time",
+        report.length_ns as f64 / 1e9,
+        report.untimed_calls,
+        report.calls
+    ));
+    if report.redacted > 0 {
+        output::say(&format!("secrets removed from texts: {}", report.redacted));
+    }
+    for (kind, n) in &report.left_out {
+        output::say(&format!("left out, no model calls: {n} {kind}"));
+    }
+    let list = |title: &str, all: &[String]| {
+        if !all.is_empty() {
+            output::say(&format!("{title}: {}", all.len()));
+        }
+        for one in all.iter().take(TOLD) {
+            output::say(&format!("  {one}"));
+        }
+        if all.len() > TOLD {
+            output::say(&format!("  .. and {} more", all.len() - TOLD));
+        }
+    };
+    list("damaged records left out", &report.damaged);
+    list("sources that end too early", &report.cut);
+    let told: Vec<String> = report.missing.iter().map(|(what, n)| format!("{n} x {what}")).collect();
+    list("not in the source, or estimated", &told);
+    list("remarks", &report.notes);
+    if let Some(path) = path {
+        output::say(&format!("wrote {}", path.display()));
+    }
+}

@@ -1,0 +1,183 @@
+//! Other programs' records become transcripts: one file per format behind one trait. An importer says in plain calls
+//! who asked when and what; numbering, delegations, dependencies, counting and redaction are done once for all formats.
+//!
+//! What a source does not tell is never invented silently: the call, the run or the header says what is missing, and
+//! estimates are marked.
+//!
+//! Invariant: a transcript is written from undamaged records only; in it every dependency's time plus gap is at most
+//! the call's own time, and equal to it for the immediate cause.
+
+mod cassette;
+mod chat;
+mod chatdev;
+mod claude_code;
+mod delm_v1;
+mod delm_v2;
+mod fault;
+mod field;
+mod inspect;
+mod lines;
+mod magentic_one;
+mod mini_swe;
+mod moment;
+mod openai_log;
+mod otel;
+mod otel_names;
+mod out;
+mod redact;
+mod roles;
+mod session;
+mod source;
+mod stream;
+mod timing;
+mod tokens;
+
+pub use fault::{ImportError, Place, Wrong};
+pub use field::Field;
+pub use out::{Options, Out, Report};
+pub use session::{Draft, Outcome, Session, Tokens};
+pub use source::Sample;
+
+use super::transcript::{Header, Origin};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Reads one format.
+pub trait Importer: Sync {
+    /// Name, for `--format`.
+    fn name(&self) -> &'static str;
+    /// What it reads.
+    fn reads(&self) -> &'static str;
+    /// What the format does not tell, whatever the file.
+    fn lacks(&self) -> &'static [&'static str];
+    /// Whether a path looks like this format: by what, in words.
+    fn detect(&self, sample: &Sample) -> Option<String>;
+    /// Reads a path.
+    ///
+    /// # Errors
+    /// The first fault, or a failing sink.
+    fn read(&self, path: &Path, out: &mut Out<'_>) -> Result<(), ImportError>;
+}
+
+/// All formats, in the order in which they are tried: special ones first.
+pub const FORMATS: &[&dyn Importer] = &[
+    &delm_v1::DelmV1,
+    &delm_v2::DelmV2,
+    &claude_code::ClaudeCode,
+    &inspect::Inspect,
+    &mini_swe::MiniSwe,
+    &magentic_one::MagenticOne,
+    &chatdev::ChatDev,
+    &otel::Otel,
+    &cassette::Cassette,
+    &openai_log::OpenAiLog,
+];
+
+/// An input and what it was taken for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detected {
+    /// Path.
+    pub path: PathBuf,
+    /// Format.
+    pub format: &'static str,
+    /// By what it was told.
+    pub reason: String,
+}
+
+/// The result of an import.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// First line of the transcript; the sink has the others.
+    pub header: Header,
+    /// What was taken for what.
+    pub inputs: Vec<Detected>,
+    /// Counts.
+    pub report: Report,
+}
+
+/// Reads inputs and writes all lines but the header to `sink`.
+///
+/// # Errors
+/// The first fault, an unknown format, or nothing to write. What the sink got is then worth nothing.
+pub fn import(
+    inputs: &[PathBuf],
+    format: Option<&str>,
+    options: &Options,
+    sink: &mut dyn Write,
+) -> Result<Imported, ImportError> {
+    let mut out = Out::new(options, sink);
+    let mut detected = Vec::new();
+    let mut importers: Vec<&dyn Importer> = Vec::new();
+    for path in inputs {
+        let (importer, reason) = choose(path, format)?;
+        detected.push(Detected { path: path.clone(), format: importer.name(), reason });
+        importers.push(importer);
+    }
+    for (path, importer) in inputs.iter().zip(&importers) {
+        match importer.read(path, &mut out) {
+            Err(ImportError::Fault { place, wrong }) => out.damaged(place, *wrong)?,
+            done => done?,
+        }
+    }
+    let Out { report, endpoints, others, .. } = out;
+    if report.sessions == 0 {
+        return Err(nothing(options, &detected, &report, &others));
+    }
+    let mut names: Vec<&str> = detected.iter().map(|d| d.format).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut header = Header::new(Origin::Imported);
+    header.imported_from = Some(names.join(", "));
+    header.endpoints = endpoints;
+    for importer in FORMATS.iter().filter(|i| names.contains(&i.name())) {
+        header.missing.extend(importer.lacks().iter().map(|lack| format!("{}: {lack}", importer.name())));
+    }
+    if !report.damaged.is_empty() {
+        header.missing.push(format!("damaged records left out: {}", report.damaged.len()));
+    }
+    header.missing.extend(report.cut.iter().cloned());
+    header.missing.extend(report.left_out.iter().map(|(kind, n)| format!("left out, no model calls: {n} {kind}")));
+    header.missing.extend(report.notes.iter().cloned());
+    Ok(Imported { header, inputs: detected, report })
+}
+
+fn choose(path: &Path, format: Option<&str>) -> Result<(&'static dyn Importer, String), ImportError> {
+    let known = || FORMATS.iter().map(|i| i.name()).collect::<Vec<_>>().join(", ");
+    if !path.exists() {
+        return Err(ImportError::Usage(format!("{}: no such file or folder", path.display())));
+    }
+    if let Some(name) = format {
+        let importer = FORMATS.iter().find(|i| i.name() == name);
+        let told = || ImportError::Usage(format!("--format {name}: no such format; known: {}", known()));
+        return Ok((*importer.ok_or_else(told)?, "as told by --format".to_owned()));
+    }
+    let sample = Sample::of(path)?;
+    let found = FORMATS.iter().find_map(|i| Some((*i, i.detect(&sample)?)));
+    found.ok_or_else(|| {
+        let what = if sample.names.is_some() {
+            "the folder has no file that a known format is told by; give the files themselves"
+        } else if sample.head.trim().is_empty() && !sample.is_zip {
+            "the file is empty"
+        } else if sample.head.contains("delm-sim-transcript") {
+            "this is a transcript of delm-sim already; replay it as it is"
+        } else {
+            "no known format is told by its beginning; name one with --format"
+        };
+        ImportError::Usage(format!("{}: {what} (known: {})", path.display(), known()))
+    })
+}
+
+fn nothing(options: &Options, inputs: &[Detected], report: &Report, others: &[String]) -> ImportError {
+    if let Some(name) = options.session.as_ref().filter(|_| !others.is_empty()) {
+        let some: Vec<&str> = others.iter().take(5).map(String::as_str).collect();
+        let more = if others.len() > some.len() { ", .." } else { "" };
+        let some = some.join(", ");
+        return ImportError::Usage(format!("--session {name}: no session of that name; there are {some}{more}"));
+    }
+    let paths: Vec<String> = inputs.iter().map(|d| format!("{} (as {})", d.path.display(), d.format)).collect();
+    let why = match report.damaged.first() {
+        Some(first) => format!("{} damaged records, the first: {first}", report.damaged.len()),
+        None => "no call of a language model in it".to_owned(),
+    };
+    ImportError::Usage(format!("{}: nothing to import: {why}", paths.join(", ")))
+}

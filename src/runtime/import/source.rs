@@ -1,0 +1,232 @@
+//! Reading files that others wrote: plain or gzip, JSON Lines, lists and documents.
+
+use super::fault::{ImportError, Place, Wrong};
+use super::out::Out;
+use flate2::bufread::MultiGzDecoder;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+/// Bytes that a format is told by.
+const HEAD: u64 = 1 << 16;
+/// A damaged record can be left out by this flag.
+pub(super) const SKIP: &str = "mend it, or leave damaged records out with --skip-damaged";
+const MOST_BYTES: u64 = 4 << 30;
+
+/// What there is to tell a format by.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    /// Path.
+    pub path: PathBuf,
+    /// Names of the files in it, if it is a folder.
+    pub names: Option<Vec<String>>,
+    /// Beginning of the (unzipped) text.
+    pub head: String,
+    /// The first record or the document, if it can be read.
+    pub first: Option<Value>,
+    /// Whether it is a zip archive.
+    pub is_zip: bool,
+}
+
+impl Sample {
+    /// Looks at a path.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(path: &Path) -> Result<Self, ImportError> {
+        if path.is_dir() {
+            let mut names = names(path)?;
+            names.sort();
+            return Ok(Self { path: path.to_owned(), names: Some(names), ..Self::default() });
+        }
+        let mut head = Vec::new();
+        let cut = open(path)?.take(HEAD).read_to_end(&mut head).is_err();
+        let is_zip = head.starts_with(b"PK\x03\x04");
+        let text = String::from_utf8_lossy(&head).into_owned();
+        let line = text.trim_start_matches('\u{feff}').lines().find(|l| !l.trim().is_empty()).unwrap_or("");
+        let mut first: Option<Value> =
+            serde_json::from_str(line).ok().filter(|v: &Value| v.is_object() || v.is_array());
+        if first.is_none()
+            && !is_zip
+            && !cut
+            && text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '['])
+        {
+            first = if (head.len() as u64) < HEAD {
+                serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
+            } else {
+                whole(path).ok().and_then(|bytes| serde_json::from_slice(body(&bytes)).ok())
+            };
+        }
+        Ok(Self { path: path.to_owned(), names: None, head: text, first, is_zip })
+    }
+
+    /// The first record: the document, or the first element of the list.
+    pub fn record(&self) -> Option<&Value> {
+        match self.first.as_ref()? {
+            Value::Array(list) => list.first(),
+            other => Some(other),
+        }
+    }
+
+    /// Whether the first record has all these fields; by its text if it cannot be read.
+    pub fn has(&self, keys: &[&str]) -> bool {
+        match self.record() {
+            Some(record) => keys.iter().all(|key| record.get(key).is_some()),
+            None => self.names.is_none() && keys.iter().all(|key| self.head.contains(&format!("\"{key}\""))),
+        }
+    }
+
+    /// Whether the folder has a file of this name, plain or gzip.
+    pub fn has_file(&self, name: &str) -> bool {
+        let is = |n: &String| n == name || n.strip_suffix(".gz") == Some(name);
+        self.names.as_ref().is_some_and(|names| names.iter().any(is))
+    }
+}
+
+/// Names of the entries of a folder.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, ImportError> {
+    let fault = |source| ImportError::Read { path: folder.to_owned(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fault)? {
+        names.push(entry.map_err(fault)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A file of this name in a folder, plain or gzip.
+pub(super) fn beside(folder: &Path, name: &str) -> Option<PathBuf> {
+    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|p| p.is_file())
+}
+
+/// Opens a file, unzipping it on the way.
+pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, ImportError> {
+    let fault = |source| ImportError::Read { path: path.to_owned(), source };
+    let mut file = BufReader::new(File::open(path).map_err(fault)?);
+    let zipped = file.fill_buf().map_err(fault)?.starts_with(&[0x1f, 0x8b]);
+    Ok(if zipped { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) })
+}
+
+/// All bytes of a file, unzipped.
+pub(super) fn whole(path: &Path) -> Result<Vec<u8>, ImportError> {
+    let mut bytes = Vec::new();
+    match open(path)?.take(MOST_BYTES).read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof || error.kind() == ErrorKind::InvalidInput => {
+            let mend = "get the whole file again";
+            Err(Wrong::record(format!("the compressed file is damaged: {error}"), mend).at(Place::file(path)))
+        }
+        Err(source) => Err(ImportError::Read { path: path.to_owned(), source }),
+    }
+}
+
+/// A document as JSON.
+pub(super) fn document(path: &Path) -> Result<Value, ImportError> {
+    let bytes = whole(path)?;
+    serde_json::from_slice(body(&bytes)).map_err(|e| not_json(&e).at(Place::file(path)))
+}
+
+/// Text without a byte order mark.
+fn body(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+pub(super) fn not_json(error: &serde_json::Error) -> Wrong {
+    let what = if error.is_eof() { "the JSON ends too early" } else { "not JSON" };
+    Wrong::record(format!("{what}: {error}"), "get the whole file again, or mend the JSON")
+}
+
+/// Records of a file: JSON Lines, or one JSON list, or one JSON document. Lines are read one at a time.
+pub(super) struct Records {
+    path: PathBuf,
+    lines: Option<Box<dyn BufRead>>,
+    list: VecDeque<Value>,
+    is_list: bool,
+    number: u64,
+    buffer: Vec<u8>,
+    is_cut: bool,
+}
+
+impl Records {
+    /// Opens a file.
+    pub(super) fn open(path: &Path) -> Result<Self, ImportError> {
+        let mut records = Self {
+            path: path.to_owned(),
+            lines: None,
+            list: VecDeque::new(),
+            is_list: false,
+            number: 0,
+            buffer: Vec::new(),
+            is_cut: false,
+        };
+        let mut head = Vec::new();
+        // A damaged head is told when its lines are read.
+        let _ = open(path)?.take(HEAD).read_to_end(&mut head);
+        let text = String::from_utf8_lossy(body(&head));
+        let mut beginnings = text.lines().map(str::trim).filter(|l| !l.is_empty());
+        let (first, second) = (beginnings.next().unwrap_or(""), beginnings.next());
+        // An object over several lines: its first line does not end it, and its second begins no other.
+        let goes_on = first.starts_with('{') && !first.ends_with('}') && second.is_some_and(|l| !l.starts_with('{'));
+        let is_whole = first.starts_with('[') || goes_on;
+        if is_whole {
+            records.is_list = true;
+            records.list = match document(path)? {
+                Value::Array(list) => list.into(),
+                other => VecDeque::from([other]),
+            };
+        } else {
+            records.lines = Some(open(path)?);
+        }
+        Ok(records)
+    }
+
+    /// Whether the last line was cut off.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// The next record with its place. Damaged lines go to `out`.
+    pub(super) fn next(&mut self, out: &mut Out<'_>) -> Result<Option<(Place, Value)>, ImportError> {
+        if self.is_list {
+            let number = self.number;
+            self.number += 1;
+            return Ok(self.list.pop_front().map(|value| (Place::record(&self.path, number), value)));
+        }
+        while let Some(lines) = &mut self.lines {
+            self.buffer.clear();
+            let place = Place::line(&self.path, self.number + 1);
+            match lines.read_until(b'\n', &mut self.buffer) {
+                Ok(0) => break,
+                Ok(_) => self.number += 1,
+                Err(error) => {
+                    self.lines = None;
+                    self.is_cut = true;
+                    if error.kind() == ErrorKind::UnexpectedEof {
+                        out.cut(&place, "the compressed file ends here");
+                    } else {
+                        let mend = "get the whole file again, or keep what stands before with --skip-damaged";
+                        out.damaged(place, Wrong::record(format!("the compressed file is damaged: {error}"), mend))?;
+                    }
+                    break;
+                }
+            }
+            let text = body(&self.buffer);
+            if text.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            match serde_json::from_slice(text) {
+                Ok(value) => return Ok(Some((place, value))),
+                Err(_) if self.buffer.last() != Some(&b'\n') && self.number > 1 => {
+                    self.is_cut = true;
+                    out.cut(&place, &format!("the last line is cut off after {} bytes", self.buffer.len()));
+                }
+                Err(error) => {
+                    out.damaged(place, Wrong::record(format!("not a JSON record: {error}"), SKIP))?;
+                }
+            }
+        }
+        Ok(None)
+    }
+}
