@@ -52,6 +52,13 @@ const BARRED: &[(&[&str], &[&str], &str)] = &[
     ),
 ];
 
+/// Files that may say barred words, each with its reason.
+const EXCEPTIONS: &[(&str, &[&str], &str)] = &[(
+    "src/runtime/chat/clock.rs",
+    &["SystemTime", "Instant"],
+    "live runs measure real time; this file is the one clock, and everything else is told the time by it",
+)];
+
 /// A file longer than this has two subjects.
 const MOST_LINES: usize = 500;
 
@@ -224,6 +231,9 @@ fn rooms_do_not_say_what_is_not_theirs() {
             }
             for (line, text) in source.code.iter().enumerate() {
                 for bad in *barred {
+                    if EXCEPTIONS.iter().any(|(path, words, _)| source.path == Path::new(path) && words.contains(bad)) {
+                        continue;
+                    }
                     let said = words(text).any(|word| {
                         if bad.contains("::") {
                             word.starts_with(bad)

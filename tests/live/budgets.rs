@@ -40,6 +40,7 @@ fn caps_hold_with_calls_in_flight_and_a_higher_one_goes_on() {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "what is tested is real time")]
 #[test]
 fn the_time_limit_drops_what_is_in_flight_and_charges_it() {
     let folder = folder();

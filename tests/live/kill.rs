@@ -59,15 +59,21 @@ fn killed_at_any_moment_and_resumed_nothing_is_paid_twice() {
     assert!(kills >= 3, "{kills} kills");
     // Every call has one line; every dispatched try is counted.
     let mut seen = BTreeMap::new();
-    let mut run = 0;
+    let (mut run, mut dispatches) = (0, 0);
     let text = std::fs::read_to_string(dir.join("transcript.jsonl")).unwrap();
     for line in text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()) {
         match line["record"].as_str().unwrap() {
             "run" => run += 1,
             "call" => *seen.entry((run, line["call"].as_u64().unwrap())).or_insert(0) += 1,
+            "dispatch" => {
+                dispatches += 1;
+                let name = (run, line["call"].as_u64().unwrap());
+                assert!(!seen.contains_key(&name), "a call was sent again after its reply was journalled");
+            }
             _ => {}
         }
     }
+    assert!(server.requests() <= dispatches, "{} came, {dispatches} were journalled", server.requests());
     assert!(seen.values().all(|n| *n == 1), "one line per call");
     assert_eq!(lines(&dir, "end").len(), 6, "six runs, each ended once");
     let told = document(&dir.join("live.json"));

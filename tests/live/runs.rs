@@ -67,7 +67,7 @@ fn what_cannot_be_paid_for_safely_is_a_usage_error() {
     assert!(there.err.contains("--resume") && there.err.contains("--overwrite"), "{}", there.err);
     let requests = server.requests();
     assert_eq!(capped(&["--policy", "single", "--output-dir", "out", "--overwrite"]).code, Some(0));
-    assert_eq!(server.requests(), 2 * requests);
+    assert!(server.requests() > requests, "it was run anew");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A chat-completions server on the loopback interface that can misbehave, and remembers what it was asked.
 
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 /// What the server does with a request.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     /// A streamed answer of the form that was asked for.
     Answer,
     /// A streamed answer with this text.
@@ -30,40 +31,38 @@ pub enum Act {
 
 /// A request that came.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// Number, from 0.
-    pub number: u64,
+    pub(crate) number: u64,
     /// The body.
-    pub body: Value,
+    pub(crate) body: Value,
     /// The header `authorization`.
-    pub key: String,
+    pub(crate) key: String,
 }
 
 impl Asked {
     /// All messages as one text.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         self.body["messages"].to_string()
     }
 }
 
-/// A request and what became of it.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The request.
-    pub asked: Asked,
+/// What became of a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entry {
     /// The whole reply was written to the socket: its text and billed tokens.
-    pub answered: Option<(String, u64)>,
+    pub(crate) answered: Option<(String, u64)>,
 }
 
 /// The server; it ends with the test process.
-pub struct Server {
+pub(crate) struct Server {
     port: u16,
     log: Arc<Mutex<Vec<Entry>>>,
 }
 
 impl Server {
     /// A server that does what `act` says.
-    pub fn start(act: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(act: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -82,7 +81,7 @@ impl Server {
                         let asked = Asked { number: count.fetch_add(1, Ordering::SeqCst), body, key };
                         let place = {
                             let mut log: std::sync::MutexGuard<Vec<Entry>> = log.lock().unwrap();
-                            log.push(Entry { asked: asked.clone(), answered: None });
+                            log.push(Entry::default());
                             log.len() - 1
                         };
                         let (answered, goes_on) = perform(&stream, &asked, act(&asked));
@@ -99,22 +98,22 @@ impl Server {
     }
 
     /// Where it is.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/v1", self.port)
     }
 
     /// What it was asked so far.
-    pub fn log(&self) -> Vec<Entry> {
+    pub(crate) fn log(&self) -> Vec<Entry> {
         self.log.lock().unwrap().clone()
     }
 
     /// Requests so far.
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.log.lock().unwrap().len()
     }
 
     /// Tokens it billed for whole answers.
-    pub fn billed(&self) -> u64 {
+    pub(crate) fn billed(&self) -> u64 {
         self.log().iter().filter_map(|e| Some(e.answered.as_ref()?.1)).sum()
     }
 }
@@ -130,7 +129,7 @@ fn request(reader: &mut BufReader<TcpStream>) -> Option<(String, String, Value)>
         let Some((name, value)) = header.trim_end().split_once(':') else { break };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().ok()?,
-            "authorization" => key = value.trim().to_owned(),
+            "authorization" => value.trim().clone_into(&mut key),
             _ => {}
         }
     }
@@ -164,10 +163,10 @@ fn perform(mut stream: &TcpStream, asked: &Asked, act: Act) -> (Option<(String, 
             let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(i, _)| i);
             for part in [&text[..middle], &text[middle..]] {
                 let chunk = json!({"id": "c", "model": "scripted-1", "choices": [{"delta": {"content": part}}]});
-                body += &format!("data: {chunk}\n\n");
+                let _ = write!(body, "data: {chunk}\n\n");
             }
-            body += &format!("data: {}\n\n", json!({"choices": [{"delta": {}, "finish_reason": "stop"}]}));
-            body += &format!("data: {}\n\n", json!({"choices": [], "usage": usage}));
+            let _ = write!(body, "data: {}\n\n", json!({"choices": [{"delta": {}, "finish_reason": "stop"}]}));
+            let _ = write!(body, "data: {}\n\n", json!({"choices": [], "usage": usage}));
             body += "data: [DONE]\n\n";
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
             let whole = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
@@ -194,7 +193,7 @@ fn perform(mut stream: &TcpStream, asked: &Asked, act: Act) -> (Option<(String, 
         }
         Act::Garbage => (None, reply(stream, 200, "", "<html>busy</html>")),
         Act::Never => {
-            std::thread::sleep(Duration::from_secs(600));
+            std::thread::sleep(Duration::from_mins(10));
             (None, false)
         }
     }
@@ -213,7 +212,7 @@ fn total(usage: &Value) -> u64 {
 }
 
 /// The form that was asked for, wherever it stands.
-pub fn schema(body: &Value) -> Value {
+pub(crate) fn schema(body: &Value) -> Value {
     let schema = &body["response_format"]["json_schema"]["schema"];
     if schema.is_object() {
         return schema.clone();
@@ -230,7 +229,7 @@ pub fn schema(body: &Value) -> Value {
 }
 
 /// A value of the form that a schema asks for; `turn` picks among truth values.
-pub fn fitting(schema: &Value, turn: usize) -> Value {
+pub(crate) fn fitting(schema: &Value, turn: usize) -> Value {
     if let Some(choices) = schema["enum"].as_array() {
         return choices[turn % choices.len()].clone();
     }

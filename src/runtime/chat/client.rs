@@ -165,10 +165,10 @@ impl Client {
         let now = || {
             let now: Time = clock.now();
             watch.heard_at.store(now.as_nanos().max(1), Ordering::Release);
-            match watch.stop.load(Ordering::Acquire) {
-                true => Err(TryError::Broken { what: "nobody waits for it".to_owned() }),
-                false => Ok(now),
+            if watch.stop.load(Ordering::Acquire) {
+                return Err(TryError::Broken { what: "nobody waits for it".to_owned() });
             }
+            Ok(now)
         };
         let mut done = read_reply(reader, now).map_err(|error| self.cleaned(error))?;
         done.text = self.key.clean(&done.text);
@@ -204,18 +204,18 @@ impl Client {
     fn lost(&self, error: &ureq::Error) -> TryError {
         let what = self.key.clean(&error.to_string());
         let unsent = match error {
-            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
-            ureq::Error::Timeout(_) => return TryError::Timeout { what },
             ureq::Error::Io(e) => matches!(
                 e.kind(),
                 ErrorKind::ConnectionRefused | ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable
             ),
-            ureq::Error::HostNotFound
+            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve)
+            | ureq::Error::HostNotFound
             | ureq::Error::ConnectionFailed
             | ureq::Error::BadUri(_)
             | ureq::Error::InvalidProxyUrl
             | ureq::Error::Tls(_)
             | ureq::Error::Rustls(_) => true,
+            ureq::Error::Timeout(_) => return TryError::Timeout { what },
             _ => false,
         };
         TryError::Connection { what, sent: !unsent }

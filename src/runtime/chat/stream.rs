@@ -81,7 +81,7 @@ impl Reply {
         self.is_new &= text.trim().is_empty();
         let Some(data) = text.strip_prefix("data:") else {
             // A blank line ends an event; other fields and comments say nothing of use.
-            return if text.is_empty() && !self.open.is_empty() { Err(garbage(&self.open)) } else { self.other(text) };
+            return if text.is_empty() && !self.open.is_empty() { Err(garbage(&self.open)) } else { other(text) };
         };
         let data = data.strip_prefix(' ').unwrap_or(data);
         if data.trim() == "[DONE]" {
@@ -97,12 +97,6 @@ impl Reply {
             self.chunk(&chunk, at)?;
         }
         Ok(false)
-    }
-
-    fn other(&self, text: &str) -> Result<bool, TryError> {
-        let field = text.split(':').next().unwrap_or_default();
-        let known = text.is_empty() || text.starts_with(':') || matches!(field, "event" | "id" | "retry");
-        if known { Ok(false) } else { Err(garbage(text)) }
     }
 
     fn chunk(&mut self, chunk: &Value, at: Time) -> Result<(), TryError> {
@@ -144,6 +138,13 @@ impl Reply {
         };
         Err(TryError::Broken { what })
     }
+}
+
+/// A line that is no data.
+fn other(text: &str) -> Result<bool, TryError> {
+    let field = text.split(':').next().unwrap_or_default();
+    let known = text.is_empty() || text.starts_with(':') || matches!(field, "event" | "id" | "retry");
+    if known { Ok(false) } else { Err(garbage(text)) }
 }
 
 fn garbage(text: &str) -> TryError {

@@ -55,6 +55,9 @@ impl From<Billed> for Charge {
     }
 }
 
+type Part = fn(Charge) -> u64;
+type Show<'a> = &'a dyn Fn(u64) -> String;
+
 /// The caps of a live command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Caps {
@@ -129,8 +132,6 @@ impl Budget {
         after.add(charge);
         let usd = |pico: u64| format!("{:.6}", Picodollars(pico).as_usd());
         let number = |n: u64| n.to_string();
-        type Part = fn(Charge) -> u64;
-        type Show<'a> = &'a dyn Fn(u64) -> String;
         let rows: [(&'static str, Option<u64>, Part, Show); 3] = [
             ("--max-calls", self.caps.calls, |c| c.calls, &number),
             ("--max-tokens", self.caps.tokens, |c| c.tokens, &number),

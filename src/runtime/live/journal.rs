@@ -4,7 +4,7 @@
 //! run is re-driven from its own journal, its lines are counted instead of written.
 
 use crate::runtime::transcript::{Header, Line};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,7 @@ impl Journal {
     /// A new journal with its header. The file must not exist yet.
     pub fn create(path: &Path, header: &Header) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        lock(&file)?;
         let mut journal = Self::of(file);
         let mut text = serde_json::to_vec(&Line::Header(header.clone())).map_err(io::Error::from)?;
         text.push(b'\n');
@@ -45,6 +46,7 @@ impl Journal {
     /// Goes on with a journal after its first `whole_bytes` bytes; what follows them is cut off.
     pub fn append(path: &Path, whole_bytes: u64) -> io::Result<Self> {
         let mut file = OpenOptions::new().write(true).open(path)?;
+        lock(&file)?;
         file.set_len(whole_bytes)?;
         file.sync_all()?;
         io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
@@ -67,6 +69,14 @@ impl Journal {
     /// Lines that were announced to stand in the file and did not come yet.
     pub fn skipping(&self) -> u64 {
         self.inner().skip
+    }
+}
+
+/// One process at a time; the lock goes with the process, however it ends. Systems without locks do without.
+fn lock(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("another process is writing this run")),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
 

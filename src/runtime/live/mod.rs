@@ -17,6 +17,7 @@ mod journal;
 mod measured;
 mod past;
 mod redrive;
+mod setup;
 mod station;
 mod tries;
 
@@ -25,12 +26,13 @@ pub use dialect::{Dialect, Sampling};
 pub use journal::{FILE as JOURNAL_FILE, Journal};
 pub use measured::{Measured, Quantiles};
 pub use past::{Past, Pasts, ResumeError};
+pub use setup::{Ended, LiveOptions, Session, Setup, Stop};
 
 use super::chat::Transport;
 use super::desk::{Desk, Rendered};
 use super::driver::{Delivery, World};
 use super::simulated::Fleet;
-use super::trace::{Body, Summary, Trace};
+use super::trace::{Body, Trace};
 use super::transcript::{Line, Recorder};
 use crate::kernel::{Key, Span, Time};
 use crate::model::call::{Outcome, Request, SpanRole, prompt_tokens};
@@ -40,76 +42,8 @@ use crate::policy::{Command, Event};
 use call::{Pending, Place};
 use station::Station;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-
-/// How a live run talks to its endpoints.
-#[derive(Clone, Debug)]
-pub struct LiveOptions {
-    /// Model, temperature, seed.
-    pub sampling: Sampling,
-    /// Where requests go, for errors; without secrets.
-    pub url: String,
-    /// Most tries in flight per endpoint.
-    pub concurrency: u32,
-    /// Most time of a try, where the endpoint names none.
-    pub timeout: Span,
-    /// Most time without a byte once an answer began.
-    pub silence: Span,
-    /// How long tries in flight are awaited after an interruption.
-    pub grace: Span,
-}
-
-/// What outlives a run: money, and what was learnt of the endpoints.
-#[derive(Clone, Debug, Default)]
-pub struct Session {
-    /// The budget.
-    pub budget: Budget,
-    /// Time of the runs before this one.
-    pub elapsed: Span,
-    /// Dialects by endpoint.
-    pub dialects: Vec<Dialect>,
-    next_job: u64,
-}
-
-impl Session {
-    /// A fresh session under caps.
-    pub fn new(caps: Caps) -> Self {
-        Self { budget: Budget::new(caps), ..Self::default() }
-    }
-}
-
-/// Why a run stopped before its end.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Stop {
-    /// A cap was reached.
-    Budget(Reached),
-    /// Somebody interrupted.
-    Interrupted,
-    /// The server refused for good.
-    Refused(String),
-    /// The journal could not be written.
-    Journal(String),
-    /// The journal tells of another run than this one.
-    Diverged(String),
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// Why it stopped early, if it did.
-    pub stop: Option<Stop>,
-    /// Whether all tasks finished.
-    pub complete: bool,
-    /// Summary of its trace.
-    pub summary: Summary,
-    /// Digest of its trace.
-    pub digest: [u8; 32],
-    /// What was measured.
-    pub measured: Measured,
-    /// Why its times are not to be trusted.
-    pub invalid: Option<String>,
-}
 
 struct Task {
     desk: Box<dyn Desk>,
@@ -139,7 +73,7 @@ pub struct Live<'s, T> {
     /// Calls that may leave, oldest first.
     waiting: Vec<Name>,
     flying: BTreeMap<u64, Name>,
-    backoff: BTreeMap<(Time, Name), ()>,
+    backoff: BTreeSet<(Time, Name)>,
     timers: BTreeMap<(Time, u64), (TaskId, TimerId)>,
     timers_set: u64,
     ready: VecDeque<Ready>,
@@ -155,24 +89,6 @@ pub struct Live<'s, T> {
     pub measured: Measured,
     /// The trace of everything that happened.
     pub trace: Trace,
-}
-
-/// What a run is made of.
-pub struct Setup {
-    /// Endpoints.
-    pub fleet: Arc<Fleet>,
-    /// Key of the replication; jitter comes from it.
-    pub key: Key,
-    /// One desk per task.
-    pub desks: Vec<Box<dyn Desk>>,
-    /// Where records go; its recorder, if any, writes to `journal`.
-    pub trace: Trace,
-    /// The journal behind the recorder.
-    pub journal: Option<Journal>,
-    /// What an earlier session did of this run.
-    pub past: Past,
-    /// How to talk.
-    pub options: Arc<LiveOptions>,
 }
 
 impl<'s, T: Transport> Live<'s, T> {
@@ -196,7 +112,7 @@ impl<'s, T: Transport> Live<'s, T> {
             calls: BTreeMap::new(),
             waiting: Vec::new(),
             flying: BTreeMap::new(),
-            backoff: BTreeMap::new(),
+            backoff: BTreeSet::new(),
             timers: BTreeMap::new(),
             timers_set: 0,
             past,
@@ -332,7 +248,7 @@ impl<'s, T: Transport> Live<'s, T> {
         let name = (pending.task, pending.id);
         match pending.place {
             Place::Waiting => self.waiting.retain(|n| *n != name),
-            Place::Backoff => self.backoff.retain(|(_, n), ()| *n != name),
+            Place::Backoff => self.backoff.retain(|(_, n)| *n != name),
             Place::Known => self.ready.retain(|r| *r != Ready::Known(name.0, name.1)),
             Place::Flying { job } => {
                 self.transport.abandon(job);
@@ -346,7 +262,7 @@ impl<'s, T: Transport> Live<'s, T> {
     /// What is due now without anybody's answer: a timer, or a call whose backoff is over.
     fn due(&mut self) -> Option<Delivery> {
         let now = self.transport.now();
-        while let Some((&(at, name), ())) = self.backoff.first_key_value()
+        while let Some(&(at, name)) = self.backoff.first()
             && at <= now
         {
             self.backoff.remove(&(at, name));
@@ -367,7 +283,7 @@ impl<'s, T: Transport> Live<'s, T> {
     /// The next instant at which something is due without anybody's answer.
     fn wake(&self, rates: Option<Time>) -> Option<Time> {
         let timer = self.timers.first_key_value().map(|((at, _), _)| *at);
-        let again = self.backoff.first_key_value().map(|((at, _), ())| *at);
+        let again = self.backoff.first().map(|(at, _)| *at);
         let sending = if self.stop.is_none() { [again, rates] } else { [None, None] };
         let next = [timer].into_iter().chain(sending).flatten().min();
         if next.is_none() && self.flying.is_empty() {
@@ -395,7 +311,7 @@ impl<'s, T: Transport> Live<'s, T> {
                 self.serve(&pending);
                 self.measured.known += 1;
                 let answer = pending.known.clone().expect("plain code knew it");
-                let delivery = self.replied(pending, answer);
+                let delivery = self.replied(&pending, answer);
                 self.keep(delivery)
             }
         }

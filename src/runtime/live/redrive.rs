@@ -18,7 +18,7 @@ use crate::runtime::trace::{Body, Roles};
 use crate::runtime::transcript::{CallLine, Status};
 
 impl<T: Transport> Live<'_, T> {
-    fn diverged(&mut self, what: String) {
+    fn diverged(&mut self, what: &str) {
         let now = self.now;
         self.stop(Stop::Diverged(format!("the journal tells of another run: {what}")), now);
     }
@@ -31,14 +31,14 @@ impl<T: Transport> Live<'_, T> {
         let recorded = recorded.or_else(|| self.past.dispatch(pending.task, pending.id).map(|d| d.key.as_str()));
         let of = format!("call {} of task {} ({})", name.1, name.0, pending.request.purpose.name());
         if let Some(recorded) = recorded.filter(|key| *key != pending.key) {
-            self.diverged(format!("{of} has the key {recorded} there and {} now", pending.key));
+            self.diverged(&format!("{of} has the key {recorded} there and {} now", pending.key));
             return;
         }
         if let (Some(line), Rendered::Ask(chat)) = (line, rendered) {
             let mut pairs = line.request.layout.iter().zip(&chat.span_keys);
             if let Some((span, _)) = pairs.find(|(span, now)| span.key.as_ref().is_some_and(|key| key != *now)) {
                 let part = format!("{:?}", span.role).to_lowercase();
-                self.diverged(format!("{of} has other words in its {part}; are the questions the same?"));
+                self.diverged(&format!("{of} has other words in its {part}; are the questions the same?"));
             }
         }
     }
@@ -92,7 +92,7 @@ impl<T: Transport> Live<'_, T> {
     fn pending(&mut self, task: u32, call: u64) -> Option<&mut Pending> {
         let name = (TaskId(task), CallId(call));
         if !self.calls.contains_key(&name) {
-            self.diverged(format!("call {call} of task {task} is not asked for now"));
+            self.diverged(&format!("call {call} of task {task} is not asked for now"));
             return None;
         }
         self.calls.get_mut(&name).map(|p| &mut **p)
@@ -120,7 +120,7 @@ impl<T: Transport> Live<'_, T> {
         let recorded = line.response.as_ref().and_then(|r| r.answer.clone());
         let now = self.answer_again(&pending, &line);
         let (Some(answer), true) = (now.clone(), now == recorded) else {
-            self.diverged(format!("call {call} was answered {recorded:?} there and is read as {now:?} now"));
+            self.diverged(&format!("call {call} was answered {recorded:?} there and is read as {now:?} now"));
             return None;
         };
         let usage = Usage::from(line.usage);
@@ -199,11 +199,11 @@ impl<T: Transport> Live<'_, T> {
         // A complete run still owes its end line.
         let rest = u64::from(self.past.complete);
         if self.stop.is_none() && owed != rest {
-            self.diverged(format!("{owed} of its lines do not come again"));
+            self.diverged(&format!("{owed} of its lines do not come again"));
             return;
         }
         if self.past.complete && self.open > 0 {
-            self.diverged("it came to its end there and does not now".to_owned());
+            self.diverged("it came to its end there and does not now");
             return;
         }
         self.is_present = true;

@@ -67,7 +67,8 @@ impl<T: Transport> Live<'_, T> {
         }
         let freed_at = self.now;
         self.advance(self.transport.now());
-        let mut shut = vec![false; self.stations.len()];
+        // Why nothing more leaves for an endpoint in this round: who came first goes first.
+        let mut shut: Vec<Option<Phase>> = vec![None; self.stations.len()];
         let mut leaving: Vec<Name> = Vec::new();
         let mut staying: Vec<Name> = Vec::new();
         let mut waiting = std::mem::take(&mut self.waiting).into_iter();
@@ -76,13 +77,17 @@ impl<T: Transport> Live<'_, T> {
             let endpoint = pending.endpoint.index();
             let chat = pending.chat.as_ref().expect("only asked calls wait");
             let demand = (prompt_tokens(&pending.request.prompt), u64::from(chat.max_tokens));
-            let taken = if shut[endpoint] { Err(None) } else { self.take(endpoint, demand).map_err(Some) };
-            if let Err(wait) = taken {
-                shut[endpoint] = true;
-                if let Some(Wait::Until(at)) = wait {
-                    rates = Some(rates.map_or(at, |r| r.min(at)));
-                }
-                let phase = if wait == Some(Wait::Slot) { Phase::SlotWait } else { Phase::RateLimitWait };
+            if shut[endpoint].is_none() {
+                shut[endpoint] = match self.take(endpoint, demand) {
+                    Ok(()) => None,
+                    Err(Wait::Slot) => Some(Phase::SlotWait),
+                    Err(Wait::Until(at)) => {
+                        rates = Some(rates.map_or(at, |r| r.min(at)));
+                        Some(Phase::RateLimitWait)
+                    }
+                };
+            }
+            if let Some(phase) = shut[endpoint] {
                 self.waits(&mut pending, phase);
                 self.calls.insert(name, pending);
                 staying.push(name);
@@ -251,15 +256,15 @@ impl<T: Transport> Live<'_, T> {
             }
         };
         pending.last = Some(completion);
-        let Some(answer) = answer else { return Some(self.failed(pending, CallError::Server)) };
+        let Some(answer) = answer else { return Some(self.failed(&pending, CallError::Server)) };
         self.measured.from_dispatch.push(self.now - sent_at.min(self.now));
         let first = pending.last.as_ref().and_then(|l| l.first_token);
         self.measured.first_token.extend(first.map(|at| at.max(sent_at) - sent_at));
-        Some(self.replied(pending, answer))
+        Some(self.replied(&pending, answer))
     }
 
     /// Records an answer; the delivery is the policy's once the journal is on disk.
-    pub(super) fn replied(&mut self, pending: Box<Pending>, answer: Answer) -> Delivery {
+    pub(super) fn replied(&mut self, pending: &Pending, answer: Answer) -> Delivery {
         let (task, id) = (pending.task, pending.id);
         let usage = match &pending.last {
             Some(last) => match last.tokens {
@@ -293,7 +298,7 @@ impl<T: Transport> Live<'_, T> {
         Delivery { task, at: self.now, event: Event::Replied(id, Reply { answer, usage, sojourn }) }
     }
 
-    fn failed(&mut self, pending: Box<Pending>, error: CallError) -> Delivery {
+    fn failed(&mut self, pending: &Pending, error: CallError) -> Delivery {
         let (task, id) = (pending.task, pending.id);
         self.measured.failures += 1;
         if let Some(recorder) = &mut self.trace.recorder {
@@ -320,9 +325,9 @@ impl<T: Transport> Live<'_, T> {
             Some(answer) => {
                 self.measured.salvaged += 1;
                 pending.last = None;
-                self.replied(pending, answer)
+                self.replied(&pending, answer)
             }
-            None => self.failed(pending, error),
+            None => self.failed(&pending, error),
         }
     }
 
@@ -347,17 +352,14 @@ impl<T: Transport> Live<'_, T> {
         {
             let dialect = &mut self.session.dialects[pending.endpoint.index()];
             let outdated = *dialect != pending.dialect;
-            match pending.dialect.after(*status, message) {
-                Some(next) => {
-                    if !outdated {
-                        *dialect = next;
-                    }
-                    self.waiting.insert(0, name);
+            if let Some(next) = pending.dialect.after(*status, message) {
+                if !outdated {
+                    *dialect = next;
                 }
-                None => {
-                    let why = refusal(&self.options.url, *status, &error.to_string());
-                    self.stop(Stop::Refused(why), Time::MAX);
-                }
+                self.waiting.insert(0, name);
+            } else {
+                let why = refusal(&self.options.url, *status, &error.to_string());
+                self.stop(Stop::Refused(why), Time::MAX);
             }
             self.calls.insert(name, pending);
             return None;
@@ -372,7 +374,7 @@ impl<T: Transport> Live<'_, T> {
             if pending.repair.is_some() {
                 return Some(self.make_do(pending, kind));
             }
-            return Some(self.failed(pending, kind));
+            return Some(self.failed(&pending, kind));
         }
         let about = pending.request.about;
         let draws = self.key.draws(Address {
@@ -389,7 +391,7 @@ impl<T: Transport> Live<'_, T> {
         let wait = own.max(error.retry_after().unwrap_or(Span::ZERO));
         self.measured.retries += 1;
         pending.place = Place::Backoff;
-        self.backoff.insert((self.now + wait, name), ());
+        self.backoff.insert((self.now + wait, name));
         self.waits(&mut pending, Phase::RateLimitWait);
         self.calls.insert(name, pending);
         None

@@ -1,5 +1,6 @@
 //! The lines of a transcript. `docs/transcript.md` says what each means to a reader who has only the file.
 
+use super::dispatch::{Billed, DispatchLine, is_default};
 use crate::model::call::{Answer, CallError, Content, Judge, Purpose, SpanRole, Usage};
 use crate::model::ids::About;
 use crate::model::note::Phase;
@@ -138,51 +139,6 @@ pub struct ArrivalLine {
     pub seq: u64,
 }
 
-/// A try is about to leave.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct DispatchLine {
-    /// Task.
-    pub task: u32,
-    /// Call.
-    pub call: u64,
-    /// Content key of the call.
-    pub key: String,
-    /// Which try, from 1.
-    pub attempt: u32,
-    /// When, from the start of the run.
-    pub at_ns: u64,
-    /// Most prompt and completion tokens it can be billed for.
-    pub reserved_tokens: u64,
-    /// Most it can cost.
-    pub reserved_picodollars: u64,
-    /// What earlier tries of the call were billed, or possibly billed.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub spent: Billed,
-    /// The reply that could not be read and that this try asks to have repaired.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repairs: Option<Box<RepairLine>>,
-}
-
-/// A reply that could not be read; it was paid for and is kept.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RepairLine {
-    /// The reply.
-    pub text: String,
-    /// Tokens of the call up to it.
-    pub usage: UsageLine,
-    /// Their cost.
-    pub picodollars: Roles,
-}
-
-/// Tokens and money.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Billed {
-    /// Prompt and completion tokens.
-    pub tokens: u64,
-    /// In 10^-12 dollars.
-    pub picodollars: u64,
-}
-
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -270,10 +226,6 @@ pub struct RequestLine {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(n: &u32) -> bool {
     *n == 0
-}
-
-fn is_default(billed: &Billed) -> bool {
-    *billed == Billed::default()
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -3,10 +3,11 @@
 //!
 //! Invariant: each call gives one line, when it ends; a dependency's time is never after the call it releases.
 
+use super::dispatch::Billed;
 use super::key::content_key;
 use super::line::{
-    ArrivalLine, Billed, CallLine, CostLine, Dependency, EndLine, FinishLine, LayoutSpan, Line, Moment, Release,
-    RequestLine, ResponseLine, RunLine, Stage, Status, TimerLine, UsageLine,
+    ArrivalLine, CallLine, CostLine, Dependency, EndLine, FinishLine, LayoutSpan, Line, Moment, Release, RequestLine,
+    ResponseLine, RunLine, Stage, Status, TimerLine, UsageLine,
 };
 use crate::kernel::Time;
 use crate::model::call::{Answer, Content, Request, Usage};

@@ -1,0 +1,55 @@
+//! Tries of live runs: what is told before one leaves, so that money is counted even if no reply is ever recorded.
+
+use super::line::UsageLine;
+use crate::runtime::trace::Roles;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A try is about to leave.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DispatchLine {
+    /// Task.
+    pub task: u32,
+    /// Call.
+    pub call: u64,
+    /// Content key of the call.
+    pub key: String,
+    /// Which try, from 1.
+    pub attempt: u32,
+    /// When, from the start of the run.
+    pub at_ns: u64,
+    /// Most prompt and completion tokens it can be billed for.
+    pub reserved_tokens: u64,
+    /// Most it can cost.
+    pub reserved_picodollars: u64,
+    /// What earlier tries of the call were billed, or possibly billed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub spent: Billed,
+    /// The reply that could not be read and that this try asks to have repaired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repairs: Option<Box<RepairLine>>,
+}
+
+/// A reply that could not be read; it was paid for and is kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RepairLine {
+    /// The reply.
+    pub text: String,
+    /// Tokens of the call up to it.
+    pub usage: UsageLine,
+    /// Their cost.
+    pub picodollars: Roles,
+}
+
+/// Tokens and money.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Billed {
+    /// Prompt and completion tokens.
+    pub tokens: u64,
+    /// In 10^-12 dollars.
+    pub picodollars: u64,
+}
+
+pub(super) fn is_default(billed: &Billed) -> bool {
+    *billed == Billed::default()
+}
