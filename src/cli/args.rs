@@ -252,6 +252,8 @@ pub enum SchemaOf {
     Manifest,
     /// The summary of an output directory.
     Summary,
+    /// A line of a transcript.
+    Transcript,
 }
 
 /// `schema`.

@@ -7,6 +7,7 @@ use crate::experiment::presets::Preset;
 use crate::policy::Settings;
 use crate::report::Manifest;
 use crate::report::summary::SummaryFile;
+use crate::runtime::transcript::Line;
 use anyhow::Result;
 use schemars::schema_for;
 
@@ -18,6 +19,7 @@ pub fn execute(args: &SchemaArgs) -> Result<u8> {
         SchemaOf::Settings => schema_for!(Settings),
         SchemaOf::Manifest => schema_for!(Manifest),
         SchemaOf::Summary => schema_for!(SummaryFile),
+        SchemaOf::Transcript => schema_for!(Line),
     };
     output::print(&serde_json::to_string_pretty(&schema)?)?;
     Ok(DONE)

@@ -63,6 +63,7 @@ pub fn counterfactual(path: &Path, reading: &Reading) -> Result<Counterfactual, 
         runs.push(recording);
     }
     let header = recordings.reader().header().clone();
+    let cut = recordings.reader().truncated().map(|how| format!("{how}; what was whole is replayed."));
     let mut found = Found { instructions_tokens: instructions_tokens(&runs), ..Found::default() };
     let mut instances = Vec::new();
     let mut without = 0;
@@ -94,6 +95,7 @@ pub fn counterfactual(path: &Path, reading: &Reading) -> Result<Counterfactual, 
     PRICE_SOURCE.clone_into(&mut scenario.mix.prices);
     sources(&mut scenario);
     assumptions.splice(0..0, told(reading, &found, &subtasks, without));
+    assumptions.extend(cut);
     assumptions.extend(header.missing.iter().map(|m| format!("The source does not tell: {m}.")));
     Ok(Counterfactual { scenario, assumptions, recorded: recorded(&runs) })
 }

@@ -5,8 +5,9 @@ use crate::experiment::cells::{MEASURED, SIMULATED};
 use crate::experiment::conduct::{assemble, points};
 use crate::experiment::replication::{Point, Run, endpoint_names};
 use crate::experiment::study::Study;
+use crate::model::workload::WorkloadSpec;
 use crate::runtime::replay::{Divergence, Strict};
-use crate::runtime::transcript::{Origin, Reader, Recording, Recordings, Status};
+use crate::runtime::transcript::{Origin, Reader, Recording, Recordings};
 use crate::runtime::{Trace, drive};
 use std::path::Path;
 
@@ -21,6 +22,7 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
     let points = points(&scenario, &scenario.policies)?;
     let endpoints = endpoint_names(&scenario);
     let mut runs: Vec<Vec<Run>> = points.iter().map(|_| Vec::new()).collect();
+    let subtasks = !matches!(scenario.workload, WorkloadSpec::Search(_));
     let mut done = 0;
     while let Some(recording) = recordings.next_run()? {
         let place = |problem: String| ReplayError::Unusable { path: path.to_owned(), problem };
@@ -35,16 +37,46 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
                 None => format!("run {number} has no `end` record: it was interrupted"),
             }));
         }
-        runs[i].push(replay(&points[i], recording, &endpoints, path)?);
+        if recording.end.as_ref().is_some_and(|e| !e.complete) && points[i].stop_after().is_none() {
+            return Err(place(format!("run {number} was stopped before its end; only whole runs can be replayed")));
+        }
+        if recording.run.replication != runs[i].len() as u64 {
+            let (found, due) = (recording.run.replication, runs[i].len());
+            return Err(place(format!(
+                "run {number}: field `replication`: {found} of policy \"{policy}\" with {agents} agents, but {due} is next"
+            )));
+        }
+        runs[i].push(replay(&points[i], recording, &endpoints, subtasks, path)?);
         done += 1;
         progress(done);
     }
     let origin = if measured { MEASURED } else { SIMULATED };
     Ok(assemble(&scenario, false, origin, &points, &runs)?)
+    let missing = points.iter().zip(&runs).find(|(_, runs)| runs.len() < scenario.replications as usize);
+    if let Some((point, found)) = missing {
+        let cut = recordings.reader().truncated().map_or(String::new(), |how| format!("{how}: "));
+        return Err(ReplayError::Unusable {
+            path: path.to_owned(),
+            problem: format!(
+                "{cut}the header's scenario has {} runs of policy \"{}\" with {} agents, the file has {}; record it again",
+                scenario.replications,
+                point.policy,
+                point.agents,
+                found.len()
+            ),
+        });
+    }
+    Ok(assemble(&scenario, false, &points, &runs)?)
 }
 
 /// Replays one run.
-fn replay(point: &Point, recording: Recording, endpoints: &[String], path: &Path) -> Result<Run, ReplayError> {
+fn replay(
+    point: &Point,
+    recording: Recording,
+    endpoints: &[String],
+    subtasks: bool,
+    path: &Path,
+) -> Result<Run, ReplayError> {
     let (number, replication, end) = (recording.run.run, recording.run.replication, recording.end.clone());
     let diverged = |divergence: Divergence| ReplayError::Diverged {
         path: path.to_owned(),
@@ -54,17 +86,16 @@ fn replay(point: &Point, recording: Recording, endpoints: &[String], path: &Path
         replication,
         divergence: Box::new(divergence),
     };
-    let open: Vec<u64> =
-        recording.calls.iter().filter(|(_, c)| c.status == Status::Open).map(|(line, _)| *line).collect();
     let (mut policies, team) = point.policies();
     let trace = Trace::new(point.summary(&team), None);
-    let mut world = Strict::new(recording, endpoints, trace, point.stop_after());
+    let mut world = Strict::new(recording, endpoints, trace, point.stop_after(), subtasks);
     let driven = drive(&mut world, &mut policies);
     if let Some(divergence) = world.divergence.take() {
         return Err(diverged(divergence));
     }
     driven?;
-    if open.is_empty() && let Some(divergence) = world.left_over() {
+    // A run that was stopped has asked for its open calls too.
+    if let Some(divergence) = world.left_over() {
         return Err(diverged(divergence));
     }
     let run = point.close(replication, world.trace)?;

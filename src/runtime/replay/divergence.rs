@@ -68,6 +68,12 @@ impl Divergence {
         }
     }
 
+    /// The recorded key is that of the policy's question, but the recorded fields are not.
+    pub(super) fn changed_call(task: TaskId, request: &Request, line: u64, call: &CallLine) -> Self {
+        let what = "the recorded call has the key of what the policy asks, but not its fields; the file was changed";
+        Self { what: what.to_owned(), ..Self::unknown_call(task, CallId(call.call), request, Some((line, call))) }
+    }
+
     /// A recorded call that the policy did not ask for, or not then.
     pub(super) fn about_call(line: u64, call: &CallLine, what: String) -> Self {
         let recorded = Value::Object(recorded_side(call)).to_string();

@@ -6,6 +6,7 @@
 //!
 //! Invariant: strict replay matches calls by content key, never by position, and stops at the first difference.
 
+mod checks;
 mod divergence;
 mod retimed;
 mod strict;

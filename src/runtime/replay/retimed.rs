@@ -125,9 +125,12 @@ pub fn retime(recording: &Recording, what_if: &WhatIf, trace: Trace) -> Result<T
         left: vec![0; recording.run.tasks as usize],
         trace,
     };
-    retimer.link()?;
-    for task in 0..recording.run.tasks {
-        let at = recording.arrivals.iter().find(|a| a.task == task).map_or(0, |a| a.at_ns);
+    let mut arrived = vec![0; recording.run.tasks as usize];
+    for arrival in &recording.arrivals {
+        arrived[arrival.task as usize] = arrival.at_ns;
+    }
+    retimer.link(&arrived)?;
+    for (task, at) in (0..).zip(arrived) {
         retimer.calendar.schedule(Time::from_nanos(at), Due::Arrive(task));
     }
     retimer.run(recording);
@@ -143,7 +146,7 @@ pub fn retime(recording: &Recording, what_if: &WhatIf, trace: Trace) -> Result<T
 
 impl Retimer<'_> {
     /// Links calls to what releases them.
-    fn link(&mut self) -> Result<(), String> {
+    fn link(&mut self, arrived: &[u64]) -> Result<(), String> {
         let numbers: HashMap<(u32, u64), usize> =
             self.calls.iter().enumerate().map(|(i, (_, c))| ((c.task, c.call), i)).collect();
         self.nodes = self.calls.iter().map(|_| Node::default()).collect();
@@ -176,7 +179,8 @@ impl Retimer<'_> {
                 self.nodes[i].open += 1;
             }
             if call.released_by.is_empty() {
-                let gap = scaled(call.intended_ns, self.what_if.gap_scale);
+                let since = call.intended_ns.saturating_sub(arrived[call.task as usize]);
+                let gap = scaled(since, self.what_if.gap_scale);
                 self.on_arrival.entry(call.task).or_default().push((i, gap));
                 self.nodes[i].open += 1;
             }

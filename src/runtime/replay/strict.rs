@@ -3,6 +3,7 @@
 //! Everything that happens has the number of its trace record. A stage of a call is due when the trace has come to its
 //! number; what the policy does in between must fill the numbers before it, or the replay diverges.
 
+use super::checks::{asks_the_same, unanswerable, unusable};
 use super::divergence::Divergence;
 use crate::kernel::{Span, Time};
 use crate::model::call::{Outcome, Reply, Request, SpanRole, prompt_tokens};
@@ -43,6 +44,12 @@ pub struct Strict {
     finishes: BTreeMap<u32, FinishLine>,
     unsupported: BTreeMap<u32, BTreeSet<u32>>,
     right: BTreeMap<u32, BTreeSet<u32>>,
+    /// When each timer that is set runs out.
+    timers: HashMap<(TaskId, TimerId), Time>,
+    /// Subtasks of each task.
+    created: BTreeMap<u32, u32>,
+    /// Plans are lists of subtasks, not decisions.
+    subtasks: bool,
     now: Time,
     open: usize,
     stop_after: Option<u64>,
@@ -53,8 +60,14 @@ pub struct Strict {
 }
 
 impl Strict {
-    /// A world out of one recorded run; endpoints by number.
-    pub fn new(recording: Recording, endpoints: &[String], trace: Trace, stop_after: Option<u64>) -> Self {
+    /// A world out of one recorded run; endpoints by number. `subtasks` tells that plans are lists of subtasks.
+    pub fn new(
+        recording: Recording,
+        endpoints: &[String],
+        trace: Trace,
+        stop_after: Option<u64>,
+        subtasks: bool,
+    ) -> Self {
         let Recording { run, arrivals, mut calls, timers, finishes, .. } = recording;
         calls.sort_by_key(|(_, c)| (c.task, c.call));
         let mut by_key: HashMap<(u32, String), VecDeque<usize>> = HashMap::new();
@@ -78,6 +91,9 @@ impl Strict {
             unsupported: finishes.iter().map(|f| (f.task, f.unsupported.iter().copied().collect())).collect(),
             right: finishes.iter().map(|f| (f.task, f.right_findings.iter().copied().collect())).collect(),
             finishes: finishes.into_iter().map(|f| (f.task, f)).collect(),
+            timers: HashMap::new(),
+            created: BTreeMap::new(),
+            subtasks,
             now: Time::ZERO,
             open: run.tasks as usize,
             stop_after,
@@ -105,7 +121,12 @@ impl Strict {
             return;
         };
         let (line, call) = &self.calls[i];
-        if let Some(problem) = unusable(call, self.trace.len()) {
+        if !asks_the_same(call, task, &request) {
+            let divergence = Divergence::changed_call(task, &request, *line, call);
+            self.diverge(divergence);
+            return;
+        }
+        if let Some(problem) = unusable(call, self.trace.len(), self.now) {
             let divergence = Divergence::about_call(*line, call, problem);
             self.diverge(divergence);
             return;
@@ -206,6 +227,22 @@ impl Strict {
         None
     }
 
+    /// Diverges if the recorded answer would make no sense to the policy now.
+    fn refuses_answer(&mut self, i: usize, stage: usize) -> bool {
+        let (line, call) = &self.calls[i];
+        if call.moments[stage].stage != Stage::Replied {
+            return false;
+        }
+        let created = self.created.get(&call.task).copied().unwrap_or_default();
+        let answer = call.response.as_ref().and_then(|r| r.answer.as_ref());
+        let Some(problem) = answer.and_then(|a| unanswerable(call.purpose, a, self.subtasks, created)) else {
+            return false;
+        };
+        let divergence = Divergence::about_call(*line, call, problem);
+        self.diverge(divergence);
+        true
+    }
+
     fn deliver(&mut self, at: Time, task: TaskId, body: Body, event: Event) -> Delivery {
         let seq = self.trace.record(at, task, body);
         self.trace.cause = seq;
@@ -233,7 +270,22 @@ impl Strict {
         self.settle();
     }
 
+    /// A timer runs out: the policy must have set it for this instant.
+    fn timer_fires(&mut self, task: TaskId, timer: TimerId, at: Time) -> Option<Delivery> {
+        let what = match self.timers.remove(&(task, timer)) {
+            Some(due) if due == at => return Some(self.deliver(at, task, Body::TimerFired { timer }, Event::TimerFired(timer))),
+            Some(due) => format!("is set for {} ns by the policy", due.as_nanos()),
+            None => "is not set by the policy".to_owned(),
+        };
+        let what = format!("timer {} of task {} ran out at {} ns, but {what}", timer.0, task.0, at.as_nanos());
+        self.diverge(Divergence::told(what));
+        None
+    }
+
     fn note(&mut self, task: TaskId, note: Note) {
+        if let Note::Created { count, .. } = note {
+            *self.created.entry(task.0).or_default() += count;
+        }
         let is = |of: &BTreeMap<u32, BTreeSet<u32>>, f: FindingId| of.get(&task.0).is_some_and(|s| s.contains(&f.0));
         let unsupported = match note {
             Note::Proposed(_, f) | Note::Rejected(_, f) | Note::Admitted { finding: f, .. } => is(&self.unsupported, f),
@@ -277,30 +329,6 @@ impl Strict {
     }
 }
 
-/// Why a recorded call cannot be replayed here, if it cannot.
-fn unusable(call: &CallLine, seq: u64) -> Option<String> {
-    match call.moments.first() {
-        None => return Some("field `moments` is empty: it is a recording of another program; use --mode retimed".into()),
-        Some(first) if first.seq != seq => {
-            return Some(format!("the policy asks for this call as record {seq} of the trace, recorded is {}", first.seq));
-        }
-        Some(_) => {}
-    }
-    if call.status == Status::Ok {
-        match call.response.as_ref().and_then(|r| r.answer.as_ref()) {
-            None => return Some("field `response.answer` is missing".to_owned()),
-            Some(answer) if !answer.fits(call.purpose) => {
-                return Some(format!(
-                    "field `response.answer` is not an answer to a call for {}; the file was changed",
-                    call.purpose.name()
-                ));
-            }
-            Some(_) => {}
-        }
-    }
-    None
-}
-
 fn since(at: Time, earlier_ns: u64) -> Span {
     Span::from_nanos(at.as_nanos().saturating_sub(earlier_ns))
 }
@@ -316,16 +344,26 @@ impl World for Strict {
                 self.trace.summary.stop(self.now);
                 return None;
             }
-            let (&seq, &due) = self.due.first_key_value()?;
+            let Some((&seq, &due)) = self.due.first_key_value() else {
+                if self.open > 0 {
+                    let what = format!(
+                        "nothing more is recorded after record {}, but {} task(s) have not ended",
+                        self.trace.len(),
+                        self.open
+                    );
+                    self.diverge(Divergence::told(what));
+                }
+                return None;
+            };
             let at = match due {
                 Due::Arrival(_, at) | Due::Timer(_, _, at) => at,
                 Due::Stage(i, stage) => Time::from_nanos(self.calls[i].1.moments[stage].at_ns),
             };
             if seq != self.trace.len() {
+                let (here, ns) = (self.trace.len(), at.as_nanos());
+                let how = if here < seq { "less" } else { "more" };
                 let what = format!(
-                    "the policy has done less than recorded by {} ns: the trace is at record {}, recorded is {seq}",
-                    at.as_nanos(),
-                    self.trace.len()
+                    "the policy has done {how} than recorded by {ns} ns: the trace is at record {here}, recorded is {seq}"
                 );
                 let divergence = match due {
                     Due::Stage(i, _) => Divergence::about_call(self.calls[i].0, &self.calls[i].1, what),
@@ -338,15 +376,16 @@ impl World for Strict {
             self.now = at;
             match due {
                 Due::Arrival(task, at) => return Some(self.deliver(at, task, Body::Arrived, Event::Started)),
-                Due::Timer(task, timer, at) => {
-                    return Some(self.deliver(at, task, Body::TimerFired { timer }, Event::TimerFired(timer)));
-                }
+                Due::Timer(task, timer, at) => return self.timer_fires(task, timer, at),
                 Due::Stage(i, stage) => {
                     if self.calls[i].1.moments[stage].stage == Stage::Cancelled {
                         let (line, call) = &self.calls[i];
                         let what = "the recording cancels this call, the policy does not".to_owned();
                         let divergence = Divergence::about_call(*line, call, what);
                         self.diverge(divergence);
+                        return None;
+                    }
+                    if self.refuses_answer(i, stage) {
                         return None;
                     }
                     if let Some(delivery) = self.stage(i, stage) {
@@ -364,8 +403,12 @@ impl World for Strict {
         match command {
             Command::Call(id, request) => self.call(task, id, request),
             Command::Cancel(id) => self.cancel(task, id),
-            // Timers fire when they fired.
-            Command::SetTimer(..) | Command::CancelTimer(_) => {}
+            Command::SetTimer(timer, after) => {
+                self.timers.insert((task, timer), self.now + after);
+            }
+            Command::CancelTimer(timer) => {
+                self.timers.remove(&(task, timer));
+            }
             Command::Note(note) => self.note(task, note),
             Command::Finish(outcome) => self.finish(task, &outcome),
         }

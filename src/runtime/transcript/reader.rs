@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum TranscriptError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Io {
         /// File.
         path: PathBuf,
@@ -232,7 +232,7 @@ impl<R: BufRead> Recordings<R> {
         if task >= run.tasks {
             return Some(format!("field `task`: {task}, but the run has {} task(s), numbered from 0", run.tasks));
         }
-        let agents = run.workers + run.leads;
+        let agents = run.workers.saturating_add(run.leads);
         let agent = agent.filter(|a| *a >= agents)?;
         Some(format!("field `agent`: {agent}, but the run has {agents} agent(s), numbered from 0"))
     }
@@ -242,6 +242,11 @@ impl<R: BufRead> Recordings<R> {
         let mut recording: Option<Recording> = self.ahead.take().map(|run| Recording { run, ..Recording::default() });
         loop {
             let Some(line) = self.reader.next_line()? else { return Ok(recording) };
+            if let Line::Run(run) = &line
+                && let Some(problem) = oversized(run)
+            {
+                return Err(self.reader.wrong(&problem));
+            }
             match (line, &mut recording) {
                 (Line::Run(run), None) => recording = Some(Recording { run, ..Recording::default() }),
                 (Line::Run(run), Some(_)) => {
@@ -262,4 +267,12 @@ impl<R: BufRead> Recordings<R> {
             }
         }
     }
+}
+
+/// Tables are made for all tasks and agents of a run, hence a slip of a digit must not ask for all memory.
+fn oversized(run: &RunLine) -> Option<String> {
+    const MOST: u32 = 1 << 20;
+    let sizes = [("tasks", run.tasks), ("workers", run.workers), ("leads", run.leads), ("lines", run.lines)];
+    let (field, n) = sizes.into_iter().find(|(_, n)| *n > MOST)?;
+    Some(format!("field `{field}`: {n} is more than {MOST}"))
 }

@@ -60,7 +60,8 @@ pub struct Recorder {
     failed: Option<std::io::Error>,
     endpoints: Vec<String>,
     open: BTreeMap<(u32, u64), Open>,
-    causes: HashMap<u64, Cause>,
+    /// The event that the policy answers now, by record number; nothing earlier can cause anything more.
+    cause: Option<(u64, Cause)>,
     /// Immediate cause of the setting of each timer.
     timers: HashMap<(u32, u32), Cause>,
     /// Call that made each finding.
@@ -83,7 +84,7 @@ impl Recorder {
             failed: None,
             endpoints,
             open: BTreeMap::new(),
-            causes: HashMap::new(),
+            cause: None,
             timers: HashMap::new(),
             makers: HashMap::new(),
             stores: HashMap::new(),
@@ -175,9 +176,14 @@ impl Recorder {
 
     /// The policy set a timer, as an effect of record `cause`.
     pub fn timer_set(&mut self, task: TaskId, timer: u32, cause: u64) {
-        if let Some(cause) = self.causes.get(&cause) {
-            self.timers.insert((task.0, timer), *cause);
+        if let Some(cause) = self.caused(cause) {
+            self.timers.insert((task.0, timer), cause);
         }
+    }
+
+    /// What record `seq` stands for, if it is the event that is being answered.
+    fn caused(&self, seq: u64) -> Option<Cause> {
+        self.cause.filter(|(number, _)| *number == seq).map(|(_, cause)| cause)
     }
 
     /// The calls whose products the prompt shows and that the agent has not been told of before.
@@ -206,11 +212,11 @@ impl Recorder {
         self.end = at;
         match body {
             Body::Arrived => {
-                self.causes.insert(seq, Cause { on: Release::Arrival, call: None, at });
+                self.cause = Some((seq, Cause { on: Release::Arrival, call: None, at }));
                 self.write(&Line::Arrival(ArrivalLine { task: task.0, at_ns: at.as_nanos(), seq }));
             }
             Body::Called { call, endpoint, .. } => {
-                let cause = self.causes.get(&caused_by).copied();
+                let cause = self.caused(caused_by);
                 let endpoint = self.endpoints.get(endpoint.index()).cloned().unwrap_or_default();
                 if let Some(open) = self.stage(record, *call, Stage::Called) {
                     open.line.intended_ns = at.as_nanos();
@@ -236,12 +242,12 @@ impl Recorder {
                 }
             }
             Body::Replied { call, usage, cost, duplicate, .. } => {
-                self.causes.insert(seq, Cause { on: Release::Completion, call: Some(call.0), at });
+                self.cause = Some((seq, Cause { on: Release::Completion, call: Some(call.0), at }));
                 self.stage(record, *call, Stage::Replied);
                 self.ended(task, *call, at, Status::Ok, usage, cost, *duplicate);
             }
             Body::Failed { call, error, cost, usage, .. } => {
-                self.causes.insert(seq, Cause { on: Release::Completion, call: Some(call.0), at });
+                self.cause = Some((seq, Cause { on: Release::Completion, call: Some(call.0), at }));
                 if let Some(open) = self.stage(record, *call, Stage::Failed(*error)) {
                     open.line.retries = open.line.retries.saturating_sub(1);
                 }
@@ -252,8 +258,8 @@ impl Recorder {
                 self.ended(task, *call, at, Status::Cancelled, usage, cost, false);
             }
             Body::TimerFired { timer } => {
-                if let Some(set) = self.timers.get(&(task.0, timer.0)).copied() {
-                    self.causes.insert(seq, set);
+                if let Some(set) = self.timers.remove(&(task.0, timer.0)) {
+                    self.cause = Some((seq, set));
                 }
                 self.write(&Line::Timer(TimerLine { task: task.0, timer: timer.0, at_ns: at.as_nanos(), seq }));
             }
