@@ -50,9 +50,9 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
         done += 1;
         progress(done);
     }
-    let origin = if measured { MEASURED } else { SIMULATED };
-    Ok(assemble(&scenario, false, origin, &points, &runs)?)
     let missing = points.iter().zip(&runs).find(|(_, runs)| runs.len() < scenario.replications as usize);
+    // Live runs ask as many questions as there are, and a cap may end them early.
+    let missing = missing.filter(|_| !measured);
     if let Some((point, found)) = missing {
         let cut = recordings.reader().truncated().map_or(String::new(), |how| format!("{how}: "));
         return Err(ReplayError::Unusable {
@@ -66,7 +66,8 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
             ),
         });
     }
-    Ok(assemble(&scenario, false, &points, &runs)?)
+    let origin = if measured { MEASURED } else { SIMULATED };
+    Ok(assemble(&scenario, false, origin, &points, &runs)?)
 }
 
 /// Replays one run.
