@@ -271,7 +271,9 @@ impl Strict {
     /// A timer runs out: the policy must have set it for this instant.
     fn timer_fires(&mut self, task: TaskId, timer: TimerId, at: Time) -> Option<Delivery> {
         let what = match self.timers.remove(&(task, timer)) {
-            Some(due) if due == at => return Some(self.deliver(at, task, Body::TimerFired { timer }, Event::TimerFired(timer))),
+            Some(due) if due == at => {
+                return Some(self.deliver(at, task, Body::TimerFired { timer }, Event::TimerFired(timer)));
+            }
             Some(due) => format!("is set for {} ns by the policy", due.as_nanos()),
             None => "is not set by the policy".to_owned(),
         };
