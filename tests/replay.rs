@@ -55,8 +55,12 @@ fn lines(path: PathBuf) -> Vec<Value> {
     fs::read_to_string(path).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
 }
 
+fn text(lines: &[Value]) -> String {
+    lines.iter().flat_map(|l| [l.to_string(), "\n".to_owned()]).collect()
+}
+
 fn write(path: PathBuf, lines: &[Value]) {
-    fs::write(path, lines.iter().map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+    fs::write(path, text(lines)).unwrap();
 }
 
 #[test]
@@ -507,7 +511,7 @@ fn a_reader_holds_one_run_in_memory_not_the_file() {
     let path = folder.path().join("long.jsonl");
     let calls: Vec<_> = (0..50).map(|i| (i % 4, f64::from(i), f64::from(i) + 1.0, vec![])).collect();
     let run = hand_written(&calls);
-    let text: String = run[1..].iter().map(|l| format!("{l}\n")).collect();
+    let text = text(&run[1..]);
     let mut file = std::io::BufWriter::new(fs::File::create(&path).unwrap());
     writeln!(file, "{}", run[0]).unwrap();
     let runs = 50_000_000 / text.len();

@@ -237,10 +237,12 @@ pub struct RequestLine {
     pub judge: Judge,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_model(judge: &Judge) -> bool {
     *judge == Judge::Model
 }
