@@ -193,7 +193,8 @@ fn endpoint(runs: &[Recording]) -> (EndpointSpec, Vec<String>) {
 
 fn sources(scenario: &mut Scenario) {
     let note = |kind, cite: &str| SourceNote { kind, cite: cite.to_owned(), prior: String::new() };
-    let fitted = [("endpoints.model", "fitted to the recorded calls"), ("sizes", "medians of recorded calls, or defaults")];
+    let fitted =
+        [("endpoints.model", "fitted to the recorded calls"), ("sizes", "medians of recorded calls, or defaults")];
     for (path, cite) in fitted {
         scenario.sources.insert(path.to_owned(), note(SourceKind::Fitted, cite));
     }
@@ -263,7 +264,7 @@ fn recorded(runs: &[Recording]) -> Recorded {
 impl Counterfactual {
     /// The scenario as TOML, to be changed and compared again.
     pub fn to_toml(&self) -> String {
-        let head: String = self.assumptions.iter().map(|a| format!("# {a}\n")).collect();
+        let head = format!("# {}\n", self.assumptions.join("\n# "));
         head + &toml::to_string(&self.scenario).expect("a scenario is plain values")
     }
 }

@@ -76,11 +76,17 @@ impl Strict {
         }
         // An endpoint that is not named is the free one, which stands behind the others.
         let number = |name: &str| endpoints.iter().position(|e| e == name).unwrap_or(endpoints.len());
+        let arrived = arrivals.iter().map(|a| (a.seq, Due::Arrival(TaskId(a.task), Time::from_nanos(a.at_ns))));
+        let fired =
+            timers.iter().map(|t| (t.seq, Due::Timer(TaskId(t.task), TimerId(t.timer), Time::from_nanos(t.at_ns))));
         let mut due = BTreeMap::new();
-        due.extend(arrivals.iter().map(|a| (a.seq, Due::Arrival(TaskId(a.task), Time::from_nanos(a.at_ns)))));
-        due.extend(
-            timers.iter().map(|t| (t.seq, Due::Timer(TaskId(t.task), TimerId(t.timer), Time::from_nanos(t.at_ns)))),
-        );
+        let mut divergence = None;
+        for (seq, what) in arrived.chain(fired) {
+            if due.insert(seq, what).is_some() {
+                divergence =
+                    Some(Divergence::told(format!("field `seq`: two arrivals or timers are recorded as {seq}")));
+            }
+        }
         Self {
             endpoints: calls.iter().map(|(_, c)| EndpointId(number(&c.endpoint) as u16)).collect(),
             asked: calls.iter().map(|_| None).collect(),
@@ -98,7 +104,7 @@ impl Strict {
             open: run.tasks as usize,
             stop_after,
             trace,
-            divergence: None,
+            divergence,
         }
     }
 
@@ -131,7 +137,14 @@ impl Strict {
             self.diverge(divergence);
             return;
         }
-        self.due.extend(call.moments.iter().enumerate().skip(1).map(|(stage, m)| (m.seq, Due::Stage(i, stage))));
+        for (stage, moment) in call.moments.iter().enumerate().skip(1) {
+            if self.due.insert(moment.seq, Due::Stage(i, stage)).is_some() {
+                let what = format!("field `moments[{stage}].seq`: something else is recorded as {} too", moment.seq);
+                let divergence = Divergence::about_call(*line, call, what);
+                self.divergence.get_or_insert(divergence);
+                return;
+            }
+        }
         let board = request.prompt.iter().filter(|s| s.role == SpanRole::Board).map(|s| u64::from(s.tokens)).sum();
         let body = Body::Called {
             call: id,
@@ -273,7 +286,9 @@ impl Strict {
     /// A timer runs out: the policy must have set it for this instant.
     fn timer_fires(&mut self, task: TaskId, timer: TimerId, at: Time) -> Option<Delivery> {
         let what = match self.timers.remove(&(task, timer)) {
-            Some(due) if due == at => return Some(self.deliver(at, task, Body::TimerFired { timer }, Event::TimerFired(timer))),
+            Some(due) if due == at => {
+                return Some(self.deliver(at, task, Body::TimerFired { timer }, Event::TimerFired(timer)));
+            }
             Some(due) => format!("is set for {} ns by the policy", due.as_nanos()),
             None => "is not set by the policy".to_owned(),
         };
