@@ -193,7 +193,8 @@ fn endpoint(runs: &[Recording]) -> (EndpointSpec, Vec<String>) {
 
 fn sources(scenario: &mut Scenario) {
     let note = |kind, cite: &str| SourceNote { kind, cite: cite.to_owned(), prior: String::new() };
-    let fitted = [("endpoints.model", "fitted to the recorded calls"), ("sizes", "medians of recorded calls, or defaults")];
+    let fitted =
+        [("endpoints.model", "fitted to the recorded calls"), ("sizes", "medians of recorded calls, or defaults")];
     for (path, cite) in fitted {
         scenario.sources.insert(path.to_owned(), note(SourceKind::Fitted, cite));
     }

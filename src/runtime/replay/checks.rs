@@ -94,22 +94,27 @@ fn answer(call: &CallLine) -> Option<String> {
 /// Why an answer cannot be given to the policy of a task in which `created` subtasks exist, if it cannot.
 pub(super) fn unanswerable(purpose: Purpose, answer: &Answer, subtasks: bool, created: u32) -> Option<String> {
     match answer {
-        Answer::Decided(_) if subtasks => {
-            Some("field `response.answer`: a plan of this workload is a list of subtasks; the file was changed".to_owned())
-        }
+        Answer::Decided(_) if subtasks => Some(
+            "field `response.answer`: a plan of this workload is a list of subtasks; the file was changed".to_owned(),
+        ),
         Answer::Subtasks(_) if purpose == Purpose::Plan && !subtasks => {
             Some("field `response.answer`: a plan of this workload is a decision; the file was changed".to_owned())
         }
         Answer::Subtasks(list) if list.first != created => {
             let first = list.first;
-            Some(format!("field `response.answer.subtasks.first`: {first}, but {created} subtasks exist; the file was changed"))
+            Some(format!(
+                "field `response.answer.subtasks.first`: {first}, but {created} subtasks exist; the file was changed"
+            ))
         }
         Answer::Subtasks(list) => {
             let (from, until) = (u64::from(list.first), u64::from(list.first) + u64::from(list.count));
-            let wrong = list.dependencies.iter().position(|(of, on)| {
-                !(from..until).contains(&u64::from(of.0)) || u64::from(on.0) >= until || of == on
-            });
-            wrong.map(|i| format!("field `response.answer.subtasks.dependencies[{i}]` names no subtask; the file was changed"))
+            let wrong = list
+                .dependencies
+                .iter()
+                .position(|(of, on)| !(from..until).contains(&u64::from(of.0)) || u64::from(on.0) >= until || of == on);
+            wrong.map(|i| {
+                format!("field `response.answer.subtasks.dependencies[{i}]` names no subtask; the file was changed")
+            })
         }
         _ => None,
     }

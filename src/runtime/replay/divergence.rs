@@ -144,12 +144,11 @@ fn difference(path: &str, a: &Value, b: &Value) -> Option<String> {
             .iter()
             .find_map(|(key, v)| y.get(key).and_then(|w| difference(&format!("{path}.{key}"), v, w)))
             .or_else(|| (a != b).then(|| format!("{path}: recorded {a}, asked {b}"))),
-        (Value::Array(x), Value::Array(y)) => x
-            .iter()
-            .zip(y)
-            .enumerate()
-            .find_map(|(i, (v, w))| difference(&format!("{path}[{i}]"), v, w))
-            .or_else(|| (x.len() != y.len()).then(|| format!("{path}: recorded {} spans, asked {}", x.len(), y.len()))),
+        (Value::Array(x), Value::Array(y)) => {
+            x.iter().zip(y).enumerate().find_map(|(i, (v, w))| difference(&format!("{path}[{i}]"), v, w)).or_else(
+                || (x.len() != y.len()).then(|| format!("{path}: recorded {} spans, asked {}", x.len(), y.len())),
+            )
+        }
         _ => (a != b).then(|| format!("{path}: recorded {a}, asked {b}")),
     }
 }

@@ -328,7 +328,10 @@ impl Retimer<'_> {
             }
         };
         self.trace.cause = self.trace.record(now, TaskId(line.task), body);
-        if self.what_if.limits() && purpose != Purpose::Tool && let Some(next) = self.servers.release(now) {
+        if self.what_if.limits()
+            && purpose != Purpose::Tool
+            && let Some(next) = self.servers.release(now)
+        {
             self.serve(now, next);
         }
         let released = std::mem::take(&mut self.nodes[i].on_completion);
