@@ -308,7 +308,9 @@ fn check(divide: bool, scenario: &Scenario) -> Result<(), String> {
     for p in &points {
         for r in 0..2 {
             let lines = Lines::default();
-            let run = p.run(r, Sinks { trace: Some(Box::new(lines.clone())), transcript: None }).map_err(|e| format!("{} with {n}: {e}", p.policy))?;
+            let run = p
+                .run(r, Sinks { trace: Some(Box::new(lines.clone())), transcript: None })
+                .map_err(|e| format!("{} with {n}: {e}", p.policy))?;
             let text = String::from_utf8(std::mem::take(&mut *lines.0.lock().unwrap())).unwrap();
             // Without a final answer a divided task delivers nothing that could be graded.
             let graded = !divide || scenario.settings(p.policy)?.finalize;

@@ -2,8 +2,8 @@
 
 use super::calibrate::CalibrateArgs;
 use super::format::Format;
-use super::replay::ReplayArgs;
 use super::live::args::LiveArgs;
+use super::replay::ReplayArgs;
 use crate::experiment::Overrides;
 use crate::experiment::embedded;
 use crate::experiment::validate::{MOST_AGENTS, MOST_REPLICATIONS};

@@ -22,8 +22,7 @@ impl Record {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".partial-{}", std::process::id()));
         let partial = path.with_file_name(name);
-        let file =
-            File::create(&partial).with_context(|| format!("cannot write the transcript {}", path.display()))?;
+        let file = File::create(&partial).with_context(|| format!("cannot write the transcript {}", path.display()))?;
         let mut sink = BufWriter::new(file);
         serde_json::to_writer(&mut sink, &Line::Header(header(scenario, Origin::Simulated)))?;
         sink.write_all(b"\n")?;

@@ -236,7 +236,8 @@ fn counterfactual(args: &ReplayArgs) -> Result<u8> {
 
 /// The bounds that the recording leaves open: makespan and tokens of every policy under each reading of what waits.
 fn bounds(args: &ReplayArgs, chosen: &Study) -> Result<String> {
-    let readings = [("recorded", Dependencies::Recorded), ("same-agent", Dependencies::SameAgent), ("none", Dependencies::None)];
+    let readings =
+        [("recorded", Dependencies::Recorded), ("same-agent", Dependencies::SameAgent), ("none", Dependencies::None)];
     let mut rows: Vec<Vec<String>> =
         chosen.cells.iter().map(|c| vec![c.policy.clone(), c.agents.to_string()]).collect();
     for (_, dependencies) in readings {
@@ -252,8 +253,10 @@ fn bounds(args: &ReplayArgs, chosen: &Study) -> Result<String> {
         }
     }
     let header: Vec<String> = ["policy", "N"].into_iter().map(str::to_owned).collect();
-    let header: Vec<String> =
-        header.into_iter().chain(readings.iter().flat_map(|(n, _)| [format!("{n}: s"), format!("{n}: ktok")])).collect();
+    let header: Vec<String> = header
+        .into_iter()
+        .chain(readings.iter().flat_map(|(n, _)| [format!("{n}: s"), format!("{n}: ktok")]))
+        .collect();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let table = output::table(Format::Table, &header, &rows)?;
     Ok(format!("\nWhat the recording leaves open (mean makespan and thousands of tokens, by --dependencies)\n{table}"))

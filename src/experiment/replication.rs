@@ -9,8 +9,8 @@ use crate::kernel::Key;
 use crate::model::ids::TaskId;
 use crate::model::sharing::Sharing;
 use crate::model::workload::{Sizes, Team, Workload};
-use crate::policy::{Settings, catalog};
 use crate::policy::Policy;
+use crate::policy::{Settings, catalog};
 use crate::runtime::transcript::{Recorder, RunLine};
 use crate::runtime::{Fleet, RunError, Simulated, Summary, Trace, drive};
 use std::io::Write;
@@ -91,7 +91,8 @@ impl<'a> Point<'a> {
     /// One policy per task, and their team.
     pub(super) fn policies(&self) -> (Vec<Box<dyn Policy>>, Team) {
         let build = || {
-            catalog::build(&self.settings, &self.scenario.workload, self.agents).expect("checked when the point was made")
+            catalog::build(&self.settings, &self.scenario.workload, self.agents)
+                .expect("checked when the point was made")
         };
         let (policies, teams): (Vec<_>, Vec<_>) = (0..self.scenario.tasks).map(|_| build()).unzip();
         (policies, Team { quality: self.protocol.quality, ..teams[0] })

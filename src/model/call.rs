@@ -313,7 +313,8 @@ impl Answer {
     pub fn fits(&self, purpose: Purpose) -> bool {
         match self {
             Self::Subtasks(list) => {
-                matches!(purpose, Purpose::Plan | Purpose::MoreSubtasks) && list.source_tokens.len() == list.count as usize
+                matches!(purpose, Purpose::Plan | Purpose::MoreSubtasks)
+                    && list.source_tokens.len() == list.count as usize
             }
             Self::Decided(_) => purpose == Purpose::Plan,
             Self::Brief(_) => purpose == Purpose::Dispatch,

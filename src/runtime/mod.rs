@@ -6,10 +6,10 @@
 pub mod chat;
 pub mod desk;
 pub mod driver;
-pub mod replay;
+pub mod import;
 pub mod live;
 pub mod questions;
-pub mod import;
+pub mod replay;
 pub mod simulated;
 pub mod trace;
 pub mod transcript;

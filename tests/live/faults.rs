@@ -1,7 +1,7 @@
 //! A server that fails in every way it can.
 
 use super::server::{Act, Server, fitting, schema};
-use super::{document, folder, lines, live};
+use super::{document, folder, lines, live, replayed};
 use std::time::{Duration, Instant};
 
 fn calls_with_retries(dir: &std::path::Path) -> u64 {
@@ -34,6 +34,7 @@ fn errors_that_pass_are_tried_again() {
     let calls = lines(&dir, "call");
     let stages = calls.iter().find(|c| c["retries"] == 1).unwrap()["moments"].to_string();
     assert!(stages.contains("rate-limited"), "{stages}");
+    replayed(folder.path(), "out");
 }
 
 #[test]
@@ -47,6 +48,7 @@ fn a_server_that_never_answers_runs_into_the_time_limit() {
     let failed = calls.iter().find(|c| c["status"] == "failed").expect("three tries of one call timed out");
     assert!(failed["possibly_billed"]["tokens"].as_u64().unwrap() > 0);
     assert!(failed["moments"].to_string().contains("timeout"));
+    replayed(folder.path(), "out");
 }
 
 #[test]
@@ -73,6 +75,7 @@ fn unreadable_answers_are_repaired_once_and_then_made_the_best_of() {
     let requests = server.requests();
     let again = live(folder.path(), &server.url(), &["--max-calls", "300", "--resume", "out"]);
     assert_eq!((again.code, server.requests()), (Some(0), requests), "{}", again.err);
+    replayed(folder.path(), "out");
 }
 
 #[test]

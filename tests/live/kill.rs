@@ -1,7 +1,7 @@
 //! Killed and interrupted processes: no paid reply is lost or asked for twice.
 
 use super::server::{Act, Server};
-use super::{command, document, folder, lines, live};
+use super::{command, document, folder, lines, live, replayed};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
@@ -82,6 +82,7 @@ fn killed_at_any_moment_and_resumed_nothing_is_paid_twice() {
     let charged = told["budget"]["spent"]["tokens"].as_u64().unwrap()
         + told["budget"]["possibly_billed"]["tokens"].as_u64().unwrap();
     assert!(charged >= server.billed(), "{charged} charged, {} billed", server.billed());
+    replayed(folder.path(), "out");
 }
 
 #[cfg(unix)]
@@ -118,4 +119,5 @@ fn an_interruption_keeps_what_was_done_and_exits_with_130() {
     assert_eq!(resumed.code, Some(0), "{}", resumed.err);
     assert!(server.requests() > requests);
     assert!(lines(&dir, "call").iter().all(|c| c["status"] != "open"), "one line per call, its last");
+    replayed(folder.path(), "out");
 }

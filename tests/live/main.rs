@@ -78,6 +78,33 @@ fn lines(dir: &Path, record: &str) -> Vec<serde_json::Value> {
     all.filter(|line| line["record"] == record).collect()
 }
 
+/// Replays a finished run: strictly it gives the same digests (the replay checks them) and metrics, retimed it takes
+/// exactly as long, and its work can be handed out otherwise.
+fn replayed(folder: &Path, dir: &str) {
+    let replay = |mode: &str| {
+        let mut command = Command::new(cargo_bin("delm-sim"));
+        command.args([
+            "replay",
+            &format!("{dir}/transcript.jsonl"),
+            "--mode",
+            mode,
+            "--overwrite",
+            "--output-dir",
+            mode,
+        ]);
+        let output = command.current_dir(folder).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{mode}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    replay("strict");
+    let metrics = |dir: &str| fs::read_to_string(folder.join(dir).join("metrics.csv")).unwrap();
+    assert_eq!(metrics("strict"), metrics(dir), "the metrics of the live run");
+    let told = replay("retimed").replace('\n', " ");
+    let runs = lines(&folder.join(dir), "end").len();
+    assert!(told.contains(&format!("{runs} of them take exactly")), "{told}");
+    replay("counterfactual");
+}
+
 fn document(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }

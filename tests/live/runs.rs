@@ -1,7 +1,7 @@
 //! Whole runs: files, report, resumption of what is finished, usage errors, keys.
 
 use super::server::{Act, Server};
-use super::{KEY, document, folder, lines, live};
+use super::{KEY, document, folder, lines, live, replayed};
 use std::fs;
 
 #[test]
@@ -35,6 +35,7 @@ fn every_policy_finishes_and_a_finished_run_resumes_for_nothing() {
     assert_eq!(server.requests(), requests, "nothing is paid twice");
     assert_eq!(fs::read(dir.join("transcript.jsonl")).unwrap(), journal);
     assert_eq!(fs::read_to_string(dir.join("metrics.csv")).unwrap(), metrics, "the same metrics from the journal");
+    replayed(folder.path(), "out");
 
     let other = live(folder.path(), &server.url(), &["--max-calls", "9", "--resume", "out"]);
     assert_eq!(other.code, Some(1), "{}", other.err);

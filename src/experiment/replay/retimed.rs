@@ -74,7 +74,8 @@ pub fn retimed(path: &Path, what_if: &WhatIf, progress: &dyn Fn(u64)) -> Result<
     warnings.push("calls wait for what released them when they were recorded: no policy was asked again".to_owned());
     let simulated = header.origin == Origin::Simulated;
     if what_if != &WhatIf::default() && simulated {
-        warnings.push("the recording is a simulation; simulating the other conditions asks its policies too".to_owned());
+        warnings
+            .push("the recording is a simulation; simulating the other conditions asks its policies too".to_owned());
     }
     let study = study(scenario, &groups, verdicts(&rows), warnings);
     Ok(Retimed { runs: rows, study })
@@ -125,7 +126,8 @@ fn scenario(
         None => of_recordings(path, RecordedSpec::default(), runs),
     };
     scenario.name = format!("{}-retimed", scenario.name);
-    "How long would the recorded calls have taken at this speed and under these limits?".clone_into(&mut scenario.question);
+    "How long would the recorded calls have taken at this speed and under these limits?"
+        .clone_into(&mut scenario.question);
     scenario.policies = groups.iter().map(|(policy, ..)| policy.clone()).collect();
     scenario.policies.dedup();
     scenario.agents = groups.iter().map(|(_, agents, _)| *agents).collect();

@@ -19,7 +19,7 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
     let mut recordings = Recordings::new(Reader::open(path)?);
     let measured = recordings.reader().header().origin == Origin::Measured;
     let scenario = scenario_of(recordings.reader().header(), path)?;
-    let points = points(&scenario, &scenario.policies)?;
+    let mut points = points(&scenario, &scenario.policies)?;
     let endpoints = endpoint_names(&scenario);
     let mut runs: Vec<Vec<Run>> = points.iter().map(|_| Vec::new()).collect();
     let subtasks = !matches!(scenario.workload, WorkloadSpec::Search(_));
@@ -46,7 +46,7 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
                 "run {number}: field `replication`: {found} of policy \"{policy}\" with {agents} agents, but {due} is next"
             )));
         }
-        runs[i].push(replay(&points[i], recording, &endpoints, subtasks, path)?);
+        runs[i].push(replay(&points[i], recording, &endpoints, (subtasks, measured), path)?);
         done += 1;
         progress(done);
     }
@@ -66,6 +66,7 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
             ),
         });
     }
+    (points, runs) = points.into_iter().zip(runs).filter(|(_, runs)| !measured || !runs.is_empty()).unzip();
     let origin = if measured { MEASURED } else { SIMULATED };
     Ok(assemble(&scenario, false, origin, &points, &runs)?)
 }
@@ -75,7 +76,7 @@ fn replay(
     point: &Point,
     recording: Recording,
     endpoints: &[String],
-    subtasks: bool,
+    (subtasks, measured): (bool, bool),
     path: &Path,
 ) -> Result<Run, ReplayError> {
     let (number, replication, end) = (recording.run.run, recording.run.replication, recording.end.clone());
@@ -89,7 +90,7 @@ fn replay(
     };
     let (mut policies, team) = point.policies();
     let trace = Trace::new(point.summary(&team), None);
-    let mut world = Strict::new(recording, endpoints, trace, point.stop_after(), subtasks);
+    let mut world = Strict::new(recording, endpoints, trace, point.stop_after(), subtasks, measured);
     let driven = drive(&mut world, &mut policies);
     if let Some(divergence) = world.divergence.take() {
         return Err(diverged(divergence));

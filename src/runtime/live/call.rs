@@ -10,7 +10,7 @@
 
 use super::budget::Charge;
 use super::dialect::Dialect;
-use crate::kernel::Time;
+use crate::kernel::{Span, Time};
 use crate::model::call::{Answer, Request, Usage};
 use crate::model::ids::{CallId, EndpointId, TaskId};
 use crate::model::note::Phase;
@@ -51,7 +51,8 @@ pub(super) struct Pending {
     pub(super) due: Time,
     /// What it waits for, if that was recorded.
     pub(super) waits_for: Option<Phase>,
-    pub(super) served_at: Time,
+    /// When the running or last try left, as the trace tells.
+    pub(super) served_at: Option<Time>,
     /// Failed tries that were followed, or would have been, by a retry.
     pub(super) failed_tries: u16,
     /// Tries that left, in all sessions.
@@ -85,7 +86,7 @@ impl Pending {
             called_at: now,
             due: now,
             waits_for: None,
-            served_at: now,
+            served_at: None,
             failed_tries: 0,
             attempt: 0,
             reserved: Charge::default(),
@@ -112,6 +113,11 @@ impl Pending {
             self.repair = Some((repair.text.clone(), "it could not be read".to_owned()));
         }
         self.possibly = charged.less(self.charged_for_certain());
+    }
+
+    /// Time of the last try up to `now`; none if the trace tells of no try.
+    pub(super) fn service(&self, now: Time) -> Span {
+        self.served_at.map_or(Span::ZERO, |at| now - at.min(now))
     }
 
     fn charged_for_certain(&self) -> Charge {

@@ -307,7 +307,8 @@ impl<'s, T: Transport> Live<'s, T> {
                 self.keep(Delivery { task, at: self.now, event: Event::Started })
             }
             Ready::Known(task, id) => {
-                let pending = self.calls.remove(&(task, id)).expect("it is ready until it ends");
+                let mut pending = self.calls.remove(&(task, id)).expect("it is ready until it ends");
+                pending.served_at = Some(self.now);
                 self.serve(&pending);
                 self.measured.known += 1;
                 let answer = pending.known.clone().expect("plain code knew it");

@@ -72,7 +72,7 @@ impl<T: Transport> Live<'_, T> {
             }
             Happened::Served(task, call) => {
                 let pending = self.pending(task, call)?;
-                pending.served_at = at;
+                pending.served_at = Some(at);
                 let (agent, background) = (pending.request.agent, pending.request.background);
                 let (task, purpose) = (pending.task, pending.request.purpose);
                 self.trace.record(at, task, Body::Served { call: CallId(call), agent, background, purpose });
@@ -129,11 +129,11 @@ impl<T: Transport> Live<'_, T> {
             recorder.answered(task, id, &answer, &usage, first_token);
         }
         let sojourn = self.now - pending.called_at;
-        let service = self.now - pending.served_at;
+        let service = pending.service(self.now);
         if pending.known.is_none() {
             self.measured.from_intended.push(sojourn);
             self.measured.from_dispatch.push(service);
-            let first = first_token.map(|t| t.max(pending.served_at) - pending.served_at);
+            let first = first_token.zip(pending.served_at).map(|(first, served)| first.max(served) - served);
             self.measured.first_token.extend(first);
         }
         let body = Body::Replied {

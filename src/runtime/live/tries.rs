@@ -174,7 +174,7 @@ impl<T: Transport> Live<'_, T> {
                 .filter(|(key, _)| !matches!(key.as_str(), "model" | "messages"))
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect();
-            (pending.place, pending.served_at) = (Place::Flying { job: number }, self.now);
+            (pending.place, pending.served_at) = (Place::Flying { job: number }, Some(self.now));
             self.serve(&pending);
             let job = Job {
                 number,
@@ -292,7 +292,7 @@ impl<T: Transport> Live<'_, T> {
             cost: pending.cost,
             duplicate: false,
             sojourn,
-            service: self.now - pending.served_at.min(self.now),
+            service: pending.service(self.now),
         };
         self.happened(task, body);
         Delivery { task, at: self.now, event: Event::Replied(id, Reply { answer, usage, sojourn }) }

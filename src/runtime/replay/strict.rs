@@ -1,7 +1,8 @@
 //! Strict replay: a world whose calls end as recorded.
 //!
 //! Everything that happens has the number of its trace record. A stage of a call is due when the trace has come to its
-//! number; what the policy does in between must fill the numbers before it, or the replay diverges.
+//! number; what the policy does in between must fill the numbers before it, or the replay diverges. Only a live run
+//! that was killed and taken up again lacks numbers (stages of calls that were under way), and its timers run out late.
 
 use super::checks::{asks_the_same, unanswerable, unusable};
 use super::divergence::Divergence;
@@ -51,6 +52,10 @@ pub struct Strict {
     /// Plans are lists of subtasks, not decisions.
     subtasks: bool,
     now: Time,
+    /// Time of the event that the policy answers.
+    event_at: Time,
+    /// Real calls and a real clock.
+    measured: bool,
     open: usize,
     stop_after: Option<u64>,
     /// The trace of everything that happened.
@@ -60,13 +65,15 @@ pub struct Strict {
 }
 
 impl Strict {
-    /// A world out of one recorded run; endpoints by number. `subtasks` tells that plans are lists of subtasks.
+    /// A world out of one recorded run; endpoints by number. `subtasks` tells that plans are lists of subtasks,
+    /// `measured` that the run was live.
     pub fn new(
         recording: Recording,
         endpoints: &[String],
         trace: Trace,
         stop_after: Option<u64>,
         subtasks: bool,
+        measured: bool,
     ) -> Self {
         let Recording { run, arrivals, mut calls, timers, finishes, .. } = recording;
         calls.sort_by_key(|(_, c)| (c.task, c.call));
@@ -101,6 +108,8 @@ impl Strict {
             created: BTreeMap::new(),
             subtasks,
             now: Time::ZERO,
+            event_at: Time::ZERO,
+            measured,
             open: run.tasks as usize,
             stop_after,
             trace,
@@ -156,8 +165,6 @@ impl Strict {
             prompt_tokens: prompt_tokens(&request.prompt),
             board_tokens: board,
         };
-        // A live client's clock moves on between an event and the last of its commands.
-        self.now = Time::from_nanos(call.moments[0].at_ns);
         self.trace.record(self.now, task, body);
         self.asked[i] = Some(Asked { id, request });
         self.by_id.insert((task, id), i);
@@ -258,7 +265,7 @@ impl Strict {
 
     fn deliver(&mut self, at: Time, task: TaskId, body: Body, event: Event) -> Delivery {
         let seq = self.trace.record(at, task, body);
-        self.trace.cause = seq;
+        (self.trace.cause, self.event_at) = (seq, at);
         Delivery { task, at, event }
     }
 
@@ -286,7 +293,7 @@ impl Strict {
     /// A timer runs out: the policy must have set it for this instant.
     fn timer_fires(&mut self, task: TaskId, timer: TimerId, at: Time) -> Option<Delivery> {
         let what = match self.timers.remove(&(task, timer)) {
-            Some(due) if due == at => {
+            Some(due) if due == at || self.measured && due < at => {
                 return Some(self.deliver(at, task, Body::TimerFired { timer }, Event::TimerFired(timer)));
             }
             Some(due) => format!("is set for {} ns by the policy", due.as_nanos()),
@@ -374,6 +381,9 @@ impl World for Strict {
                 Due::Arrival(_, at) | Due::Timer(_, _, at) => at,
                 Due::Stage(i, stage) => Time::from_nanos(self.calls[i].1.moments[stage].at_ns),
             };
+            if self.measured {
+                self.trace.skip_to(seq);
+            }
             if seq != self.trace.len() {
                 let (here, ns) = (self.trace.len(), at.as_nanos());
                 let how = if here < seq { "less" } else { "more" };
@@ -419,7 +429,7 @@ impl World for Strict {
             Command::Call(id, request) => self.call(task, id, request),
             Command::Cancel(id) => self.cancel(task, id),
             Command::SetTimer(timer, after) => {
-                self.timers.insert((task, timer), self.now + after);
+                self.timers.insert((task, timer), self.event_at + after);
             }
             Command::CancelTimer(timer) => {
                 self.timers.remove(&(task, timer));

@@ -145,7 +145,9 @@ impl Recorded {
             let all = self.replayed[i] + self.modelled[i];
             if all == 0 { 0.0 } else { self.replayed[i] as f64 / all as f64 }
         };
-        Score { right: Vec::new(), facts: vec![("replayed_calls_share", share(0)), ("replayed_tokens_share", share(1))] }
+        Score {
+            right: Vec::new(),
+            facts: vec![("replayed_calls_share", share(0)), ("replayed_tokens_share", share(1))],
+        }
     }
 }
-
