@@ -6,7 +6,9 @@ use super::format::Format;
 use super::progress::Progress;
 use super::{DONE, UsageError, output};
 use crate::experiment::replay::{self, Dependencies, Reading};
+use crate::experiment::study::Cell;
 use crate::experiment::{Options, Scenario, Study, conduct};
+use crate::policy::catalog;
 use crate::report::{self, Command};
 use crate::runtime::replay::WhatIf;
 use anyhow::{Context, Result};
@@ -227,11 +229,35 @@ fn counterfactual(args: &ReplayArgs) -> Result<u8> {
             "\nAs recorded (means over {} runs): makespan {:.1} s, {:.0} prompt and {:.0} completion tokens, {:.1} calls",
             r.runs, r.makespan_s, r.prompt_tokens, r.completion_tokens, r.calls
         ))?;
+        output::print(&decentral(&study, r))?;
         output::print(&bounds(args, &study)?)?;
         output::print(&format!("Assumptions\n- {}\n", made.assumptions.join("\n- ")))?;
         output::print(&format!("{stored}"))?;
     }
     Ok(DONE)
+}
+
+/// What DeLM's topology would do to the recorded runs, at each team size.
+fn decentral(study: &Study, recorded: &replay::Recorded) -> String {
+    let change = |now: f64, then: f64| if then > 0.0 { (now / then - 1.0) * 100.0 } else { f64::NAN };
+    let tokens = recorded.prompt_tokens + recorded.completion_tokens;
+    let line = |cell: &Cell| {
+        let mean = |metric: &str| cell.mean(metric).unwrap_or(f64::NAN);
+        let all = mean("prompt_tokens") + mean("completion_tokens");
+        format!(
+            "Under {}, N = {}: makespan {:.1} s ({:+.1} % of recorded), {:.0} tokens ({:+.1} %); {:.0} % of calls and \
+             {:.0} % of completion tokens are replayed, the rest is modelled\n",
+            cell.policy,
+            cell.agents,
+            mean("makespan_s"),
+            change(mean("makespan_s"), recorded.makespan_s),
+            all,
+            change(all, tokens),
+            mean("replayed_calls_share") * 100.0,
+            mean("replayed_tokens_share") * 100.0
+        )
+    };
+    study.cells.iter().filter(|c| catalog::is_decentral(study.scenario.base_of(&c.policy))).map(line).collect()
 }
 
 /// The bounds that the recording leaves open: makespan and tokens of every policy under each reading of what waits.
