@@ -5,9 +5,11 @@
 //! case to the few features that matter. `PROPTEST_CASES` draws more cases, and others each time.
 
 use delm_sim::experiment::replication::{Point, Run, Sinks};
-use delm_sim::experiment::{Overrides, Scenario};
+use delm_sim::experiment::{Options, Overrides, Scenario, conduct, replay};
 use delm_sim::model::call::Purpose;
 use delm_sim::model::workload::WorkloadSpec;
+use delm_sim::runtime::replay::WhatIf;
+use delm_sim::runtime::transcript::{Line, Origin};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::collections::{HashMap, HashSet};
@@ -332,6 +334,23 @@ fn check(divide: bool, scenario: &Scenario) -> Result<(), String> {
     Ok(())
 }
 
+/// Recorded, then replayed: strictly with the same digest, retimed at recorded speed with the same makespans.
+fn replayed(scenario: &Scenario) -> Result<(), String> {
+    let lines = Mutex::new(Vec::new());
+    let head = Line::Header(replay::header(scenario, Origin::Simulated));
+    serde_json::to_writer(&mut *lines.lock().unwrap(), &head).map_err(|e| e.to_string())?;
+    lines.lock().unwrap().push(b'\n');
+    let options = Options { jobs: 1, transcript: Some(&lines), ..Options::default() };
+    let study = conduct(scenario, &options).map_err(|e| e.to_string())?;
+    let file = tempfile::NamedTempFile::new().map_err(|e| e.to_string())?;
+    std::fs::write(file.path(), &*lines.lock().unwrap()).map_err(|e| e.to_string())?;
+    let again = replay::strict(file.path(), &|_| {}).map_err(|e| e.to_string())?;
+    ensure(study.digest == again.digest, || format!("digest {} became {}", study.digest, again.digest))?;
+    let retimed = replay::retimed(file.path(), &WhatIf::default(), &|_| {}).map_err(|e| e.to_string())?;
+    let other = retimed.runs.iter().find(|r| r.recorded_s != r.retimed_s);
+    ensure(other.is_none(), || format!("retimed: {other:?}"))
+}
+
 /// Panics inside the library become failures with the row beside them.
 fn judged(divide: bool, scenario: &Scenario) -> Result<(), String> {
     std::panic::catch_unwind(|| check(divide, scenario)).unwrap_or_else(|panic| {
@@ -368,6 +387,16 @@ proptest! {
     #[test]
     fn runs_on_divide_end_and_balance(row in row()) {
         judged(true, &load(true, &row, &[])).map_err(|e| TestCaseError::fail(format!("{e}\n{}", toml(true, &row))))?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: config().cases / 3, ..config() })]
+
+    #[test]
+    fn recordings_replay(divide in any::<bool>(), row in row()) {
+        let scenario = load(divide, &row, &[]);
+        replayed(&scenario).map_err(|e| TestCaseError::fail(format!("{e}\n{}", toml(divide, &row))))?;
     }
 }
 

@@ -158,6 +158,9 @@ pub struct CompareArgs {
     /// Write no figures
     #[arg(long)]
     pub no_figures: bool,
+    /// Predict a live run (its directory or transcript) and print predicted beside measured, with errors
+    #[arg(long, value_name = "RUN", conflicts_with = "no_figures")]
+    pub against: Option<PathBuf>,
     /// Changes to the scenario.
     #[command(flatten)]
     pub change: ChangeArgs,
@@ -171,6 +174,7 @@ impl Default for CompareArgs {
         Self {
             scenario: embedded::DEFAULT.to_owned(),
             no_figures: false,
+            against: None,
             change: ChangeArgs::default(),
             output: OutputArgs::default(),
         }

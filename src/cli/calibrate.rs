@@ -4,6 +4,7 @@
 
 mod output;
 mod screen;
+mod transcript;
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,14 @@ use crate::experiment::scenario::DEFAULT_SEED;
 #[command(after_help = COLUMNS_HELP)]
 pub struct CalibrateArgs {
     /// Request log: CSV, plain or gzip, with the columns below
-    pub log: PathBuf,
+    #[arg(required_unless_present = "from_transcript")]
+    pub log: Option<PathBuf>,
+    /// Learn from a live run's transcript instead: writes the run's scenario with measured values
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["log", "model", "split", "columns", "check"])]
+    pub from_transcript: Option<PathBuf>,
+    /// With --from-transcript: learn from runs of these team sizes alone
+    #[arg(long, value_name = "N", value_delimiter = ',', requires = "from_transcript")]
+    pub agents: Option<Vec<u32>>,
     /// Folder for the presets [default: delm-sim-out/calibrate-LOG]
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
@@ -105,9 +113,13 @@ pub fn execute(args: &CalibrateArgs) -> Result<u8> {
 /// # Errors
 /// A fault of the log or of the options, or of writing: see [`CalibrationError::exit_code`].
 pub fn run(args: &CalibrateArgs) -> Result<String, CalibrationError> {
+    if let Some(path) = &args.from_transcript {
+        return transcript::run(args, path);
+    }
+    let log_path = args.log.as_deref().unwrap_or(Path::new(""));
     let aliases = Aliases::parse(args.columns.iter().map(String::as_str))?;
     let log = read_log(
-        &args.log,
+        log_path,
         &ReadOptions {
             aliases,
             split: args.split.map(|split| match split {
@@ -133,7 +145,7 @@ pub fn run(args: &CalibrateArgs) -> Result<String, CalibrationError> {
     let mut files: Vec<(String, String)> =
         files.iter().map(|(name, preset)| (format!("{name}.toml"), preset.to_toml())).collect();
     files.push(("calibration.csv".to_owned(), screen::csv(&screen::rows(&calibration))));
-    let folder = args.output_dir.clone().unwrap_or_else(|| default_folder(&args.log));
+    let folder = args.output_dir.clone().unwrap_or_else(|| default_folder(log_path));
     let written = output::write(&folder, &files, args.overwrite)?;
     Ok(match args.format {
         Format::Table => screen::table(&calibration, &log, &options, &written),

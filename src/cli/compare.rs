@@ -14,6 +14,9 @@ use std::sync::Mutex;
 
 /// Loads the scenario, simulates it, prints and saves the comparison.
 pub fn execute(args: &CompareArgs) -> Result<u8> {
+    if let Some(run) = &args.against {
+        return super::against::execute(args, run);
+    }
     let scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
     let plan = announce(Command::Compare, &scenario, !args.no_figures, &args.output)?;
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;

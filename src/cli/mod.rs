@@ -3,6 +3,7 @@
 //! Invariant: data goes to standard output, everything else to standard error; a usage or configuration error exits
 //! with 2 and leaves nothing behind.
 
+mod against;
 pub mod args;
 pub mod calibrate;
 pub mod compare;

@@ -228,8 +228,7 @@ fn counterfactual(args: &ReplayArgs) -> Result<u8> {
             r.runs, r.makespan_s, r.prompt_tokens, r.completion_tokens, r.calls
         ))?;
         output::print(&bounds(args, &study)?)?;
-        let lines: String = made.assumptions.iter().map(|a| format!("- {a}\n")).collect();
-        output::print(&format!("Assumptions\n{lines}"))?;
+        output::print(&format!("Assumptions\n- {}\n", made.assumptions.join("\n- ")))?;
         output::print(&format!("{stored}"))?;
     }
     Ok(DONE)

@@ -360,7 +360,10 @@ fn set_up(
     let first = (replication * scenario.tasks) as usize;
     let desks = questions[first..first + scenario.tasks as usize]
         .iter()
-        .map(|q| Box::new(Reading::new(q.clone(), desk_spec.clone())) as Box<dyn Desk>)
+        .map(|q| {
+            let desk = Reading::new(q.clone(), desk_spec.clone());
+            Box::new(if spec.separate_runs { desk.headed(format!("Run {number}.")) } else { desk }) as Box<dyn Desk>
+        })
         .collect();
     let mut trace = Trace::new(Summary::new(&teams[0], scenario.tasks, None, scenario.watch_worker), None);
     trace.recorder = Some(past.recorder(journal, endpoints(scenario), run));

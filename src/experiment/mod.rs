@@ -13,6 +13,7 @@ pub mod live;
 pub mod load;
 pub mod metrics;
 pub mod parameters;
+pub mod prediction;
 pub mod presets;
 pub mod replay;
 pub mod replication;

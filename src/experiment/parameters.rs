@@ -377,7 +377,7 @@ mod tests {
             assert!(inputs(&scenario).is_ok());
         }
         let idle: Vec<&str> = KNOWN.iter().map(|k| k.path).filter(|p| !met.contains(p)).collect();
-        let recorded = ["workload.recorded.instances", "workload.recorded.unfolded_tokens"];
+        let recorded = ["sizes.by_purpose.*", "workload.recorded.instances", "workload.recorded.unfolded_tokens"];
         let allowed = [&["protocol.*.quality", "protocol.*.cost", "protocol.*.latency"][..], &recorded].concat();
         assert!(idle.iter().all(|p| allowed.contains(p)), "{idle:?}");
     }

@@ -139,6 +139,8 @@ pub struct LiveSpec {
     pub timeout_s: f64,
     /// Seconds without a byte after which an answer that began counts as broken off.
     pub silence_s: f64,
+    /// Begin every prompt with the number of the run, so that no server's prompt cache reaches from one run to another.
+    pub separate_runs: bool,
     /// Milliseconds: above this 99 % quantile of the client's own delay, a run's times are not valid.
     pub max_scheduling_delay_ms: f64,
     /// The questions; replication r asks question r.
@@ -154,6 +156,7 @@ impl Default for LiveSpec {
             sampling_seed: None,
             timeout_s: 120.0,
             silence_s: 60.0,
+            separate_runs: false,
             max_scheduling_delay_ms: 50.0,
             questions: QuestionsSpec::default(),
             desk: DeskSpec::default(),

@@ -21,6 +21,7 @@ pub mod run;
 mod sample;
 mod text;
 pub mod tools;
+pub mod transcript;
 
 pub use columns::{Aliases, COLUMNS};
 pub use fault::CalibrationError;

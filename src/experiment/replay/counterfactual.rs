@@ -264,7 +264,7 @@ fn recorded(runs: &[Recording]) -> Recorded {
 impl Counterfactual {
     /// The scenario as TOML, to be changed and compared again.
     pub fn to_toml(&self) -> String {
-        let head: String = self.assumptions.iter().map(|a| format!("# {a}\n")).collect();
+        let head = format!("# {}\n", self.assumptions.join("\n# "));
         head + &toml::to_string(&self.scenario).expect("a scenario is plain values")
     }
 }

@@ -68,7 +68,7 @@ pub fn retimed(path: &Path, what_if: &WhatIf, progress: &dyn Fn(u64)) -> Result<
         return Err(ReplayError::Unusable { path: path.to_owned(), problem: "it holds no run".to_owned() });
     }
     let most = rows.len() as u32;
-    let scenario = scenario(path, &header.scenario, &groups, most)?;
+    let scenario = scenario(path, header.scenario.as_ref(), &groups, most)?;
     let mut warnings = header.missing.clone();
     warnings.extend(recordings.reader().truncated().map(|how| format!("{how}; what was whole is replayed")));
     warnings.push("calls wait for what released them when they were recorded: no policy was asked again".to_owned());
@@ -115,7 +115,7 @@ fn one(recording: &Recording, what_if: &WhatIf) -> Result<(RetimedRun, Run), Str
 /// The scenario of the transcript, or one that says where its runs are from.
 fn scenario(
     path: &Path,
-    recorded: &Option<serde_json::Value>,
+    recorded: Option<&serde_json::Value>,
     groups: &[(String, u32, Vec<Run>)],
     runs: u32,
 ) -> Result<Scenario, ReplayError> {

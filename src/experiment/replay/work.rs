@@ -85,13 +85,10 @@ pub(super) fn instance(
         found.steps += 1;
         let key = (call.agent, call.about.line.0, call.about.subtask.0, call.about.attempt);
         let open = groups.iter().rposition(|g| g.key == key);
-        let g = match open.filter(|&g| waits.iter().all(|&w| w as usize <= g)) {
-            Some(g) => g,
-            None => {
-                groups.push(Group { key, ..Group::default() });
-                groups.len() - 1
-            }
-        };
+        let g = open.filter(|&g| waits.iter().all(|&w| w as usize <= g)).unwrap_or_else(|| {
+            groups.push(Group { key, ..Group::default() });
+            groups.len() - 1
+        });
         groups[g].waits.extend(waits.iter().filter(|&&w| (w as usize) < g));
         groups[g].calls.push(call);
         after.insert(call.call, BTreeSet::from([g as u32]));

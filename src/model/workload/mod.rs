@@ -14,6 +14,7 @@ use super::sharing::Sharing;
 use crate::kernel::{Address, Draws, Key, Law, Span, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use divide::{Divide, DivideSpec};
@@ -81,6 +82,9 @@ pub struct Sizes {
     pub more_tokens: Law,
     /// Tokens of a final answer.
     pub finalize_tokens: Law,
+    /// Measured tokens of calls for a purpose, whatever the length of their product; worker steps have their own law.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_purpose: BTreeMap<Purpose, Law>,
 }
 
 impl Default for Sizes {
@@ -92,6 +96,7 @@ impl Default for Sizes {
             unfold_tokens: Law::Constant(30.0),
             more_tokens: Law::Constant(100.0),
             finalize_tokens: Law::Constant(400.0),
+            by_purpose: BTreeMap::new(),
         }
     }
 }
@@ -99,6 +104,9 @@ impl Default for Sizes {
 impl Sizes {
     /// Completion tokens of a call.
     pub fn completion(&self, request: &Request, draws: &Draws) -> u64 {
+        if let Some(law) = self.by_purpose.get(&request.purpose) {
+            return whole(law, draws, COMPLETION);
+        }
         if request.completion_tokens > 0 {
             return u64::from(request.completion_tokens);
         }

@@ -37,6 +37,8 @@ pub struct Reading {
     pub(super) unfolded: BTreeMap<SubtaskId, String>,
     /// Why the newest gist of a result was refused.
     pub(super) refusals: BTreeMap<FindingId, String>,
+    /// First line of every prompt.
+    pub(super) heading: String,
 }
 
 /// What a reply says, not yet kept.
@@ -80,7 +82,15 @@ impl Reading {
             claims: Vec::new(),
             unfolded: BTreeMap::new(),
             refusals: BTreeMap::new(),
+            heading: String::new(),
         }
+    }
+
+    /// Begins every prompt with this line.
+    #[must_use]
+    pub fn headed(mut self, heading: String) -> Self {
+        self.heading = heading;
+        self
     }
 
     /// The question.

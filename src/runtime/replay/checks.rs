@@ -40,9 +40,8 @@ fn moments(call: &CallLine) -> Option<String> {
     let last = call.moments.len() - 1;
     for (i, m) in call.moments.iter().enumerate() {
         let over = match m.stage {
-            Stage::Called => false,
             Stage::Replied | Stage::Failed(_) | Stage::Cancelled => true,
-            Stage::Waits(_) | Stage::Served | Stage::TryFailed(_) => false,
+            Stage::Called | Stage::Waits(_) | Stage::Served | Stage::TryFailed(_) => false,
         };
         if (m.stage == Stage::Called) != (i == 0) || over != (i == last && call.status != Status::Open) {
             return Some(format!("field `moments[{i}].stage`: {:?} cannot stand there; the file was changed", m.stage));

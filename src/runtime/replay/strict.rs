@@ -83,11 +83,17 @@ impl Strict {
         }
         // An endpoint that is not named is the free one, which stands behind the others.
         let number = |name: &str| endpoints.iter().position(|e| e == name).unwrap_or(endpoints.len());
+        let arrived = arrivals.iter().map(|a| (a.seq, Due::Arrival(TaskId(a.task), Time::from_nanos(a.at_ns))));
+        let fired =
+            timers.iter().map(|t| (t.seq, Due::Timer(TaskId(t.task), TimerId(t.timer), Time::from_nanos(t.at_ns))));
         let mut due = BTreeMap::new();
-        due.extend(arrivals.iter().map(|a| (a.seq, Due::Arrival(TaskId(a.task), Time::from_nanos(a.at_ns)))));
-        due.extend(
-            timers.iter().map(|t| (t.seq, Due::Timer(TaskId(t.task), TimerId(t.timer), Time::from_nanos(t.at_ns)))),
-        );
+        let mut divergence = None;
+        for (seq, what) in arrived.chain(fired) {
+            if due.insert(seq, what).is_some() {
+                divergence =
+                    Some(Divergence::told(format!("field `seq`: two arrivals or timers are recorded as {seq}")));
+            }
+        }
         Self {
             endpoints: calls.iter().map(|(_, c)| EndpointId(number(&c.endpoint) as u16)).collect(),
             asked: calls.iter().map(|_| None).collect(),
@@ -107,7 +113,7 @@ impl Strict {
             open: run.tasks as usize,
             stop_after,
             trace,
-            divergence: None,
+            divergence,
         }
     }
 
@@ -140,7 +146,14 @@ impl Strict {
             self.diverge(divergence);
             return;
         }
-        self.due.extend(call.moments.iter().enumerate().skip(1).map(|(stage, m)| (m.seq, Due::Stage(i, stage))));
+        for (stage, moment) in call.moments.iter().enumerate().skip(1) {
+            if self.due.insert(moment.seq, Due::Stage(i, stage)).is_some() {
+                let what = format!("field `moments[{stage}].seq`: something else is recorded as {} too", moment.seq);
+                let divergence = Divergence::about_call(*line, call, what);
+                self.divergence.get_or_insert(divergence);
+                return;
+            }
+        }
         let board = request.prompt.iter().filter(|s| s.role == SpanRole::Board).map(|s| u64::from(s.tokens)).sum();
         let body = Body::Called {
             call: id,

@@ -220,7 +220,7 @@ impl<R: BufRead> Recordings<R> {
     }
 
     /// What a line names that its run does not have.
-    fn stranger(&self, line: &Line, run: &RunLine) -> Option<String> {
+    fn stranger(line: &Line, run: &RunLine) -> Option<String> {
         let (task, agent) = match line {
             Line::Arrival(a) => (a.task, None),
             Line::Dispatch(d) => (d.task, None),
@@ -254,8 +254,8 @@ impl<R: BufRead> Recordings<R> {
                     return Ok(recording);
                 }
                 (_, None) => return Err(self.reader.wrong("no `run` record stands before this one")),
-                (line, Some(r)) if self.stranger(&line, &r.run).is_some() => {
-                    return Err(self.reader.wrong(&self.stranger(&line, &r.run).unwrap_or_default()));
+                (line, Some(r)) if Self::stranger(&line, &r.run).is_some() => {
+                    return Err(self.reader.wrong(&Self::stranger(&line, &r.run).unwrap_or_default()));
                 }
                 (Line::Arrival(a), Some(r)) => r.arrivals.push(a),
                 (Line::Dispatch(d), Some(r)) => r.dispatches.push(d),

@@ -48,7 +48,11 @@ pub(super) fn messages(desk: &Reading, request: &Request) -> (Vec<Message>, Vec<
     }
     join(&mut user, &closing(desk, request));
     let message = |role: &str, content: &str| Message { role: role.to_owned(), content: content.trim_end().to_owned() };
-    (vec![message("system", instructions(request.purpose)), message("user", &user)], keys)
+    let system = match desk.heading.as_str() {
+        "" => instructions(request.purpose).to_owned(),
+        heading => format!("{heading}\n{}", instructions(request.purpose)),
+    };
+    (vec![message("system", &system), message("user", &user)], keys)
 }
 
 fn join(all: &mut String, text: &str) {

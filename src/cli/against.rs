@@ -1,0 +1,82 @@
+//! `compare --against RUN`: predicted beside measured.
+
+use super::args::CompareArgs;
+use super::format::Format;
+use super::progress::Progress;
+use super::{DONE, UsageError, output};
+use crate::experiment::prediction::{Prediction, against};
+use crate::experiment::{Options, Scenario};
+use anyhow::{Context, Result};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+/// Prints the table; with an output directory, writes it there as `predicted.csv`.
+pub(super) fn execute(args: &CompareArgs, run: &Path) -> Result<u8> {
+    let scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
+    let transcript: PathBuf = if run.is_dir() { run.join("transcript.jsonl") } else { run.to_owned() };
+    let csv = args.output.output_dir.as_ref().map(|dir| dir.join("predicted.csv"));
+    if let Some(path) = csv.as_ref().filter(|path| path.exists() && !args.output.overwrite) {
+        return Err(UsageError(format!("{} exists; add --overwrite", path.display())).into());
+    }
+    let progress = Progress::new(args.output.quiet);
+    let tick = |done, total| progress.tick(done, total);
+    let jobs = args.output.jobs.map_or(0, NonZeroUsize::get);
+    let found = against(&scenario, &transcript, &Options { jobs, progress: Some(&tick), ..Options::default() });
+    progress.clear();
+    let found = found?;
+    let header =
+        ["policy", "agents", "metric", "predicted", "measured", "measured_half_width", "runs", "error_percent"];
+    let rows: Vec<Vec<String>> = found.rows.iter().map(|r| row(r, args.output.format)).collect();
+    output::print(&output::table(args.output.format, &header, &rows)?)?;
+    if args.output.format == Format::Table {
+        output::print(&worst(&found.rows))?;
+    }
+    if let Some(path) = csv {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let rows: Vec<Vec<String>> = found.rows.iter().map(|r| row(r, Format::Csv)).collect();
+        std::fs::write(&path, output::table(Format::Csv, &header, &rows)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        output::say(&format!("wrote {}", path.display()));
+    }
+    Ok(DONE)
+}
+
+fn row(r: &Prediction, format: Format) -> Vec<String> {
+    let number = |x: f64| if format == Format::Table { format!("{x:.4}") } else { x.to_string() };
+    let error = r.error.map_or(String::new(), |e| format!("{:+.1}", e * 100.0));
+    vec![
+        r.policy.clone(),
+        r.agents.to_string(),
+        r.metric.to_owned(),
+        number(r.predicted),
+        number(r.measured),
+        number(r.measured_half_width),
+        r.runs.to_string(),
+        error,
+    ]
+}
+
+/// Mean and greatest error per metric and team size.
+fn worst(rows: &[Prediction]) -> String {
+    let mut text = String::from("\nErrors over policies (mean and greatest of absolute values, percent)\n");
+    let mut sizes: Vec<u32> = rows.iter().map(|r| r.agents).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    for metric in ["makespan_s", "prompt_tokens", "completion_tokens"] {
+        for &n in &sizes {
+            let errors: Vec<f64> = rows
+                .iter()
+                .filter(|r| r.metric == metric && r.agents == n)
+                .filter_map(|r| r.error.map(f64::abs))
+                .collect();
+            if errors.is_empty() {
+                continue;
+            }
+            let mean = errors.iter().sum::<f64>() / errors.len() as f64 * 100.0;
+            let most = errors.iter().copied().fold(0.0, f64::max) * 100.0;
+            text.push_str(&format!("  {metric:<18} N = {n}: {mean:5.1}  {most:5.1}\n"));
+        }
+    }
+    text
+}

@@ -1,0 +1,194 @@
+//! Calibration on a live run: the scenario of the run with endpoints, lengths and outcomes as they were measured.
+//!
+//! Invariant: only what the transcript tells is changed, and each changed value says so in the scenario's `[sources]`.
+
+mod latency;
+mod lengths;
+
+pub use latency::{LatencyFit, Served, latency};
+pub use lengths::Lengths;
+
+use super::fault::CalibrationError;
+use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
+use crate::kernel::Span;
+use crate::model::call::Purpose;
+use crate::model::endpoint::EndpointSpec;
+use crate::model::limit::Limit;
+use crate::model::workload::WorkloadSpec;
+use crate::runtime::transcript::{Origin, Reader, Recording, Recordings, Status};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Endpoint of calls that plain code answers.
+const CODE: &str = "code";
+
+/// What a live run taught.
+#[derive(Clone, Debug)]
+pub struct Learned {
+    /// The run's scenario with measured values.
+    pub scenario: Scenario,
+    /// Latency laws by endpoint.
+    pub latencies: BTreeMap<String, LatencyFit>,
+    /// Runs used.
+    pub runs: usize,
+    /// Calls used.
+    pub calls: usize,
+    /// What to know, in sentences.
+    pub told: Vec<String>,
+}
+
+/// Learns from a transcript; with `agents`, from runs of these team sizes alone.
+///
+/// # Errors
+/// As the reader says; a transcript without a scenario or of simulated calls teaches nothing.
+pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, CalibrationError> {
+    let wrong = |wrong: String, mend: &str| CalibrationError::Log {
+        file: path.display().to_string(),
+        line: None,
+        column: None,
+        wrong,
+        mend: mend.to_owned(),
+    };
+    let read = |e: crate::runtime::transcript::TranscriptError| CalibrationError::Usage {
+        wrong: e.to_string(),
+        mend: "name a transcript of `delm-sim live`".to_owned(),
+    };
+    let mut recordings = Recordings::new(Reader::open(path).map_err(read)?);
+    let header = recordings.reader().header().clone();
+    let Some(value) = header.scenario.clone() else {
+        let mend = "record a run with `delm-sim live`; logs of other programs go to `delm-sim calibrate LOG.csv`";
+        return Err(wrong("the transcript holds no scenario".to_owned(), mend));
+    };
+    let mut scenario: Scenario = serde_json::from_value(value)
+        .map_err(|e| wrong(format!("field `scenario` of the header: {e}"), "record the run again"))?;
+    let mut runs: Vec<Recording> = Vec::new();
+    while let Some(recording) = recordings.next_run().map_err(read)? {
+        if recording.end.as_ref().is_some_and(|e| e.complete) && agents.is_none_or(|a| a.contains(&recording.run.agents))
+        {
+            runs.push(recording);
+        }
+    }
+    if runs.is_empty() {
+        return Err(wrong("no run of these team sizes came to its end".to_owned(), "record more, or change --agents"));
+    }
+    let mut told = Vec::new();
+    if header.origin == Origin::Simulated {
+        told.push("The calls were simulated: this tells whether the fit works, nothing about the world.".to_owned());
+    }
+    let invalid = runs.iter().filter(|r| r.end.as_ref().is_some_and(|e| e.invalid.is_some())).count();
+    if invalid > 0 {
+        told.push(format!("{invalid} of {} runs are marked not valid: the client itself was late.", runs.len()));
+    }
+    let latencies = endpoints(&mut scenario, &runs, &mut told);
+    let lengths = Lengths::of(&runs);
+    lengths.apply(&mut scenario, &mut told);
+    outcomes(&mut scenario, &runs, &mut told);
+    let note = SourceNote {
+        kind: SourceKind::Fitted,
+        cite: format!("live run: {} runs, {} calls", runs.len(), runs.iter().map(|r| r.calls.len()).sum::<usize>()),
+        prior: String::new(),
+    };
+    for path in ["endpoints", "sizes", "workload.divide", "all_policies", "sharing.true_positive_rate"] {
+        scenario.sources.insert(path.to_owned(), note.clone());
+    }
+    scenario.name.push_str("-calibrated");
+    scenario.live = None;
+    scenario.mix.latencies = note.cite.clone();
+    scenario.mix.tokens = note.cite;
+    let calls = runs.iter().map(|r| r.calls.len()).sum();
+    Ok(Learned { scenario, latencies, runs: runs.len(), calls, told })
+}
+
+/// Laws of all endpoints that were called; code costs nothing.
+fn endpoints(scenario: &mut Scenario, runs: &[Recording], told: &mut Vec<String>) -> BTreeMap<String, LatencyFit> {
+    let mut served: BTreeMap<&str, Vec<Served>> = BTreeMap::new();
+    let mut by_code: Vec<Purpose> = Vec::new();
+    for (run, recording) in runs.iter().enumerate() {
+        for (_, call) in &recording.calls {
+            if call.endpoint == CODE {
+                by_code.push(call.purpose);
+                continue;
+            }
+            let (Some(from), Some(until)) = (call.dispatched_ns, call.completed_ns) else { continue };
+            let repaired = call.response.as_ref().is_some_and(|r| r.unreadable_text.is_some());
+            let usage = &call.usage;
+            served.entry(&call.endpoint).or_default().push(Served {
+                run: run as u64,
+                from_s: seconds(from),
+                until_s: seconds(until),
+                completion: usage.completion_tokens,
+                uncached: usage.prompt_tokens.saturating_sub(usage.cached_tokens),
+                cached: usage.cached_tokens,
+                clean: call.status == Status::Ok && call.retries == 0 && !repaired && !usage.estimated,
+            });
+        }
+    }
+    let mut fits = BTreeMap::new();
+    for (name, served) in served {
+        let Some(fit) = latency(&served) else { continue };
+        if !fit.identified {
+            told.push(format!(
+                "{name}: calls hardly overlapped, so what streams do to each other is not known; stream_slowdown stays 0."
+            ));
+        }
+        let cached: u64 = served.iter().map(|s| s.cached).sum();
+        if let Some(endpoint) = scenario.endpoints.get_mut(name) {
+            endpoint.preset = None;
+            endpoint.base_s = fit.endpoint.base_s;
+            endpoint.completion_s_per_token = fit.endpoint.completion_s_per_token;
+            endpoint.long_completion_tokens = Limit::Unlimited;
+            endpoint.uncached_s_per_ktoken = fit.endpoint.uncached_s_per_ktoken;
+            endpoint.cached_s_per_ktoken = fit.endpoint.cached_s_per_ktoken;
+            endpoint.item_s = 0.0;
+            endpoint.noise = fit.endpoint.noise.clone();
+            endpoint.agent_sigma = 0.0;
+            endpoint.stream_slowdown = fit.endpoint.stream_slowdown;
+            endpoint.cache.enabled = cached > 0;
+            endpoint.cache.min_tokens = 1;
+            endpoint.cache.lifetime_s = 3600.0;
+        }
+        fits.insert(name.to_owned(), fit);
+    }
+    by_code.sort_unstable();
+    by_code.dedup();
+    if !by_code.is_empty() {
+        scenario.endpoints.insert(CODE.to_owned(), EndpointSpec::default());
+    }
+    for purpose in by_code {
+        scenario.roles.insert(purpose.name().to_owned(), CODE.to_owned());
+    }
+    fits
+}
+
+/// How answers came out: right ones, verdicts.
+fn outcomes(scenario: &mut Scenario, runs: &[Recording], told: &mut Vec<String>) {
+    let right: Vec<bool> = runs.iter().flat_map(|r| &r.finishes).flat_map(|f| f.right.iter().copied()).collect();
+    let share = right.iter().filter(|r| **r).count() as f64 / right.len().max(1) as f64;
+    let verdicts: Vec<bool> = runs
+        .iter()
+        .flat_map(|r| &r.calls)
+        .filter_map(|(_, c)| match c.response.as_ref()?.answer {
+            Some(crate::model::call::Answer::Verdict { accepted }) => Some(accepted),
+            _ => None,
+        })
+        .collect();
+    if let WorkloadSpec::Divide(spec) = &mut scenario.workload {
+        let spec = Arc::make_mut(spec);
+        (spec.answerable, spec.guess, spec.unsupported) = (share, share, 0.0);
+        told.push(format!(
+            "Answers are right with probability {share:.2} under every policy ({} answers); what sharing does to accuracy \
+             is not learned from so few.",
+            right.len()
+        ));
+    }
+    if !verdicts.is_empty() {
+        let accepted = verdicts.iter().filter(|v| **v).count() as f64 / verdicts.len() as f64;
+        scenario.sharing.true_positive_rate = accepted;
+        told.push(format!("A judge accepts with probability {accepted:.2} ({} verdicts).", verdicts.len()));
+    }
+}
+
+fn seconds(ns: u64) -> f64 {
+    Span::from_nanos(ns).as_secs_f64()
+}
