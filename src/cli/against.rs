@@ -7,6 +7,7 @@ use super::{DONE, UsageError, output};
 use crate::experiment::prediction::{Prediction, against};
 use crate::experiment::{Options, Scenario};
 use anyhow::{Context, Result};
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -75,7 +76,7 @@ fn worst(rows: &[Prediction]) -> String {
             }
             let mean = errors.iter().sum::<f64>() / errors.len() as f64 * 100.0;
             let most = errors.iter().copied().fold(0.0, f64::max) * 100.0;
-            text.push_str(&format!("  {metric:<18} N = {n}: {mean:5.1}  {most:5.1}\n"));
+            let _ = writeln!(text, "  {metric:<18} N = {n}: {mean:5.1}  {most:5.1}");
         }
     }
     text

@@ -59,7 +59,7 @@ pub struct Predicted {
 pub fn against(scenario: &Scenario, transcript: &Path, options: &Options) -> Result<Predicted, ReplayError> {
     let measured = strict(transcript, &|_| {})?;
     let mut scenario = scenario.clone();
-    scenario.policies = measured.scenario.policies.clone();
+    scenario.policies.clone_from(&measured.scenario.policies);
     scenario.agents.extend(measured.cells.iter().map(|c| c.agents));
     scenario.agents.sort_unstable();
     scenario.agents.dedup();

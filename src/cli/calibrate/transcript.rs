@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Learns, writes `calibrated.toml`, and says what was learned.
 pub(super) fn run(args: &CalibrateArgs, path: &Path) -> Result<String, CalibrationError> {
     let learned = learn(path, args.agents.as_deref())?;
-    let head: String = learned.told.iter().map(|t| format!("# {t}\n")).collect();
+    let head = lines("# ", &learned.told);
     let text = head + &toml::to_string(&learned.scenario).expect("a scenario is plain values");
     let folder = args.output_dir.clone().unwrap_or_else(|| folder(path));
     let written = output::write(&folder, &[("calibrated.toml".to_owned(), text)], args.overwrite)?;
@@ -31,13 +31,18 @@ pub(super) fn run(args: &CalibrateArgs, path: &Path) -> Result<String, Calibrati
         return Ok(rows);
     }
     let Learned { told, runs, calls, .. } = learned;
-    let lines: String = told.iter().map(|t| format!("- {t}\n")).collect();
+    let lines = lines("- ", &told);
     let scenario = folder.join("calibrated.toml");
     Ok(format!(
         "Learned from {runs} runs with {calls} calls.\n{rows}\n{lines}{written}\nNext: delm-sim compare {} --against {}\n",
         scenario.display(),
         path.parent().filter(|p| *p != Path::new("")).unwrap_or(path).display()
     ))
+}
+
+/// One line each, after a mark.
+fn lines(mark: &str, sentences: &[String]) -> String {
+    sentences.iter().fold(String::new(), |text, sentence| text + mark + sentence + "\n")
 }
 
 fn row(name: &str, fit: &crate::experiment::calibration::transcript::LatencyFit) -> Vec<String> {

@@ -76,8 +76,7 @@ pub fn latency(served: &[Served]) -> Option<LatencyFit> {
         })
         .min_by(|x, y| x.0.total_cmp(&y.0))?;
     let (error, slowdown, b, work) = best;
-    let mut ratios: Vec<f64> =
-        clean.iter().zip(&work).map(|(&i, w)| w / predicted(&row(&served[i]), &b)).collect();
+    let mut ratios: Vec<f64> = clean.iter().zip(&work).map(|(&i, w)| w / predicted(&row(&served[i]), &b)).collect();
     let noise = table(&mut ratios, POINTS);
     let b = b.map(|x| digits(x, 5));
     Some(LatencyFit {

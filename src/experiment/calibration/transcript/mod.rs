@@ -64,7 +64,8 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
         .map_err(|e| wrong(format!("field `scenario` of the header: {e}"), "record the run again"))?;
     let mut runs: Vec<Recording> = Vec::new();
     while let Some(recording) = recordings.next_run().map_err(read)? {
-        if recording.end.as_ref().is_some_and(|e| e.complete) && agents.is_none_or(|a| a.contains(&recording.run.agents))
+        if recording.end.as_ref().is_some_and(|e| e.complete)
+            && agents.is_none_or(|a| a.contains(&recording.run.agents))
         {
             runs.push(recording);
         }
@@ -94,7 +95,7 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
     }
     scenario.name.push_str("-calibrated");
     scenario.live = None;
-    scenario.mix.latencies = note.cite.clone();
+    scenario.mix.latencies.clone_from(&note.cite);
     scenario.mix.tokens = note.cite;
     let calls = runs.iter().map(|r| r.calls.len()).sum();
     Ok(Learned { scenario, latencies, runs: runs.len(), calls, told })
