@@ -1,6 +1,7 @@
 //! `compare`: policies against a baseline.
 
-use super::args::{CompareArgs, OutputArgs};
+use super::args::CompareArgs;
+use super::flags::OutputArgs;
 use super::format::Format;
 use super::progress::Progress;
 use super::{DONE, output};

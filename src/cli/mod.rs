@@ -8,6 +8,7 @@ pub mod args;
 pub mod calibrate;
 pub mod compare;
 pub mod completions;
+pub mod flags;
 pub mod format;
 pub mod import;
 pub mod init;

@@ -1,7 +1,7 @@
 //! `replay`: recorded runs again.
 
-use super::args::{ChangeArgs, OutputArgs};
 use super::compare::{announce, announce_with, conduct_announced};
+use super::flags::{ChangeArgs, OutputArgs};
 use super::format::Format;
 use super::progress::Progress;
 use super::{DONE, UsageError, output};

@@ -1,6 +1,6 @@
 //! What can be typed after `live`.
 
-use crate::cli::args::ChangeArgs;
+use crate::cli::flags::ChangeArgs;
 use crate::cli::format::Format;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;

@@ -37,7 +37,12 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
                 None => format!("run {number} has no `end` record: it was interrupted"),
             }));
         }
-        if recording.end.as_ref().is_some_and(|e| !e.complete) && points[i].stop_after().is_none() {
+        let stopped = recording.end.as_ref().is_some_and(|e| !e.complete) && points[i].stop_after().is_none();
+        if stopped && measured {
+            // A cap or an interruption ended it; it is in no metric of the live run either.
+            continue;
+        }
+        if stopped {
             return Err(place(format!("run {number} was stopped before its end; only whole runs can be replayed")));
         }
         if recording.run.replication != runs[i].len() as u64 {

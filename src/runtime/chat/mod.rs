@@ -15,6 +15,7 @@ mod secret;
 mod stream;
 mod threads;
 mod transport;
+mod watch;
 
 pub use client::{BaseUrl, Client, ClientOptions};
 pub use clock::{WallClock, unix_ms};

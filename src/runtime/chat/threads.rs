@@ -9,25 +9,17 @@ use super::client::Client;
 use super::clock::WallClock;
 use super::ending::TryError;
 use super::transport::{Arrival, Job, Transport};
+use super::watch::Watch;
 use crate::kernel::{Span, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 /// How often a waiting transport looks whether somebody interrupted.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// What a thread and the transport tell each other of a try.
-#[derive(Debug, Default)]
-pub(super) struct Watch {
-    /// Nobody wants the answer any more.
-    pub(super) stop: AtomicBool,
-    /// When the last bytes of the answer came, in nanoseconds; 0 before any did.
-    pub(super) heard_at: AtomicU64,
-}
 
 struct Flight {
     sent_at: Time,

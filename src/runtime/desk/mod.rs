@@ -8,6 +8,7 @@ mod answers;
 mod histories;
 mod prompts;
 mod reading;
+mod service;
 mod spec;
 mod subtasks;
 mod texts;

@@ -2,16 +2,14 @@
 //!
 //! Invariant: a reply is understood before anything of it is kept; handles are given in the order of replies.
 
+use super::Desk as _;
 use super::answers::{self, Fields};
 use super::histories::{Delegation, Histories};
 use super::spec::{DeskSpec, PlanBy};
 use super::subtasks::{self, Unit};
 use super::texts::{Texts, estimated_tokens, shortened};
-use super::{Chat, Desk, Rendered, prompts};
-use crate::model::call::{Answer, Content, FindingKind, Judge, Outcome, Purpose, Request};
+use crate::model::call::{Answer, Content, FindingKind, Judge, Purpose, Request};
 use crate::model::ids::{AgentId, FindingId, LineId, SubtaskId};
-use crate::model::note::Note;
-use crate::model::workload::Score;
 use crate::runtime::questions::{Grading, Question, grade};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +24,7 @@ pub struct Reading {
     pub(super) question: Arc<Question>,
     pub(super) spec: Arc<DeskSpec>,
     /// Codes that the documents and the question state, where answers are codes.
-    codes: BTreeSet<String>,
+    pub(super) codes: BTreeSet<String>,
     pub(super) texts: Texts,
     pub(super) histories: Histories,
     /// Subtasks of each line; all lines but those of independent agents share line 0.
@@ -42,7 +40,7 @@ pub struct Reading {
 }
 
 /// What a reply says, not yet kept.
-enum Said {
+pub(super) enum Said {
     Subtasks(Vec<Unit>),
     /// A brief, gist, report or digest.
     Product(String),
@@ -121,7 +119,7 @@ impl Reading {
     }
 
     /// Notices the first prompt after a compaction.
-    fn look_at_history(&mut self, request: &Request) {
+    pub(super) fn look_at_history(&mut self, request: &Request) {
         if let Some((agent, epoch)) = Self::history_of(request) {
             let tokens = |span: &crate::model::call::PromptSpan| match span.content {
                 Content::History { .. } => span.tokens,
@@ -158,7 +156,7 @@ impl Reading {
         }
     }
 
-    fn max_tokens(&self, request: &Request) -> u32 {
+    pub(super) fn max_tokens(&self, request: &Request) -> u32 {
         let spec = &self.spec;
         match request.purpose {
             Purpose::Plan => spec.plan_tokens,
@@ -176,7 +174,7 @@ impl Reading {
     }
 
     /// What plain code knows.
-    fn known(&mut self, request: &Request) -> Option<Answer> {
+    pub(super) fn known(&mut self, request: &Request) -> Option<Answer> {
         match request.purpose {
             Purpose::Plan if self.spec.plan_by == PlanBy::Documents => Some(self.plan_by_documents(request)),
             Purpose::MoreSubtasks if self.spec.more_by == PlanBy::Documents => {
@@ -210,7 +208,7 @@ impl Reading {
     }
 
     /// Understands a reply.
-    fn understood(&self, request: &Request, fields: &Fields) -> Result<Said, String> {
+    pub(super) fn understood(&self, request: &Request, fields: &Fields) -> Result<Said, String> {
         let documents = self.question.documents.len();
         Ok(match request.purpose {
             Purpose::Plan => {
@@ -249,7 +247,7 @@ impl Reading {
     }
 
     /// Makes the best of a reply that nobody understands.
-    fn guessed(&self, request: &Request, text: &str) -> Option<Said> {
+    pub(super) fn guessed(&self, request: &Request, text: &str) -> Option<Said> {
         let name = main_field(request.purpose);
         let words = || {
             let whole = answers::fields(text).ok().and_then(|fields| fields.words(name).ok());
@@ -274,7 +272,7 @@ impl Reading {
     }
 
     /// Keeps what a reply says.
-    fn keep(&mut self, request: &Request, said: Said) -> Answer {
+    pub(super) fn keep(&mut self, request: &Request, said: Said) -> Answer {
         match said {
             Said::Subtasks(units) => self.keep_subtasks(request, units),
             Said::Product(words) => self.keep_product(request, &words),
@@ -349,7 +347,7 @@ impl Reading {
             self.unfolded.remove(&subtask);
             return Answer::Unfolded { tokens: 0 };
         }
-        let text = prompts::unfolded(&self.texts, &chosen);
+        let text = self.texts.unfolded(&chosen);
         let tokens = estimated_tokens(&text);
         self.unfolded.insert(subtask, text);
         Answer::Unfolded { tokens }
@@ -369,67 +367,5 @@ fn main_field(purpose: Purpose) -> &'static str {
         Purpose::Unfold => "labels",
         Purpose::Merge => "known",
         Purpose::Plan | Purpose::MoreSubtasks => "subtasks",
-    }
-}
-
-impl Desk for Reading {
-    fn render(&mut self, request: &Request) -> Rendered {
-        self.look_at_history(request);
-        if let Some(answer) = self.known(request) {
-            return Rendered::Known(answer);
-        }
-        let (messages, span_keys) = prompts::messages(self, request);
-        let choices = self.question.choices.len();
-        let letters: Vec<String> = (0..choices).map(|c| crate::runtime::questions::letter(c).to_string()).collect();
-        let form = Some(answers::form(request.purpose, &letters));
-        Rendered::Ask(Chat { messages, form, max_tokens: self.max_tokens(request), span_keys })
-    }
-
-    fn read(&mut self, request: &Request, text: &str) -> Result<Answer, String> {
-        self.look_at_history(request);
-        let said = self.understood(request, &answers::fields(text)?)?;
-        Ok(self.keep(request, said))
-    }
-
-    fn salvage(&mut self, request: &Request, text: &str) -> Option<Answer> {
-        self.look_at_history(request);
-        let said = self.guessed(request, text)?;
-        Some(self.keep(request, said))
-    }
-
-    fn observe(&mut self, note: &Note) {
-        match *note {
-            Note::Admitted { store, finding, .. } | Note::Kept { store, finding, .. } => {
-                self.texts.shelve(store, finding);
-            }
-            Note::Created { count, .. } => self.created += count,
-            Note::Claimed(_, subtask) => self.claims.push(subtask),
-            _ => {}
-        }
-    }
-
-    /// Known where answers are codes: a finding that states a code which no document states. A right code in a wrong
-    /// place is not noticed, and of other sets nothing is known.
-    fn is_unsupported(&self, finding: FindingId) -> bool {
-        let is_made_up = |text| grade::codes(text).iter().any(|code| !self.codes.contains(code));
-        self.question.grading == Grading::Code && self.texts.text(finding).is_some_and(is_made_up)
-    }
-
-    fn is_right(&self, finding: Option<FindingId>) -> bool {
-        finding.and_then(|f| self.texts.text(f)).is_some_and(|answer| grade::is_right(&self.question, answer))
-    }
-
-    fn score(&self, outcome: &Outcome) -> Score {
-        let submitted = &outcome.submissions;
-        let texts: Vec<Option<&str>> = submitted.iter().map(|s| s.finding.and_then(|f| self.texts.text(f))).collect();
-        let mean = |worth: &dyn Fn(&str) -> f64| {
-            texts.iter().map(|text| text.map_or(0.0, worth)).sum::<f64>() / texts.len().max(1) as f64
-        };
-        let facts = vec![
-            ("exact_match", mean(&|text| f64::from(u8::from(grade::exact_match(&self.question, text))))),
-            ("f1", mean(&|text| grade::f1(&self.question, text))),
-            ("answered", mean(&|_| 1.0)),
-        ];
-        Score { right: submitted.iter().map(|s| self.is_right(s.finding)).collect(), facts }
     }
 }

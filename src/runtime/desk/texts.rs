@@ -89,6 +89,16 @@ impl Texts {
         text
     }
 
+    /// Results behind chosen entries.
+    pub(super) fn unfolded(&self, chosen: &[(u32, FindingId)]) -> String {
+        let mut text = "Full results of the notes you chose:\n".to_owned();
+        for (entry, finding) in chosen {
+            let raw = self.raw(*finding).unwrap_or_default();
+            writeln!(text, "{} {raw}", label(*entry)).expect("a String takes all");
+        }
+        text
+    }
+
     /// A single finding as text, under the name of its kind.
     pub(super) fn named(&self, finding: FindingId) -> String {
         let Some(Written { kind, text, .. }) = self.findings.get(finding.index()) else {

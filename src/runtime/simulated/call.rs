@@ -1,7 +1,6 @@
 //! A call on its way, and what it costs.
 
 use super::share;
-use super::sharing::Work;
 use crate::kernel::{Address, Draws, EventId, Span, Time};
 use crate::model::call::{Answer, Purpose, Request, SpanRole, Usage, prompt_tokens};
 use crate::model::ids::{CallId, EndpointId, TaskId};
@@ -16,6 +15,19 @@ pub(super) enum Place {
     Slot,
     Service,
     Backoff,
+}
+
+/// What a call in service still has to do, in seconds it would take alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    /// Up to the first token.
+    pub(super) opening: Span,
+    /// From the first token to the end.
+    pub(super) decoding: Span,
+    /// Whether the first token has come.
+    pub(super) opened: bool,
+    /// When the try is given up.
+    pub(super) limit: Option<Time>,
 }
 
 /// A call that has not ended.
@@ -141,6 +153,18 @@ impl Pending {
             None => share(Span::from_nanos(since), decoding),
         };
         self.usage.completion_tokens = libm::floor(self.completion_tokens as f64 * done) as u64;
+    }
+}
+
+impl Pending {
+    /// The work of the try that begins.
+    pub(super) fn takes_up(&mut self, limit: Option<Time>) {
+        self.work = Some(Work {
+            opening: self.first_token,
+            decoding: Span::from_nanos(self.total.as_nanos() - self.first_token.as_nanos()),
+            opened: false,
+            limit,
+        });
     }
 }
 

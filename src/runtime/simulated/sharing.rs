@@ -14,23 +14,9 @@
 //! Invariant: a call in service is in `streams` once, unless its try fails at the server; what is booked as done adds
 //! up to the work of the calls that end.
 
-use super::call::Pending;
 use super::{Due, Simulated};
 use crate::kernel::{Span, Time};
 use crate::model::call::CallError;
-
-/// What a call in service still has to do, in seconds it would take alone.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Work {
-    /// Up to the first token.
-    opening: Span,
-    /// From the first token to the end.
-    pub(super) decoding: Span,
-    /// Whether the first token has come.
-    pub(super) opened: bool,
-    /// When the try is given up.
-    limit: Option<Time>,
-}
 
 /// The calls that share an endpoint.
 #[derive(Debug, Default)]
@@ -53,18 +39,6 @@ fn takes(left: Span, slowdown: f64) -> Span {
 
 fn less(span: Span, by: Span) -> Span {
     Span::from_nanos(span.as_nanos().saturating_sub(by.as_nanos()))
-}
-
-impl Pending {
-    /// The work of the try that begins.
-    pub(super) fn takes_up(&mut self, limit: Option<Time>) {
-        self.work = Some(Work {
-            opening: self.first_token,
-            decoding: Span::from_nanos(self.total.as_nanos() - self.first_token.as_nanos()),
-            opened: false,
-            limit,
-        });
-    }
 }
 
 impl Simulated {

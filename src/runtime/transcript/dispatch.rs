@@ -1,6 +1,6 @@
 //! Tries of live runs: what is told before one leaves, so that money is counted even if no reply is ever recorded.
 
-use super::line::UsageLine;
+use super::usage::UsageLine;
 use crate::runtime::trace::Roles;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

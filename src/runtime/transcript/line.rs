@@ -1,7 +1,8 @@
 //! The lines of a transcript. `docs/transcript.md` says what each means to a reader who has only the file.
 
 use super::dispatch::{Billed, DispatchLine, is_default};
-use crate::model::call::{Answer, CallError, Content, Judge, Purpose, SpanRole, Usage};
+use super::usage::UsageLine;
+use crate::model::call::{Answer, CallError, Content, Judge, Purpose, SpanRole};
 use crate::model::ids::About;
 use crate::model::note::Phase;
 use crate::runtime::desk::Message;
@@ -262,50 +263,6 @@ pub struct ResponseLine {
     /// Names of the tools that the reply asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<String>,
-}
-
-/// Billed tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct UsageLine {
-    /// Prompt, cached tokens included.
-    pub prompt_tokens: u64,
-    /// Of it, read from a cache.
-    #[serde(default)]
-    pub cached_tokens: u64,
-    /// Of it, written to a cache.
-    #[serde(default)]
-    pub cache_write_tokens: u64,
-    /// Completion, reasoning included.
-    pub completion_tokens: u64,
-    /// Of it, reasoning, where the provider tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reasoning_tokens: Option<u64>,
-    /// The source does not tell them: counted by a tokenizer or estimated from text lengths.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub estimated: bool,
-}
-
-impl From<Usage> for UsageLine {
-    fn from(u: Usage) -> Self {
-        Self {
-            prompt_tokens: u.prompt_tokens,
-            cached_tokens: u.cached_tokens,
-            cache_write_tokens: u.cache_write_tokens,
-            completion_tokens: u.completion_tokens,
-            ..Self::default()
-        }
-    }
-}
-
-impl From<UsageLine> for Usage {
-    fn from(u: UsageLine) -> Self {
-        Self {
-            prompt_tokens: u.prompt_tokens,
-            cached_tokens: u.cached_tokens,
-            cache_write_tokens: u.cache_write_tokens,
-            completion_tokens: u.completion_tokens,
-        }
-    }
 }
 
 /// Dollars of a call, all tries.

@@ -8,9 +8,11 @@ mod key;
 mod line;
 mod reader;
 mod recorder;
+mod usage;
 
 pub use dispatch::{Billed, DispatchLine, RepairLine};
 pub use key::content_key;
 pub use line::*;
 pub use reader::{Reader, Recording, Recordings, TranscriptError};
 pub use recorder::{Details, Recorder};
+pub use usage::UsageLine;

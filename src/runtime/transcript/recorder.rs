@@ -7,8 +7,9 @@ use super::dispatch::Billed;
 use super::key::content_key;
 use super::line::{
     ArrivalLine, CallLine, CostLine, Dependency, EndLine, FinishLine, LayoutSpan, Line, Moment, Release, RequestLine,
-    ResponseLine, RunLine, Stage, Status, TimerLine, UsageLine,
+    ResponseLine, RunLine, Stage, Status, TimerLine,
 };
+use super::usage::UsageLine;
 use crate::kernel::Time;
 use crate::model::call::{Answer, Content, Request, Usage};
 use crate::model::ids::{CallId, FindingId, StoreId, TaskId};

@@ -5,9 +5,7 @@
 use super::Message;
 use super::reading::Reading;
 use super::subtasks;
-use super::texts::{Texts, label};
 use crate::model::call::{Content, PromptSpan, Purpose, Request};
-use crate::model::ids::FindingId;
 use crate::runtime::questions::letter;
 use std::fmt::Write;
 
@@ -89,16 +87,6 @@ fn task(desk: &Reading) -> String {
     let mut text = format!("Question: {}\n", desk.question.text);
     for (i, choice) in desk.question.choices.iter().enumerate() {
         writeln!(text, "{}. {choice}", letter(i)).expect("a String takes all");
-    }
-    text
-}
-
-/// Results behind chosen entries.
-pub(super) fn unfolded(texts: &Texts, chosen: &[(u32, FindingId)]) -> String {
-    let mut text = "Full results of the notes you chose:\n".to_owned();
-    for (entry, finding) in chosen {
-        let raw = texts.raw(*finding).unwrap_or_default();
-        writeln!(text, "{} {raw}", label(*entry)).expect("a String takes all");
     }
     text
 }
