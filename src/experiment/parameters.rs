@@ -363,6 +363,7 @@ mod tests {
             for endpoint in scenario.endpoints.values_mut() {
                 endpoint.preset = Some("p".into());
                 endpoint.stream_slowdown = 0.5;
+                endpoint.by_code = true;
             }
             let tree = serde_json::to_value(&scenario).unwrap();
             let mut found = Vec::new();

@@ -88,6 +88,9 @@ pub struct EndpointSpec {
     /// API); 1: one server shared evenly. Without unit. Not written out while it is 0.
     #[serde(skip_serializing_if = "is_zero")]
     pub stream_slowdown: f64,
+    /// Plain code answers here: its calls have no tokens. Not written out while it is false.
+    #[serde(skip_serializing_if = "is_false")]
+    pub by_code: bool,
     /// Calls served at once.
     pub slots: Limit,
     /// Calls admitted per minute.
@@ -136,6 +139,7 @@ impl Default for EndpointSpec {
             noise: Law::Constant(1.0),
             agent_sigma: 0.0,
             stream_slowdown: 0.0,
+            by_code: false,
             slots: Limit::Unlimited,
             requests_per_minute: Limit::Unlimited,
             input_tokens_per_minute: Limit::Unlimited,
@@ -168,6 +172,11 @@ pub struct Latency {
     pub first_token: Span,
     /// From the start of service to the end.
     pub total: Span,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(x: &bool) -> bool {
+    !*x
 }
 
 impl EndpointSpec {

@@ -221,6 +221,9 @@ impl Simulated {
             },
             completion_tokens: p.completion_tokens,
         };
+        if spec.by_code {
+            p.usage = Usage::default();
+        }
         let noise = spec.noise.sample(&draws, NOISE);
         let model = if p.request.purpose == Purpose::Tool { 1.0 } else { fleet.latency_factor };
         let factor = noise * model * own;

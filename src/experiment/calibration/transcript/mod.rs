@@ -154,7 +154,7 @@ fn endpoints(scenario: &mut Scenario, runs: &[Recording], told: &mut Vec<String>
     by_code.sort_unstable();
     by_code.dedup();
     if !by_code.is_empty() {
-        scenario.endpoints.insert(CODE.to_owned(), EndpointSpec::default());
+        scenario.endpoints.insert(CODE.to_owned(), EndpointSpec { by_code: true, ..EndpointSpec::default() });
     }
     for purpose in by_code {
         scenario.roles.insert(purpose.name().to_owned(), CODE.to_owned());
