@@ -22,6 +22,7 @@ pub mod replay;
 pub mod reproduce;
 pub mod run;
 pub mod schema;
+mod study;
 
 use crate::experiment::ScenarioError;
 use crate::experiment::replay::ReplayError;

@@ -1,9 +1,9 @@
 //! `replay`: recorded runs again.
 
-use super::compare::{announce, announce_with, conduct_announced};
 use super::flags::{ChangeArgs, OutputArgs};
 use super::format::Format;
 use super::progress::Progress;
+use super::study::{announce, announce_with, conduct_announced};
 use super::{DONE, UsageError, output};
 use crate::experiment::replay::{self, Dependencies, Reading};
 use crate::experiment::study::Cell;

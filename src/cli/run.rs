@@ -1,8 +1,8 @@
 //! `run`: simulate scenarios and check them against the closed forms they state.
 
 use super::args::RunArgs;
-use super::compare::{announce, conduct_announced};
 use super::record::Record;
+use super::study::{announce, conduct_announced};
 use super::{DONE, MISSED, UsageError, output};
 use crate::experiment::Scenario;
 use crate::experiment::replication::{Point, Sinks};
