@@ -5,7 +5,7 @@ use super::format::Format;
 use super::study::{announce, conduct_announced};
 use super::{DONE, output};
 use crate::experiment::Scenario;
-use crate::report::{self, Command};
+use crate::report::{self, Command, Manifest};
 use anyhow::Result;
 
 /// Loads the scenario, simulates it, prints and saves the comparison.
@@ -14,7 +14,7 @@ pub fn execute(args: &CompareArgs) -> Result<u8> {
         return super::against::execute(args, run);
     }
     let scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
-    let plan = announce(Command::Compare, &scenario, !args.no_figures, &args.output)?;
+    let plan = announce(Manifest::announce(Command::Compare, &scenario, !args.no_figures), &args.output)?;
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
     output::print(&report::render(&study, args.output.format.into()))?;
     if args.output.format == Format::Table {

@@ -3,13 +3,13 @@
 use super::flags::{ChangeArgs, OutputArgs};
 use super::format::Format;
 use super::progress::Progress;
-use super::study::{announce, announce_with, conduct_announced};
+use super::study::{announce, conduct_announced};
 use super::{DONE, UsageError, output};
-use crate::experiment::replay::{self, Dependencies, Reading};
+use crate::experiment::replay::{self, Dependencies, Reading, RecordedRuns};
 use crate::experiment::study::Cell;
 use crate::experiment::{Options, Scenario, Study, conduct};
 use crate::policy::catalog;
-use crate::report::{self, Command};
+use crate::report::{self, Command, Manifest};
 use crate::runtime::replay::WhatIf;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -64,11 +64,11 @@ pub struct ReplayArgs {
     #[arg(help_heading = "Reading (counterfactual)")]
     pub dependencies: Waits,
     /// Counterfactual: share of a delegation's first prompt, beyond instructions, that it must read again
-    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = Reading::default().own_context, value_parser = share)]
     #[arg(help_heading = "Reading (counterfactual)")]
     pub own_context: f64,
     /// Counterfactual: longer gaps between steps are cut to this; they hold people
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = factor)]
+    #[arg(long, value_name = "SECONDS", default_value_t = Reading::default().longest_gap_s, value_parser = factor)]
     #[arg(help_heading = "Reading (counterfactual)")]
     pub longest_gap_s: f64,
     /// Counterfactual: write the scenario that was made here, to change and compare again
@@ -144,9 +144,10 @@ impl ReplayArgs {
         if self.mode != Mode::Retimed && self.what_if() != WhatIf::default() {
             return Err(told("--latency-scale, --gap-scale, --concurrency, --*-per-minute", "retimed"));
         }
-        let plain = Reading { dependencies: Dependencies::Recorded, own_context: 1.0, longest_gap_s: 60.0 };
         let changed = format!("{:?}", self.change) != format!("{:?}", ChangeArgs::default());
-        if self.mode != Mode::Counterfactual && (self.reading() != plain || self.scenario_output.is_some() || changed) {
+        if self.mode != Mode::Counterfactual
+            && (self.reading() != Reading::default() || self.scenario_output.is_some() || changed)
+        {
             let flags = "--dependencies, --own-context, --longest-gap-s, --scenario-output and changes to the scenario";
             return Err(told(flags, "counterfactual"));
         }
@@ -159,7 +160,7 @@ fn strict(args: &ReplayArgs) -> Result<u8> {
     let study = replay::strict(&args.file, &|done| progress.count(done));
     progress.clear();
     let study = study?;
-    let plan = announce(Command::Run, &study.scenario, false, &args.output)?;
+    let plan = announce(Manifest::announce(Command::Run, &study.scenario, false), &args.output)?;
     let stored = report::store(&plan, &study)?;
     output::print(&report::render(&study, args.output.format.into()))?;
     if !args.output.quiet {
@@ -190,7 +191,8 @@ fn retimed(args: &ReplayArgs) -> Result<u8> {
     }
     if args.output.output_dir.is_some() {
         let input = report::manifest::Input::of(&args.file, &format!("{what_if:?}"))?;
-        let plan = announce_with(Command::Replay, &found.study.scenario, Some(input), &args.output)?;
+        let manifest = Manifest::announce(Command::Replay, &found.study.scenario, false).resting_on(input);
+        let plan = announce(manifest, &args.output)?;
         let stored = report::store(&plan, &found.study)?;
         if !args.output.quiet {
             output::say(&stored.to_string());
@@ -213,14 +215,15 @@ fn row(run: &replay::RetimedRun) -> Vec<String> {
 }
 
 fn counterfactual(args: &ReplayArgs) -> Result<u8> {
-    let made = replay::counterfactual(&args.file, &args.reading())?;
+    let runs = RecordedRuns::read(&args.file)?;
+    let made = replay::counterfactual(&runs, &args.reading())?;
     let text = made.to_toml();
     let name = args.scenario_output.as_ref().map_or_else(|| made.scenario.name.clone(), |p| p.display().to_string());
     let scenario = Scenario::parse(&name, &text, None, &args.change.overrides())?;
     if let Some(path) = &args.scenario_output {
         std::fs::write(path, &text).with_context(|| format!("cannot write the scenario {}", path.display()))?;
     }
-    let plan = announce(Command::Compare, &scenario, false, &args.output)?;
+    let plan = announce(Manifest::announce(Command::Compare, &scenario, false), &args.output)?;
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
     output::print(&report::render(&study, args.output.format.into()))?;
     if args.output.format == Format::Table {
@@ -230,7 +233,7 @@ fn counterfactual(args: &ReplayArgs) -> Result<u8> {
             r.runs, r.makespan_s, r.prompt_tokens, r.completion_tokens, r.calls
         ))?;
         output::print(&decentral(&study, r))?;
-        output::print(&bounds(args, &study)?)?;
+        output::print(&bounds(args, &runs, &study)?)?;
         output::print(&format!("Assumptions\n- {}\n", made.assumptions.join("\n- ")))?;
         output::print(&format!("{stored}"))?;
     }
@@ -261,17 +264,21 @@ fn decentral(study: &Study, recorded: &replay::Recorded) -> String {
 }
 
 /// The bounds that the recording leaves open: makespan and tokens of every policy under each reading of what waits.
-fn bounds(args: &ReplayArgs, chosen: &Study) -> Result<String> {
+fn bounds(args: &ReplayArgs, runs: &RecordedRuns, chosen: &Study) -> Result<String> {
     let readings =
         [("recorded", Dependencies::Recorded), ("same-agent", Dependencies::SameAgent), ("none", Dependencies::None)];
     let mut rows: Vec<Vec<String>> =
         chosen.cells.iter().map(|c| vec![c.policy.clone(), c.agents.to_string()]).collect();
     for (_, dependencies) in readings {
-        let made = replay::counterfactual(&args.file, &Reading { dependencies, ..args.reading() })?;
-        let scenario = Scenario::parse(&made.scenario.name, &made.to_toml(), None, &args.change.overrides())?;
-        let jobs = args.output.jobs.map_or(0, std::num::NonZeroUsize::get);
-        let study = conduct(&scenario, &Options { jobs, ..Options::default() })?;
-        for (row, cell) in rows.iter_mut().zip(&study.cells) {
+        let cells = if dependencies == args.reading().dependencies {
+            chosen.cells.clone()
+        } else {
+            let made = replay::counterfactual(runs, &Reading { dependencies, ..args.reading() })?;
+            let scenario = Scenario::parse(&made.scenario.name, &made.to_toml(), None, &args.change.overrides())?;
+            let jobs = args.output.jobs.map_or(0, std::num::NonZeroUsize::get);
+            conduct(&scenario, &Options { jobs, ..Options::default() })?.cells
+        };
+        for (row, cell) in rows.iter_mut().zip(&cells) {
             let mean = |metric: &str| cell.mean(metric).unwrap_or(f64::NAN);
             let tokens = mean("prompt_tokens") + mean("completion_tokens");
             row.push(format!("{:.1}", mean("makespan_s")));

@@ -6,7 +6,7 @@ use super::study::{announce, conduct_announced};
 use super::{DONE, MISSED, UsageError, output};
 use crate::experiment::Scenario;
 use crate::experiment::replication::{Point, Sinks};
-use crate::report::{self, Command};
+use crate::report::{self, Command, Manifest};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::BufWriter;
@@ -21,8 +21,10 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
         return Err(UsageError("--output-dir, --trace and --record go with one scenario".to_owned()).into());
     }
     let scenarios: Vec<Scenario> = scenarios.into_iter().map(|s| if args.full { s.full() } else { s }).collect();
-    let plans =
-        scenarios.iter().map(|s| announce(Command::Run, s, false, &args.output)).collect::<Result<Vec<_>, _>>()?;
+    let plans = scenarios
+        .iter()
+        .map(|s| announce(Manifest::announce(Command::Run, s, false), &args.output))
+        .collect::<Result<Vec<_>, _>>()?;
     if let Some(path) = &args.trace {
         trace(&scenarios[0], path)?;
     }

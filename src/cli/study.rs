@@ -3,33 +3,17 @@
 use super::flags::OutputArgs;
 use super::progress::Progress;
 use crate::experiment::{Options, Scenario, Study, conduct};
-use crate::report::manifest::Input;
-use crate::report::{self, Command, DirectoryError, Manifest, Plan, Stored};
+use crate::report::{self, DirectoryError, Manifest, Plan, Stored};
 use anyhow::Result;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 /// Leave to write the output directory, before minutes of work.
-pub(super) fn announce(
-    command: Command,
-    scenario: &Scenario,
-    figures: bool,
-    args: &OutputArgs,
-) -> Result<Plan, DirectoryError> {
-    let dir = args.output_dir.clone().unwrap_or_else(|| report::default_dir(command, scenario));
-    report::plan(&dir, args.overwrite, Manifest::announce(command, scenario, figures))
-}
-
-/// Like [`announce`] without figures, for a study that rests on a file besides its scenario.
-pub(super) fn announce_with(
-    command: Command,
-    scenario: &Scenario,
-    input: Option<Input>,
-    args: &OutputArgs,
-) -> Result<Plan, DirectoryError> {
-    let dir = args.output_dir.clone().unwrap_or_else(|| report::default_dir(command, scenario));
-    report::plan(&dir, args.overwrite, Manifest::announce(command, scenario, false).resting_on(input))
+pub(super) fn announce(manifest: Manifest, args: &OutputArgs) -> Result<Plan, DirectoryError> {
+    let default = || report::default_dir(manifest.command, &manifest.scenario);
+    let dir = args.output_dir.clone().unwrap_or_else(default);
+    report::plan(&dir, args.overwrite, manifest)
 }
 
 /// Conducts the announced study and stores it.

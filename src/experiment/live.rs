@@ -15,8 +15,8 @@ use super::replication::{Point, Run};
 use super::scenario::{LiveSpec, Scenario};
 use super::study::Study;
 use crate::kernel::{Key, Span};
-use crate::model::workload::{Team, WorkloadSpec};
-use crate::policy::{Policy, catalog};
+use crate::model::workload::WorkloadSpec;
+use crate::policy::Policy;
 use crate::runtime::chat::{Transport, unix_ms};
 use crate::runtime::desk::{Desk, Reading};
 pub use crate::runtime::live::{Budget, Caps, Charge, Measured, Quantiles, Stop};
@@ -25,7 +25,7 @@ use crate::runtime::live::{
 };
 use crate::runtime::questions::{Question, QuestionsError};
 use crate::runtime::transcript::{Header, Origin, RunLine};
-use crate::runtime::{RunError, Summary, Trace, drive};
+use crate::runtime::{RunError, Trace, drive};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -229,6 +229,10 @@ fn prepare(scenario: &Scenario) -> Result<(LiveSpec, Vec<Arc<Question>>), LiveEr
                    live-multi-doc-qa";
         return Err(LiveError::Unfit(why.to_owned()));
     }
+    if scenario.measure.is_some() {
+        let why = "live runs go to their end; leave [measure] out of the scenario";
+        return Err(LiveError::Unfit(why.to_owned()));
+    }
     let spec = scenario.live.clone().unwrap_or_default();
     let mut wanted = spec.questions.clone();
     wanted.limit = wanted.limit.min(scenario.replications.saturating_mul(scenario.tasks));
@@ -310,8 +314,6 @@ fn difference(a: &Value, b: &Value, path: &str) -> Option<(String, String, Strin
     Some((path.to_owned(), a.to_string(), b.to_string()))
 }
 
-type Team1 = (Box<dyn Policy>, Team);
-
 fn set_up(
     scenario: &Scenario,
     task: &Task,
@@ -322,24 +324,8 @@ fn set_up(
     past: Past,
 ) -> Result<(Vec<Box<dyn Policy>>, Setup), LiveError> {
     let Task { point, replication, number } = *task;
-    let build = || -> Team1 {
-        catalog::build(&point.settings, &scenario.workload, point.agents).expect("built when the point was made")
-    };
-    let (policies, teams): (Vec<_>, Vec<Team>) = (0..scenario.tasks).map(|_| build()).unzip();
-    let run = RunLine {
-        run: number,
-        name: None,
-        policy: Some(point.policy.to_owned()),
-        agents: point.agents,
-        replication: u64::from(replication),
-        tasks: scenario.tasks,
-        workers: teams[0].workers,
-        leads: teams[0].leads,
-        lines: teams[0].lines,
-        agent_names: Vec::new(),
-        started_unix_ms: Some(unix_ms()),
-        missing: Vec::new(),
-    };
+    let (policies, team) = point.policies();
+    let run = RunLine { started_unix_ms: Some(unix_ms()), ..point.run_line(number, u64::from(replication), &team) };
     if let Some(there) = &past.run {
         let same = (there.run, &there.policy, there.agents, there.replication)
             == (run.run, &run.policy, run.agents, run.replication);
@@ -365,7 +351,7 @@ fn set_up(
             Box::new(if spec.separate_runs { desk.headed(format!("Run {number}.")) } else { desk }) as Box<dyn Desk>
         })
         .collect();
-    let mut trace = Trace::new(Summary::new(&teams[0], scenario.tasks, None, scenario.watch_worker), None);
+    let mut trace = Trace::new(point.summary(&team), None);
     trace.recorder = Some(past.recorder(journal, endpoints(scenario), run));
     let setup = Setup {
         fleet: point.fleet.clone(),

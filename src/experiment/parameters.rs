@@ -128,8 +128,14 @@ fn acts(path: &str, search: bool) -> bool {
         "sharing.fact_cap",
         "sharing.herding",
     ];
-    const DIVIDE_ONLY: [&str; 5] =
-        ["sharing.contagion", "sharing.misleads", "sharing.unfold_recovery", "sharing.notice", "settings.finalize"];
+    const DIVIDE_ONLY: [&str; 6] = [
+        "sharing.retry_keeps",
+        "sharing.contagion",
+        "sharing.misleads",
+        "sharing.unfold_recovery",
+        "sharing.notice",
+        "settings.finalize",
+    ];
     let other: &[&str] = if search { &DIVIDE_ONLY } else { &SEARCH_ONLY };
     !other.contains(&path)
 }

@@ -30,6 +30,9 @@ pub struct Sharing {
     pub false_positive_rate: f64,
     /// Feedback lowers the probability of an unsupported retry by this share.
     pub feedback_gain: f64,
+    /// A retry after a rejection says what the raw result says, right or wrong, instead of being written afresh.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retry_keeps: f64,
     /// An admitted unsupported entry raises the probability that its reader's result is unsupported by this (c).
     pub contagion: f64,
     /// An unsupported entry misleads the finalizer (kappa).
@@ -38,6 +41,11 @@ pub struct Sharing {
     pub unfold_recovery: f64,
     /// Whoever asks for more subtasks notices a missing detail.
     pub notice: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 
 impl Default for Sharing {
@@ -54,6 +62,7 @@ impl Default for Sharing {
             true_positive_rate: 0.93,
             false_positive_rate: 0.25,
             feedback_gain: 0.0,
+            retry_keeps: 0.0,
             contagion: 0.2,
             misleads: 0.4,
             unfold_recovery: 0.7,

@@ -114,12 +114,10 @@ impl Manifest {
 
     /// The same for a study that rests on a file besides its scenario.
     #[must_use]
-    pub fn resting_on(mut self, input: Option<Input>) -> Self {
-        if let Some(input) = &input {
-            let text = format!("{}\n{}\n{}", self.config_hash, input.hash, input.options);
-            self.config_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
-        }
-        self.input = input;
+    pub fn resting_on(mut self, input: Input) -> Self {
+        let text = format!("{}\n{}\n{}", self.config_hash, input.hash, input.options);
+        self.config_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+        self.input = Some(input);
         self
     }
 

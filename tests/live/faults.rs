@@ -52,6 +52,21 @@ fn a_server_that_never_answers_runs_into_the_time_limit() {
 }
 
 #[test]
+fn a_stream_that_falls_silent_is_given_up_and_asked_again() {
+    let folder = folder();
+    let server = Server::start(|asked| if asked.number == 1 { Act::Silent } else { Act::Answer });
+    let args = ["--policy", "single", "--max-calls", "60", "--set", "live.silence_s=0.3", "--output-dir", "out"];
+    let done = live(folder.path(), &server.url(), &args);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let calls = lines(&folder.path().join("out"), "call");
+    let again = calls.iter().find(|c| c["retries"] == 1).expect("the silent call was asked again");
+    assert_eq!(again["status"], "ok");
+    assert!(again["moments"].to_string().contains("timeout"), "{again}");
+    assert!(again["possibly_billed"]["tokens"].as_u64().unwrap() > 0, "half a stream may be billed");
+    replayed(folder.path(), "out");
+}
+
+#[test]
 fn unreadable_answers_are_repaired_once_and_then_made_the_best_of() {
     let folder = folder();
     let server = Server::start(|asked| {

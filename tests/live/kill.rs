@@ -85,9 +85,77 @@ fn killed_at_any_moment_and_resumed_nothing_is_paid_twice() {
     replayed(folder.path(), "out");
 }
 
+#[test]
+fn killed_while_a_repair_is_under_way_the_unreadable_reply_is_kept() {
+    let folder = folder();
+    let repairs = |asked: &super::server::Asked| asked.words().contains("cannot be used");
+    let server = Server::start(move |asked| match (asked.number, repairs(asked)) {
+        (2, false) => Act::Say("{\"no\": ".to_owned()),
+        (3, true) => Act::Never,
+        _ => Act::Answer,
+    });
+    let args = ["--policy", "single", "--max-calls", "60", "--output-dir", "out"];
+    let mut child =
+        command(folder.path(), &server.url(), &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while server.requests() < 4 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let done = live(folder.path(), &server.url(), &["--policy", "single", "--max-calls", "60", "--resume", "out"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let dir = folder.path().join("out");
+    let repaired: Vec<_> =
+        lines(&dir, "call").into_iter().filter(|c| c["response"]["unreadable_text"].is_string()).collect();
+    assert_eq!(repaired.len(), 1, "{repaired:?}");
+    assert_eq!(repaired[0]["response"]["unreadable_text"], "{\"no\": ");
+    let asked_for = server.log().iter().filter(|e| e.answered.as_ref().is_some_and(|(t, _)| t == "{\"no\": ")).count();
+    assert_eq!(asked_for, 1, "the paid reply was not asked for again");
+    let told = document(&dir.join("live.json"));
+    let charged = told["budget"]["spent"]["tokens"].as_u64().unwrap()
+        + told["budget"]["possibly_billed"]["tokens"].as_u64().unwrap();
+    assert!(charged >= server.billed(), "{charged} charged, {} billed", server.billed());
+    replayed(folder.path(), "out");
+}
+
+#[test]
+fn a_cap_that_stops_a_repair_leaves_it_to_a_later_session() {
+    let folder = folder();
+    let first_of_the_second = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let seen = first_of_the_second.clone();
+    let server = Server::start(move |asked| {
+        if asked.number == 3 {
+            *seen.lock().unwrap() = asked.words();
+        }
+        if asked.number == 2 { Act::Say("{\"no\": ".to_owned()) } else { Act::Answer }
+    });
+    let single = ["--policy", "single"];
+    let done =
+        live(folder.path(), &server.url(), &[&single[..], &["--max-calls", "3", "--output-dir", "out"]].concat());
+    assert_eq!((done.code, server.requests()), (Some(1), 3), "{}", done.err);
+    let dir = folder.path().join("out");
+    assert_eq!(lines(&dir, "unreadable").len(), 1, "the paid reply is on disk");
+    let done = live(folder.path(), &server.url(), &[&single[..], &["--max-calls", "90", "--resume", "out"]].concat());
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let asked = first_of_the_second.lock().unwrap().clone();
+    assert!(asked.contains("cannot be used"), "the repair is asked for, not the call again: {asked}");
+    assert_eq!(lines(&dir, "unreadable").len(), 1);
+    let told = document(&dir.join("live.json"));
+    let charged = told["budget"]["spent"]["tokens"].as_u64().unwrap()
+        + told["budget"]["possibly_billed"]["tokens"].as_u64().unwrap();
+    assert_eq!(charged, server.billed());
+    replayed(folder.path(), "out");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interruption_keeps_what_was_done_and_exits_with_130() {
+    for signal in ["-INT", "-TERM"] {
+        interrupted_and_resumed(signal);
+    }
+}
+
+fn interrupted_and_resumed(signal: &str) {
     let folder = folder();
     let server = Server::start(|asked| {
         let wait = if asked.number == 6 { 60_000 } else { 15 };
@@ -99,7 +167,7 @@ fn an_interruption_keeps_what_was_done_and_exits_with_130() {
     while server.requests() < 7 {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let interrupt = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(interrupt.success());
     let output = child.wait_with_output().unwrap();
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());

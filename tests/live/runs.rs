@@ -111,3 +111,33 @@ fn a_late_client_makes_the_times_not_valid() {
     let ends = lines(&folder.path().join("out"), "end");
     assert!(ends.iter().all(|e| e["invalid"].is_string() && e["complete"] == true), "{ends:?}");
 }
+
+#[test]
+fn files_of_questions_are_asked_and_graded() {
+    let fixture = |name: &str| format!("{}/tests/fixtures/qa/{name}", env!("CARGO_MANIFEST_DIR"));
+    let files = ["hotpotqa.jsonl", "hotpotqa_published.json", "key_value.jsonl", "longbench_v2.json"];
+    for name in [&files[..], &["longbench_v2.jsonl", "natural_questions.jsonl"]].concat() {
+        let folder = folder();
+        let server = Server::start(|_| Act::Answer);
+        let data = fixture(name);
+        let args = ["--data", &data, "--policy", "single,delm-queue", "--replications", "2", "--max-calls", "900"];
+        let done = live(folder.path(), &server.url(), &[&args[..], &["--output-dir", "out"]].concat());
+        assert_eq!(done.code, Some(0), "{name}: {}", done.err);
+        let dir = folder.path().join("out");
+        let asked = lines(&dir, "call").iter().map(|c| c["request"]["messages"].to_string()).collect::<String>();
+        let text = fs::read_to_string(&data).unwrap();
+        let first: serde_json::Value = serde_json::Deserializer::from_str(&text).into_iter().next().unwrap().unwrap();
+        let first = if first.is_array() { first[0].clone() } else { first };
+        let question = first["question"].as_str().or(first["key"].as_str()).unwrap();
+        assert!(asked.contains(question.trim_end_matches('?')), "{name} asks {question}");
+        let metrics = fs::read_to_string(dir.join("metrics.csv")).unwrap();
+        assert!(metrics.lines().any(|l| l.contains(",pass,") || l.contains(",avg_at_1,")), "{name}: {metrics}");
+        replayed(folder.path(), "out");
+    }
+    let missing = folder();
+    let server = Server::start(|_| Act::Answer);
+    let done = live(missing.path(), &server.url(), &["--data", "none.jsonl", "--max-calls", "9"]);
+    assert_eq!(done.code, Some(2), "{}", done.err);
+    assert!(done.err.contains("none.jsonl"), "{}", done.err);
+    assert_eq!((server.requests(), missing.path().join("delm-sim-out").exists()), (0, false));
+}

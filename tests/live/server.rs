@@ -23,6 +23,8 @@ pub(crate) enum Act {
     Status(u16, &'static str, String),
     /// The first half of a stream, then the connection is closed.
     Half,
+    /// The first half of a stream, then nothing for a long time.
+    Silent,
     /// A body that is no chat completion.
     Garbage,
     /// Nothing, for a long time.
@@ -190,6 +192,10 @@ fn perform(mut stream: &TcpStream, asked: &Asked, act: Act) -> (Option<(String, 
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
             let _ = stream.write_all(format!("{head}{:x}\r\n{body}\r\n", body.len()).as_bytes());
             (None, false)
+        }
+        Act::Silent => {
+            perform(stream, asked, Act::Half);
+            perform(stream, asked, Act::Never)
         }
         Act::Garbage => (None, reply(stream, 200, "", "<html>busy</html>")),
         Act::Never => {

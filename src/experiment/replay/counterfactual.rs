@@ -15,9 +15,9 @@ use crate::kernel::Law;
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::workload::RecordedSpec;
-use crate::runtime::transcript::{Reader, Recording, Recordings, Status};
+use crate::runtime::transcript::{Header, Reader, Recording, Recordings, Status};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A scenario made of recorded runs, and what it rests on.
 #[derive(Clone, Debug)]
@@ -51,23 +51,42 @@ const POLICIES: [&str; 6] =
 /// Resamples that give the fitted law's intervals; none are reported here.
 const RESAMPLES: usize = 0;
 
-/// Reads a transcript as work under other topologies.
+/// Recorded runs, ready to be read as work in several ways.
+pub struct RecordedRuns {
+    path: PathBuf,
+    header: Header,
+    runs: Vec<Recording>,
+    truncated: Option<String>,
+}
+
+impl RecordedRuns {
+    /// Reads a transcript whole.
+    ///
+    /// # Errors
+    /// As the reader says.
+    pub fn read(path: &Path) -> Result<Self, ReplayError> {
+        let mut recordings = Recordings::new(Reader::open(path)?);
+        let mut runs = Vec::new();
+        while let Some(recording) = recordings.next_run()? {
+            runs.push(recording);
+        }
+        let reader = recordings.reader();
+        let (header, truncated) = (reader.header().clone(), reader.truncated().map(str::to_owned));
+        Ok(Self { path: path.to_owned(), header, runs, truncated })
+    }
+}
+
+/// Reads recorded runs as work under other topologies.
 ///
 /// # Errors
-/// As the reader says; a file without a step has no work.
-pub fn counterfactual(path: &Path, reading: &Reading) -> Result<Counterfactual, ReplayError> {
-    let unusable = |problem: &str| ReplayError::Unusable { path: path.to_owned(), problem: problem.to_owned() };
-    let mut recordings = Recordings::new(Reader::open(path)?);
-    let mut runs = Vec::new();
-    while let Some(recording) = recordings.next_run()? {
-        runs.push(recording);
-    }
-    let header = recordings.reader().header().clone();
-    let cut = recordings.reader().truncated().map(|how| format!("{how}; what was whole is replayed."));
-    let mut found = Found { instructions_tokens: instructions_tokens(&runs), ..Found::default() };
+/// A recording without a step has no work.
+pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Counterfactual, ReplayError> {
+    let RecordedRuns { path, header, runs, truncated } = recorded;
+    let unusable = |problem: &str| ReplayError::Unusable { path: path.clone(), problem: problem.to_owned() };
+    let mut found = Found { instructions_tokens: instructions_tokens(runs), ..Found::default() };
     let mut instances = Vec::new();
     let mut without = 0;
-    for recording in &runs {
+    for recording in runs {
         for task in 0..recording.run.tasks {
             let made = instance(recording, task, reading, found.instructions_tokens, &mut found);
             if made.subtasks.is_empty() { without += 1 } else { instances.push(made) }
@@ -87,7 +106,7 @@ pub fn counterfactual(path: &Path, reading: &Reading) -> Result<Counterfactual, 
     "best-central".clone_into(&mut scenario.baseline);
     settings(&mut scenario, &found);
     sizes(&mut scenario, &found);
-    let (endpoint, mut assumptions) = endpoint(&runs);
+    let (endpoint, mut assumptions) = endpoint(runs);
     scenario.endpoints.insert("model".to_owned(), endpoint);
     "not graded: the recording does not say what is right".clone_into(&mut scenario.mix.accuracy);
     "steps: as recorded; other calls: a law fitted to all recorded calls".clone_into(&mut scenario.mix.latencies);
@@ -95,9 +114,9 @@ pub fn counterfactual(path: &Path, reading: &Reading) -> Result<Counterfactual, 
     PRICE_SOURCE.clone_into(&mut scenario.mix.prices);
     sources(&mut scenario);
     assumptions.splice(0..0, told(reading, &found, &subtasks, without));
-    assumptions.extend(cut);
+    assumptions.extend(truncated.iter().map(|how| format!("{how}; what was whole is replayed.")));
     assumptions.extend(header.missing.iter().map(|m| format!("The source does not tell: {m}.")));
-    Ok(Counterfactual { scenario, assumptions, recorded: recorded(&runs) })
+    Ok(Counterfactual { scenario, assumptions, recorded: means(runs) })
 }
 
 fn settings(scenario: &mut Scenario, found: &Found) {
@@ -243,7 +262,7 @@ fn told(reading: &Reading, found: &Found, subtasks: &[usize], without: u32) -> V
     told
 }
 
-fn recorded(runs: &[Recording]) -> Recorded {
+fn means(runs: &[Recording]) -> Recorded {
     let n = runs.len().max(1) as f64;
     let calls = || runs.iter().flat_map(|r| &r.calls).map(|(_, c)| c);
     let billed = |c: &crate::runtime::transcript::CallLine| c.billed.unwrap_or(c.usage);

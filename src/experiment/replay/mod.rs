@@ -8,7 +8,7 @@ mod retimed;
 mod strict;
 mod work;
 
-pub use counterfactual::{Counterfactual, Recorded, counterfactual};
+pub use counterfactual::{Counterfactual, Recorded, RecordedRuns, counterfactual};
 pub use retimed::{Retimed, RetimedRun, retimed};
 pub use strict::strict;
 pub use work::{AS_RECORDED, Dependencies, Found, Reading};

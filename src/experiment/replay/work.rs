@@ -15,9 +15,10 @@ use std::sync::Arc;
 pub const AS_RECORDED: &str = "as-recorded";
 
 /// Which delegations wait for which; a sequential recording cannot tell what could have run at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dependencies {
     /// As the calls released each other, coordination calls left out: an upper bound of what had to wait.
+    #[default]
     Recorded,
     /// A delegation waits for the same agent's one before; other agents' are free.
     SameAgent,
@@ -34,6 +35,12 @@ pub struct Reading {
     pub own_context: f64,
     /// Longer gaps between two steps are cut to this: they hold people.
     pub longest_gap_s: f64,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { dependencies: Dependencies::default(), own_context: 1.0, longest_gap_s: 60.0 }
+    }
 }
 
 /// What was found in the recordings besides the work.

@@ -181,6 +181,7 @@ impl Judge {
             ("true_positive_rate", c.true_positive_rate),
             ("false_positive_rate", c.false_positive_rate),
             ("feedback_gain", c.feedback_gain),
+            ("retry_keeps", c.retry_keeps),
             ("contagion", c.contagion),
             ("misleads", c.misleads),
             ("unfold_recovery", c.unfold_recovery),

@@ -10,13 +10,13 @@
 //! Invariant: a lead has one call in flight; a worker starts only on a brief; what a worker knows of others is in its brief.
 
 mod collecting;
+mod ending;
+mod jobs;
 
 use super::agenda::{Agenda, Line};
 use crate::kernel::{Span, Time};
-use crate::model::call::{
-    Answer, Finding, FindingKind, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission, SubtaskList,
-};
-use crate::model::ids::{About, AgentId, CallId, FindingId, LineId, StoreId, TimerId};
+use crate::model::call::{Answer, Finding, FindingKind, PromptSpan, Purpose, Reply, Request, SpanRole, SubtaskList};
+use crate::model::ids::{About, AgentId, CallId, StoreId, TimerId};
 use crate::model::note::{Note, Phase};
 use crate::model::queue::TaskQueue;
 use crate::policy::board::{Notebook, private};
@@ -145,82 +145,6 @@ impl Lead {
         }
     }
 
-    // ---- the lead's own work, first come first served ----
-
-    fn enqueue(&mut self, job: Job, out: &mut Outbox) {
-        self.jobs.push_back(job);
-        self.serve(out);
-    }
-
-    fn serve(&mut self, out: &mut Outbox) {
-        while !self.jobs.is_empty() {
-            let Some(lead) = self.idle_leads.pop_front() else {
-                return;
-            };
-            let job = self.jobs.pop_front().expect("just seen");
-            self.do_job(lead, job, out);
-        }
-    }
-
-    fn do_job(&mut self, lead: AgentId, job: Job, out: &mut Outbox) {
-        let (purpose, about, items) = match &job {
-            Job::Plan => (Purpose::Plan, About::default(), 0),
-            Job::Brief(_, workers) => {
-                let first = self.members[workers[0] as usize].about.unwrap_or_default();
-                (Purpose::Dispatch, About { step: self.round, ..first }, workers.len() as u32)
-            }
-            Job::Merge(n) => (Purpose::Merge, About { attempt: self.round as u16, ..About::default() }, *n),
-            Job::More => (Purpose::MoreSubtasks, About { attempt: self.more_asked as u16, ..About::default() }, 0),
-            Job::Finalize => (Purpose::Finalize, About::default(), 0),
-        };
-        let prompt = prompt::opening(purpose, &self.s, &[self.notebook.text()]);
-        let tokens = crate::model::call::prompt_tokens(&prompt);
-        let full = self.s.window_tokens.at().is_some_and(|w| tokens as f64 > w);
-        if full && self.notebook.tokens() > 2 * self.s.digest_tokens {
-            let prompt = prompt::opening(Purpose::Compact, &self.s, &[self.notebook.text()]);
-            let about = About { attempt: self.stores as u16, step: 1 << 20, ..About::default() };
-            let mut request = Request::new(lead, Purpose::Compact, about, prompt);
-            request.product_tokens = self.s.digest_tokens;
-            request.completion_tokens = self.s.digest_tokens;
-            let call = out.call(request);
-            self.calls.insert(call, For::Compact(lead, job));
-            return;
-        }
-        let mut request = Request::new(lead, purpose, about, prompt);
-        request.items = items;
-        if purpose == Purpose::Dispatch {
-            // A brief is no longer than what there is to tell.
-            request.product_tokens = self.s.brief_tokens.min(self.notebook.tokens());
-            request.completion_tokens = request.product_tokens + items * self.s.delegation_tokens;
-        }
-        let call = out.call(request);
-        self.calls.insert(call, For::Job(lead, job));
-    }
-
-    fn lead_is_free(&mut self, lead: AgentId, out: &mut Outbox) {
-        out.note(Note::Phase(lead, Phase::InputWait));
-        self.idle_leads.push_back(lead);
-    }
-
-    fn job_done(&mut self, lead: AgentId, job: Job, answer: Option<&Answer>, out: &mut Outbox) {
-        self.lead_is_free(lead, out);
-        match (job, answer) {
-            (Job::Plan | Job::More, Some(Answer::Subtasks(list))) => self.extend(list, out),
-            (Job::Plan, Some(Answer::Decided(_)) | None) | (Job::Merge(_), Some(Answer::Merged) | None) => {
-                self.next_round(out);
-            }
-            // A brief whose round ended meanwhile is lost labour.
-            (Job::Brief(ended, _), Some(Answer::Brief(_)) | None) if ended != self.ended => {}
-            (Job::Brief(_, workers), Some(Answer::Brief(brief))) => self.briefed(&workers, Some(*brief), out),
-            (Job::Brief(_, workers), None) => self.briefed(&workers, None, out),
-            (Job::More, None) => self.wrap_up(out),
-            (Job::Finalize, Some(Answer::Final(answer))) => self.finish(Some((lead, answer.id)), out),
-            (Job::Finalize, None) => self.finish(None, out),
-            (job, answer) => unreachable!("{job:?} was answered with {answer:?}"),
-        }
-        self.serve(out);
-    }
-
     fn extend(&mut self, list: &SubtaskList, out: &mut Outbox) {
         if list.count == 0 && self.agenda.created() > 0 {
             self.wrap_up(out);
@@ -230,8 +154,6 @@ impl Lead {
         self.agenda.extend(list);
         self.next_round(out);
     }
-
-    // ---- handing out ----
 
     /// Rounds: gathers workers with something to do and briefs them. Async: serves all parked workers.
     fn next_round(&mut self, out: &mut Outbox) {
@@ -353,64 +275,6 @@ impl Lead {
             // The line's candidate is the raw result; the report only tells of it.
             self.agenda.settle(&about, Some(raw));
         }
-    }
-
-    // ---- the end ----
-
-    fn nothing_left(&mut self, out: &mut Outbox) {
-        let asks =
-            matches!(self.agenda, Agenda::Subtasks { .. }) && self.s.ask_more && self.more_asked < self.s.more_rounds;
-        if asks {
-            self.more_asked += 1;
-            self.enqueue(Job::More, out);
-        } else {
-            self.wrap_up(out);
-        }
-    }
-
-    fn wrap_up(&mut self, out: &mut Outbox) {
-        let writes = matches!(self.agenda, Agenda::Subtasks { .. }) && self.s.finalize;
-        if writes {
-            for i in 0..self.members.len() as u32 {
-                out.note(Note::Phase(AgentId(i), Phase::IdleTail));
-            }
-            self.enqueue(Job::Finalize, out);
-        } else {
-            self.finish(None, out);
-        }
-    }
-
-    fn finish(&mut self, answer: Option<(AgentId, FindingId)>, out: &mut Outbox) {
-        if self.over {
-            return;
-        }
-        self.over = true;
-        for timer in self.deadline.take().into_iter().chain(self.cutoff.take()) {
-            out.cancel_timer(timer);
-        }
-        let submissions = match &self.agenda {
-            Agenda::Lines(lines) => {
-                for (i, line) in lines.iter().enumerate().filter(|(_, l)| l.patch.is_none()) {
-                    let id = i as u32;
-                    out.note(Note::Submitted(AgentId(id), LineId(id), line.patch.map(|p| p.id)));
-                }
-                let submission = |(i, l): (usize, &Line)| Submission {
-                    agent: AgentId(i as u32),
-                    line: LineId(i as u32),
-                    finding: l.patch.map(|p| p.id),
-                };
-                lines.iter().enumerate().map(submission).collect()
-            }
-            Agenda::Subtasks { .. } => {
-                let agent = answer.map_or(AgentId(self.members.len() as u32), |(lead, _)| lead);
-                let finding = answer.map(|(_, id)| id);
-                out.note(Note::Submitted(agent, LineId(0), finding));
-                // Without a final answer there is nothing to grade.
-                let submission = Submission { agent, line: LineId(0), finding };
-                if self.s.finalize { vec![submission] } else { Vec::new() }
-            }
-        };
-        out.finish(Outcome { submissions });
     }
 
     fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {

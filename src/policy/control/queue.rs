@@ -10,19 +10,20 @@
 //! Invariant: a claimed subtask has one owner; a dependant starts after its prerequisites' entries are readable; at
 //! most one agent holds the queue lock.
 
-use crate::kernel::{Span, Time};
-use crate::model::call::{
-    Answer, Content, Finding, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission, SubtaskList,
-};
-use crate::model::ids::{About, AgentId, FindingId, LineId, SubtaskId, TimerId};
+mod admitting;
+mod ending;
+
+use crate::kernel::Time;
+use crate::model::call::{Answer, Content, Finding, PromptSpan, Purpose, Reply, Request, SpanRole, SubtaskList};
+use crate::model::ids::{About, AgentId, LineId, SubtaskId, TimerId};
 use crate::model::note::{Note, Phase};
 use crate::model::queue::TaskQueue;
 use crate::policy::board::{Board, Notebook, private};
 use crate::policy::calls::InFlight;
-use crate::policy::gate::{Admission, Verdict};
+use crate::policy::gate::Admission;
 use crate::policy::prompt;
 use crate::policy::protocol::{Event, Outbox, Policy};
-use crate::policy::settings::{DryPolicy, Finish, Settings, Store};
+use crate::policy::settings::{Finish, Settings, Store};
 use crate::policy::worker::{Next, Worker};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -186,93 +187,6 @@ impl Queue {
         }
     }
 
-    /// A subtask's work is done; its result goes to the gate or straight to the reducer.
-    fn finished(&mut self, i: u32, result: Finding, out: &mut Outbox) {
-        let member = &self.members[i as usize];
-        if !self.shares() {
-            let subtask = member.subtask;
-            self.results.keep(&result, out);
-            self.settle(subtask, true, out);
-            self.free(i, out);
-            return;
-        }
-        let blocks = self.s.admission_blocks_agent;
-        let about = About { line: LineId(0), subtask: member.subtask, attempt: member.attempt, step: 0 };
-        let admission = Admission {
-            author: AgentId(i),
-            about,
-            raw: result,
-            board: member.snapshot,
-            gist: None,
-            tries: 0,
-            background: !blocks,
-        };
-        self.pending += 1;
-        let call = admission.compress(&self.s, out);
-        self.calls.insert(call, For::Admission(Box::new(admission)));
-        if !blocks {
-            self.free(i, out);
-        }
-    }
-
-    fn gate_replied(&mut self, mut admission: Box<Admission>, answer: &Answer, out: &mut Outbox) {
-        match answer {
-            Answer::Gist(gist) => match admission.compressed(*gist, &self.s, out) {
-                Some(call) => self.calls.insert(call, For::Admission(admission)),
-                None => self.judged(admission, true, out),
-            },
-            Answer::Verdict { accepted } => self.judged(admission, *accepted, out),
-            other => unreachable!("the gate was answered with {other:?}"),
-        }
-    }
-
-    fn judged(&mut self, mut admission: Box<Admission>, accepted: bool, out: &mut Outbox) {
-        match admission.judged(accepted, &self.s, out) {
-            Verdict::Again(call) => self.calls.insert(call, For::Admission(admission)),
-            Verdict::Admitted(gist) => self.append(*admission, gist, out),
-            Verdict::GivenUp => {
-                let Admission { author, about, background, .. } = *admission;
-                self.give_up(author, about.subtask, out);
-                self.admission_over(author, background, out);
-            }
-        }
-    }
-
-    /// Appends are serial: each takes `append_s`, in order of arrival.
-    fn append(&mut self, admission: Admission, gist: Finding, out: &mut Outbox) {
-        if self.s.append_s <= 0.0 {
-            self.publish(&admission, &gist, out);
-            return;
-        }
-        let timer = self.appends.is_empty().then(|| out.set_timer(Span::from_secs_f64(self.s.append_s)));
-        if !admission.background {
-            out.note(Note::Phase(admission.author, Phase::LockWait));
-        }
-        self.appends.push_back((timer, admission, gist));
-    }
-
-    fn appended(&mut self, timer: TimerId, out: &mut Outbox) {
-        if self.appends.front().is_none_or(|(t, ..)| *t != Some(timer)) {
-            return;
-        }
-        let (_, admission, gist) = self.appends.pop_front().expect("just seen");
-        if let Some((next, ..)) = self.appends.front_mut() {
-            *next = Some(out.set_timer(Span::from_secs_f64(self.s.append_s)));
-        }
-        self.publish(&admission, &gist, out);
-    }
-
-    fn publish(&mut self, admission: &Admission, gist: &Finding, out: &mut Outbox) {
-        self.board.admit(admission.author, gist, admission.read_version(), out);
-        self.settle(admission.about.subtask, true, out);
-        self.admission_over(admission.author, admission.background, out);
-    }
-
-    fn admission_over(&mut self, author: AgentId, background: bool, out: &mut Outbox) {
-        self.pending -= 1;
-        if background { self.check_dry(author, out) } else { self.free(author.0, out) }
-    }
-
     /// Back to the queue, or abandoned after enough tries.
     fn give_up(&mut self, agent: AgentId, subtask: SubtaskId, out: &mut Outbox) {
         if self.tasks.tries(subtask) <= self.s.requeues {
@@ -299,87 +213,6 @@ impl Queue {
         out.note(Note::Phase(AgentId(i), Phase::InputWait));
         self.idle.push_back(i);
         self.check_dry(AgentId(i), out);
-    }
-
-    /// Nothing is eligible: the most recent finisher takes the lock and asks for more, or ends the task.
-    fn check_dry(&mut self, finisher: AgentId, out: &mut Outbox) {
-        let quiet = self.tasks.claimed() == 0 && self.pending == 0;
-        let dry = self.tasks.ready() == 0
-            && !self.locked
-            && !self.finishing
-            && (quiet || (self.s.dry_policy == DryPolicy::Immediate && self.is_idle(finisher)));
-        if !dry {
-            return;
-        }
-        let asks = self.s.ask_more && self.more_asked < self.s.more_rounds;
-        if asks {
-            self.more_asked += 1;
-            self.locked = true;
-            let agent = self.take_lock(finisher, out);
-            let readable = self.readable(agent);
-            let prompt = prompt::board_first(Purpose::MoreSubtasks, &self.s, Some(readable), &[]);
-            let about = About { attempt: self.more_asked as u16, ..About::default() };
-            let call = out.call(Request::new(agent, Purpose::MoreSubtasks, about, prompt));
-            self.calls.insert(call, For::More(agent));
-        } else if quiet {
-            self.finalize(finisher, out);
-        }
-    }
-
-    fn is_idle(&self, agent: AgentId) -> bool {
-        self.idle.contains(&agent.0)
-    }
-
-    /// The finisher, or the lead if there is one, leaves the idle line; the others wait for the lock.
-    fn take_lock(&mut self, finisher: AgentId, out: &mut Outbox) -> AgentId {
-        let agent = if self.s.finish == Finish::Lead { self.lead() } else { finisher };
-        self.idle.retain(|&i| i != agent.0);
-        for &i in &self.idle {
-            out.note(Note::Phase(AgentId(i), Phase::LockWait));
-        }
-        agent
-    }
-
-    fn unlock(&mut self, agent: AgentId, list: &SubtaskList, out: &mut Outbox) {
-        self.locked = false;
-        for &i in &self.idle {
-            out.note(Note::Phase(AgentId(i), Phase::InputWait));
-        }
-        let done = list.count == 0;
-        if done {
-            self.more_asked = self.s.more_rounds;
-        }
-        self.extend(list, out);
-        if agent.index() < self.members.len() {
-            self.free(agent.0, out);
-        } else {
-            out.note(Note::Phase(agent, Phase::InputWait));
-            self.check_dry(agent, out);
-        }
-    }
-
-    fn finalize(&mut self, finisher: AgentId, out: &mut Outbox) {
-        self.finishing = true;
-        let agent = self.take_lock(finisher, out);
-        for i in std::mem::take(&mut self.idle) {
-            out.note(Note::Phase(AgentId(i), Phase::IdleTail));
-        }
-        if !self.s.finalize {
-            self.submit(agent, None, out);
-            return;
-        }
-        let readable = self.readable(agent);
-        let prompt = prompt::board_first(Purpose::Finalize, &self.s, Some(readable), &[]);
-        let call = out.call(Request::new(agent, Purpose::Finalize, About::default(), prompt));
-        self.calls.insert(call, For::Finalize(agent));
-    }
-
-    fn submit(&mut self, agent: AgentId, answer: Option<FindingId>, out: &mut Outbox) {
-        out.note(Note::Submitted(agent, LineId(0), answer));
-        out.note(Note::Phase(agent, Phase::IdleTail));
-        let submission = Submission { agent, line: LineId(0), finding: answer };
-        // Without a final answer there is nothing to grade.
-        out.finish(Outcome { submissions: if self.s.finalize { vec![submission] } else { Vec::new() } });
     }
 
     fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {

@@ -10,14 +10,17 @@
 
 use super::budget::Charge;
 use super::dialect::Dialect;
+use super::past::Tries;
 use crate::kernel::{Span, Time};
-use crate::model::call::{Answer, Request, Usage};
+use crate::model::call::{Answer, CallError, Request, Usage};
 use crate::model::ids::{CallId, EndpointId, TaskId};
 use crate::model::note::Phase;
 use crate::runtime::chat::Completion;
 use crate::runtime::desk::{Chat, Message};
-use crate::runtime::trace::Roles;
-use crate::runtime::transcript::{Details, DispatchLine, RepairLine, RequestLine, ResponseLine, content_key};
+use crate::runtime::trace::{Body, Roles};
+use crate::runtime::transcript::{
+    Details, DispatchLine, RequestLine, ResponseLine, UnreadableLine, UsageLine, content_key,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -102,22 +105,49 @@ impl Pending {
     }
 
     /// Takes up what an earlier session did for this call before it ended without an answer.
-    pub(super) fn restore(&mut self, last: &DispatchLine) {
-        self.attempt = last.attempt;
-        let mut charged = Charge::from(last.spent);
-        charged.add(Charge { calls: 0, tokens: last.reserved_tokens, picodollars: last.reserved_picodollars });
-        if let Some(repair) = &last.repairs {
-            self.billed = repair.usage.into();
-            self.cost = repair.picodollars;
-            self.estimated = repair.usage.estimated;
-            self.repair = Some((repair.text.clone(), "it could not be read".to_owned()));
+    pub(super) fn restore(&mut self, tries: &Tries) {
+        self.attempt = tries.attempt;
+        if let Some(unreadable) = &tries.unreadable {
+            self.billed = unreadable.usage.into();
+            self.cost = unreadable.picodollars;
+            self.estimated = unreadable.usage.estimated;
+            self.repair = Some((unreadable.text.clone(), unreadable.wrong.clone()));
         }
-        self.possibly = charged.less(self.charged_for_certain());
+        self.possibly = tries.charged.less(self.charged_for_certain());
     }
 
     /// Time of the last try up to `now`; none if the trace tells of no try.
     pub(super) fn service(&self, now: Time) -> Span {
         self.served_at.map_or(Span::ZERO, |at| now - at.min(now))
+    }
+
+    /// The record of its reply, billed and paid like this.
+    pub(super) fn replied(&self, usage: Usage, cost: Roles, duplicate: bool, now: Time) -> Body {
+        Body::Replied {
+            call: self.id,
+            agent: self.request.agent,
+            purpose: self.request.purpose,
+            background: self.request.background,
+            about: self.request.about,
+            usage,
+            cost,
+            duplicate,
+            sojourn: now - self.called_at,
+            service: self.service(now),
+        }
+    }
+
+    /// The record of its failure for good, billed and paid like this.
+    pub(super) fn failed(&self, error: CallError, usage: Usage, cost: Roles) -> Body {
+        Body::Failed {
+            call: self.id,
+            agent: self.request.agent,
+            purpose: self.request.purpose,
+            background: self.request.background,
+            error,
+            cost,
+            usage,
+        }
     }
 
     fn charged_for_certain(&self) -> Charge {
@@ -148,11 +178,6 @@ impl Pending {
 
     /// The journal's line for the try that is about to leave.
     pub(super) fn dispatch_line(&self, now: Time) -> DispatchLine {
-        let repairs = self.repair.as_ref().map(|(text, _)| {
-            let mut usage = crate::runtime::transcript::UsageLine::from(self.billed);
-            usage.estimated = self.estimated;
-            Box::new(RepairLine { text: text.clone(), usage, picodollars: self.cost })
-        });
         DispatchLine {
             task: self.task.0,
             call: self.id.0,
@@ -162,7 +187,22 @@ impl Pending {
             reserved_tokens: self.reserved.tokens,
             reserved_picodollars: self.reserved.picodollars,
             spent: self.charged().billed(),
-            repairs,
+        }
+    }
+
+    /// The journal's line for a reply that is to be repaired.
+    pub(super) fn unreadable_line(&self, text: &str, wrong: &str, now: Time) -> UnreadableLine {
+        UnreadableLine {
+            task: self.task.0,
+            call: self.id.0,
+            key: self.key.clone(),
+            attempt: self.attempt,
+            at_ns: now.as_nanos(),
+            text: text.to_owned(),
+            wrong: wrong.to_owned(),
+            usage: UsageLine { estimated: self.estimated, ..self.billed.into() },
+            picodollars: self.cost,
+            spent: self.charged().billed(),
         }
     }
 

@@ -181,8 +181,8 @@ impl<'s, T: Transport> Live<'s, T> {
         let mut pending = Box::new(Pending::new(task, id, endpoint, request, self.now));
         if !self.is_present {
             self.check_same(&pending, &rendered);
-            if let Some(last) = self.past.dispatch(task, id) {
-                pending.restore(last);
+            if let Some(tries) = self.past.tries(task, id) {
+                pending.restore(tries);
             }
         }
         match rendered {
@@ -378,10 +378,7 @@ impl<T: Transport> World for Live<'_, T> {
             if let Some(delivery) = self.due() {
                 return Some(delivery);
             }
-            let rates = match self.dispatch() {
-                tries::Round::Sent(rates) => rates,
-                tries::Round::Settled(delivery) => return Some(delivery),
-            };
+            let rates = self.dispatch();
             if self.stop.is_some() && self.flying.is_empty() {
                 return None;
             }

@@ -11,7 +11,7 @@ use crate::model::call::CallError;
 use crate::model::ids::{CallId, TaskId};
 use crate::model::note::Phase;
 use crate::runtime::transcript::{
-    CallLine, DispatchLine, Header, Line, Reader, Recorder, RunLine, Stage, Status, TranscriptError, UsageLine,
+    CallLine, Header, Line, Reader, Recorder, RunLine, Stage, Status, TranscriptError, UnreadableLine, UsageLine,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -58,8 +58,8 @@ pub struct Past {
     /// Events by number of their record.
     pub(super) events: VecDeque<(u64, Time, Happened)>,
     pub(super) calls: BTreeMap<(u32, u64), CallLine>,
-    /// The last try of each call.
-    dispatches: BTreeMap<(u32, u64), DispatchLine>,
+    /// Tries of each call, as far as lines before its own tell.
+    tries: BTreeMap<(u32, u64), Tries>,
     /// Lines that stand in the journal and that the run will write again.
     pub(super) lines: u64,
     /// Time of its last line.
@@ -70,11 +70,24 @@ pub struct Past {
     pub possibly: Charge,
 }
 
+/// What earlier sessions tried for a call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tries {
+    /// Content key of the call.
+    pub(super) key: String,
+    /// Tries that left.
+    pub(super) attempt: u32,
+    /// What all of them were billed, or possibly billed.
+    pub(super) charged: Charge,
+    /// A reply that is to be repaired.
+    pub(super) unreadable: Option<UnreadableLine>,
+}
+
 impl Past {
-    /// The last try of a call that left no line of its own.
-    pub(super) fn dispatch(&self, task: TaskId, id: CallId) -> Option<&DispatchLine> {
+    /// Tries of a call that left no line of its own.
+    pub(super) fn tries(&self, task: TaskId, id: CallId) -> Option<&Tries> {
         let name = (task.0, id.0);
-        if self.calls.contains_key(&name) { None } else { self.dispatches.get(&name) }
+        if self.calls.contains_key(&name) { None } else { self.tries.get(&name) }
     }
 
     /// A recorder that writes a run to a journal: its first lines stand there already if the run has a past.
@@ -85,7 +98,7 @@ impl Past {
     }
 
     fn take(&mut self, line: Line) {
-        self.lines += u64::from(!matches!(line, Line::Dispatch(_)));
+        self.lines += u64::from(!matches!(line, Line::Dispatch(_) | Line::Unreadable(_)));
         let at = |ns: u64| Time::from_nanos(ns);
         match line {
             Line::Arrival(a) => self.event(a.seq, at(a.at_ns), Happened::Arrived(a.task)),
@@ -93,7 +106,16 @@ impl Past {
             Line::Dispatch(d) => {
                 self.last = self.last.max(at(d.at_ns));
                 self.spent.calls += 1;
-                self.dispatches.insert((d.task, d.call), d);
+                let mut charged = Charge::from(d.spent);
+                charged.add(Charge { calls: 0, tokens: d.reserved_tokens, picodollars: d.reserved_picodollars });
+                let tries = self.tries.entry((d.task, d.call)).or_default();
+                (tries.key, tries.attempt, tries.charged) = (d.key, d.attempt, charged);
+            }
+            Line::Unreadable(u) => {
+                self.last = self.last.max(at(u.at_ns));
+                let tries = self.tries.entry((u.task, u.call)).or_default();
+                tries.charged = u.spent.into();
+                tries.unreadable = Some(*u);
             }
             Line::Call(call) => self.call(*call),
             Line::Finish(f) => self.last = self.last.max(at(f.at_ns)),
@@ -132,10 +154,9 @@ impl Past {
 
     /// All lines were taken: open calls are charged, events stand in order.
     fn complete(mut self) -> Self {
-        let open = self.dispatches.iter().filter(|(name, _)| !self.calls.contains_key(name));
-        for (_, d) in open {
-            self.possibly.add(d.spent.into());
-            self.possibly.add(Charge { calls: 0, tokens: d.reserved_tokens, picodollars: d.reserved_picodollars });
+        let open = self.tries.iter().filter(|(name, _)| !self.calls.contains_key(name));
+        for (_, tries) in open {
+            self.possibly.add(tries.charged);
         }
         self.events.make_contiguous().sort_by_key(|(seq, ..)| *seq);
         self

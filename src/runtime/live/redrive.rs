@@ -28,7 +28,7 @@ impl<T: Transport> Live<'_, T> {
         let name = (pending.task.0, pending.id.0);
         let line = self.past.calls.get(&name);
         let recorded = line.map(|c| c.key.as_str());
-        let recorded = recorded.or_else(|| self.past.dispatch(pending.task, pending.id).map(|d| d.key.as_str()));
+        let recorded = recorded.or_else(|| self.past.tries(pending.task, pending.id).map(|t| t.key.as_str()));
         let of = format!("call {} of task {} ({})", name.1, name.0, pending.request.purpose.name());
         if let Some(recorded) = recorded.filter(|key| *key != pending.key) {
             self.diverged(&format!("{of} has the key {recorded} there and {} now", pending.key));
@@ -136,19 +136,7 @@ impl<T: Transport> Live<'_, T> {
             let first = first_token.zip(pending.served_at).map(|(first, served)| first.max(served) - served);
             self.measured.first_token.extend(first);
         }
-        let body = Body::Replied {
-            call: id,
-            agent: pending.request.agent,
-            purpose: pending.request.purpose,
-            background: pending.request.background,
-            about: pending.request.about,
-            usage: billed(&line).into(),
-            cost: line.cost.picodollars,
-            duplicate: line.duplicate,
-            sojourn,
-            service,
-        };
-        self.happened(task, body);
+        self.happened(task, pending.replied(billed(&line).into(), line.cost.picodollars, line.duplicate, self.now));
         Some(Delivery { task, at: self.now, event: Event::Replied(id, Reply { answer, usage, sojourn }) })
     }
 
@@ -172,16 +160,7 @@ impl<T: Transport> Live<'_, T> {
         let (pending, line) = self.ended_before(task, call)?;
         self.measured.failures += 1;
         let (task, id) = (pending.task, pending.id);
-        let body = Body::Failed {
-            call: id,
-            agent: pending.request.agent,
-            purpose: pending.request.purpose,
-            background: pending.request.background,
-            error,
-            cost: line.cost.picodollars,
-            usage: billed(&line).into(),
-        };
-        self.happened(task, body);
+        self.happened(task, pending.failed(error, billed(&line).into(), line.cost.picodollars));
         Some(Delivery { task, at: self.now, event: Event::Failed(id, error) })
     }
 

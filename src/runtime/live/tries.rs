@@ -17,14 +17,6 @@ use crate::runtime::driver::Delivery;
 use crate::runtime::trace::Body;
 use crate::runtime::transcript::{Line, Recorder};
 
-/// What a round of sending came to.
-pub(super) enum Round {
-    /// What could leave has left; a rate admits more at this instant.
-    Sent(Option<Time>),
-    /// A call ended instead of being sent: there was no budget for its repair.
-    Settled(Delivery),
-}
-
 impl<T: Transport> Live<'_, T> {
     /// Time limit and interruption.
     pub(super) fn look_at_limits(&mut self) {
@@ -59,11 +51,11 @@ impl<T: Transport> Live<'_, T> {
         pending.reserved = Charge::default();
     }
 
-    /// Sends what may leave: reserved, journalled, on disk, then out.
-    pub(super) fn dispatch(&mut self) -> Round {
+    /// Sends what may leave: reserved, journalled, on disk, then out. Returns when a rate admits more.
+    pub(super) fn dispatch(&mut self) -> Option<Time> {
         let mut rates: Option<Time> = None;
         if self.stop.is_some() || self.waiting.is_empty() {
-            return Round::Sent(rates);
+            return rates;
         }
         let freed_at = self.now;
         self.advance(self.transport.now());
@@ -99,10 +91,6 @@ impl<T: Transport> Live<'_, T> {
             if let Err(reached) = self.session.budget.reserve(reserved) {
                 self.stations[endpoint].undo(self.now, demand.0, demand.1);
                 let alone = self.flying.is_empty() && leaving.is_empty();
-                if alone && pending.repair.is_some() {
-                    self.waiting = staying.into_iter().chain(waiting).collect();
-                    return self.give_up_repair(pending, reached);
-                }
                 if alone {
                     self.stop(Stop::Budget(reached), Time::MAX);
                 } else {
@@ -130,7 +118,7 @@ impl<T: Transport> Live<'_, T> {
         }
         self.waiting = staying;
         self.send(&leaving);
-        Round::Sent(rates)
+        rates
     }
 
     fn take(&mut self, endpoint: usize, (input, output): (u64, u64)) -> Result<(), Wait> {
@@ -235,18 +223,10 @@ impl<T: Transport> Live<'_, T> {
             Ok(answer) => Some(answer),
             Err(wrong) => {
                 let is_cut = completion.finish_reason.as_deref() == Some("length");
-                let first = pending.repair.is_none() && self.stop.is_none();
+                let first = pending.repair.is_none();
                 let best = if first && !is_cut { None } else { desk.salvage(&pending.request, &completion.text) };
                 if best.is_none() && first {
-                    self.measured.repairs += 1;
-                    pending.repair = Some((completion.text, wrong));
-                    self.calls.insert(name, pending);
-                    self.waiting.insert(0, name);
-                    return None;
-                }
-                if best.is_none() && pending.repair.is_none() {
-                    // Stopped before it could be repaired: a later session asks again.
-                    self.calls.insert(name, pending);
+                    self.to_be_repaired(name, pending, completion.text, wrong);
                     return None;
                 }
                 let earlier = pending.repair.as_ref().map(|(text, _)| text.clone());
@@ -282,19 +262,7 @@ impl<T: Transport> Live<'_, T> {
         if pending.known.is_none() {
             self.measured.from_intended.push(sojourn);
         }
-        let body = Body::Replied {
-            call: id,
-            agent: pending.request.agent,
-            purpose: pending.request.purpose,
-            background: pending.request.background,
-            about: pending.request.about,
-            usage: pending.billed,
-            cost: pending.cost,
-            duplicate: false,
-            sojourn,
-            service: pending.service(self.now),
-        };
-        self.happened(task, body);
+        self.happened(task, pending.replied(pending.billed, pending.cost, false, self.now));
         Delivery { task, at: self.now, event: Event::Replied(id, Reply { answer, usage, sojourn }) }
     }
 
@@ -304,16 +272,7 @@ impl<T: Transport> Live<'_, T> {
         if let Some(recorder) = &mut self.trace.recorder {
             recorder.details(task, id, pending.details(&self.options.sampling.model));
         }
-        let body = Body::Failed {
-            call: id,
-            agent: pending.request.agent,
-            purpose: pending.request.purpose,
-            background: pending.request.background,
-            error,
-            cost: pending.cost,
-            usage: pending.billed,
-        };
-        self.happened(task, body);
+        self.happened(task, pending.failed(error, pending.billed, pending.cost));
         Delivery { task, at: self.now, event: Event::Failed(id, error) }
     }
 
@@ -331,13 +290,17 @@ impl<T: Transport> Live<'_, T> {
         }
     }
 
-    fn give_up_repair(&mut self, pending: Box<Pending>, reached: Reached) -> Round {
-        self.stop(Stop::Budget(reached), Time::MAX);
-        let delivery = self.make_do(pending, CallError::Server);
-        match self.keep(delivery) {
-            Some(delivery) => Round::Settled(delivery),
-            None => Round::Sent(None),
+    /// A reply cannot be read: it is on disk before its repair is asked for, in this session or a later one.
+    fn to_be_repaired(&mut self, name: Name, mut pending: Box<Pending>, text: String, wrong: String) {
+        self.measured.repairs += 1;
+        let line = Line::Unreadable(Box::new(pending.unreadable_line(&text, &wrong, self.now)));
+        write(&mut self.trace, &line);
+        if let Err(error) = self.trace.recorder.as_mut().map_or(Ok(()), Recorder::flush) {
+            self.stop(Stop::Journal(error.to_string()), self.now);
         }
+        pending.repair = Some((text, wrong));
+        self.calls.insert(name, pending);
+        self.waiting.insert(0, name);
     }
 
     /// A try ended badly: send it in other words, back off and try again, give up, or end the run.

@@ -1,6 +1,6 @@
 //! The lines of a transcript. `docs/transcript.md` says what each means to a reader who has only the file.
 
-use super::dispatch::{Billed, DispatchLine, is_default};
+use super::tries::{Billed, DispatchLine, UnreadableLine, is_default};
 use super::usage::UsageLine;
 use crate::model::call::{Answer, CallError, Content, Judge, Purpose, SpanRole};
 use crate::model::ids::About;
@@ -28,6 +28,8 @@ pub enum Line {
     Arrival(ArrivalLine),
     /// A try is about to leave (live runs only): what may be billed even if no reply is ever recorded.
     Dispatch(DispatchLine),
+    /// A reply came that could not be read (live runs only): it was paid for and is kept.
+    Unreadable(Box<UnreadableLine>),
     /// A call ended.
     Call(Box<CallLine>),
     /// A timer of the policy ran out.

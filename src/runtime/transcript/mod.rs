@@ -3,16 +3,16 @@
 //!
 //! Invariant: lines stand in the order in which things ended; a reader needs memory for one line, a replay for one run.
 
-mod dispatch;
 mod key;
 mod line;
 mod reader;
 mod recorder;
+mod tries;
 mod usage;
 
-pub use dispatch::{Billed, DispatchLine, RepairLine};
 pub use key::content_key;
 pub use line::*;
 pub use reader::{Reader, Recording, Recordings, TranscriptError};
 pub use recorder::{Details, Recorder};
+pub use tries::{Billed, DispatchLine, UnreadableLine};
 pub use usage::UsageLine;

@@ -1,7 +1,7 @@
 //! Reading transcripts line by line. A last line that was cut off (a killed writer) is told, not refused.
 
 use super::line::{CallLine, FORMAT, Header, Line, RunLine, VERSION};
-use super::{ArrivalLine, DispatchLine, EndLine, FinishLine, TimerLine};
+use super::{ArrivalLine, DispatchLine, EndLine, FinishLine, TimerLine, UnreadableLine};
 use flate2::bufread::MultiGzDecoder;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -133,12 +133,13 @@ impl<R: BufRead> Reader<R> {
             "run" => Line::Run(self.parse::<RunLine>(text)?),
             "arrival" => Line::Arrival(self.parse::<ArrivalLine>(text)?),
             "dispatch" => Line::Dispatch(self.parse::<DispatchLine>(text)?),
+            "unreadable" => Line::Unreadable(Box::new(self.parse::<UnreadableLine>(text)?)),
             "call" => Line::Call(Box::new(self.parse::<CallLine>(text)?)),
             "timer" => Line::Timer(self.parse::<TimerLine>(text)?),
             "finish" => Line::Finish(self.parse::<FinishLine>(text)?),
             "end" => Line::End(self.parse::<EndLine>(text)?),
             other => {
-                let known = "header, run, arrival, dispatch, call, timer, finish, end";
+                let known = "header, run, arrival, dispatch, unreadable, call, timer, finish, end";
                 return Err(self.wrong(&format!("field `record`: \"{other}\" is none of {known}")));
             }
         })
@@ -224,6 +225,7 @@ impl<R: BufRead> Recordings<R> {
         let (task, agent) = match line {
             Line::Arrival(a) => (a.task, None),
             Line::Dispatch(d) => (d.task, None),
+            Line::Unreadable(u) => (u.task, None),
             Line::Call(c) => (c.task, Some(c.agent)),
             Line::Timer(t) => (t.task, None),
             Line::Finish(f) => (f.task, None),
@@ -263,6 +265,8 @@ impl<R: BufRead> Recordings<R> {
                 (Line::Timer(t), Some(r)) => r.timers.push(t),
                 (Line::Finish(f), Some(r)) => r.finishes.push(f),
                 (Line::End(e), Some(r)) => r.end = Some(e),
+                // Its text stands in the line of its call again.
+                (Line::Unreadable(_), Some(_)) => {}
                 (Line::Header(_), Some(_)) => unreachable!("the reader refuses a second header"),
             }
         }

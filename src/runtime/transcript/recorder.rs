@@ -3,12 +3,12 @@
 //!
 //! Invariant: each call gives one line, when it ends; a dependency's time is never after the call it releases.
 
-use super::dispatch::Billed;
 use super::key::content_key;
 use super::line::{
     ArrivalLine, CallLine, CostLine, Dependency, EndLine, FinishLine, LayoutSpan, Line, Moment, Release, RequestLine,
     ResponseLine, RunLine, Stage, Status, TimerLine,
 };
+use super::tries::Billed;
 use super::usage::UsageLine;
 use crate::kernel::Time;
 use crate::model::call::{Answer, Content, Request, Usage};

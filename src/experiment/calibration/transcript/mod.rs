@@ -4,9 +4,11 @@
 
 mod latency;
 mod lengths;
+mod outcomes;
 
 pub use latency::{LatencyFit, Served, latency};
 pub use lengths::Lengths;
+pub use outcomes::Outcomes;
 
 use super::fault::CalibrationError;
 use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
@@ -14,11 +16,9 @@ use crate::kernel::Span;
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::limit::Limit;
-use crate::model::workload::WorkloadSpec;
 use crate::runtime::transcript::{Origin, Reader, Recording, Recordings, Status};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Endpoint of calls that plain code answers.
 const CODE: &str = "code";
@@ -84,13 +84,14 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
     let latencies = endpoints(&mut scenario, &runs, &mut told);
     let lengths = Lengths::of(&runs);
     lengths.apply(&mut scenario, &mut told);
-    outcomes(&mut scenario, &runs, &mut told);
+    let outcomes = Outcomes::of(&runs);
+    outcomes.apply(&mut scenario, &mut told);
     let note = SourceNote {
         kind: SourceKind::Fitted,
         cite: format!("live run: {} runs, {} calls", runs.len(), runs.iter().map(|r| r.calls.len()).sum::<usize>()),
         prior: String::new(),
     };
-    for path in ["endpoints", "sizes", "workload.divide", "all_policies", "sharing.true_positive_rate"] {
+    for path in ["endpoints", "sizes", "workload.divide", "all_policies", "sharing"] {
         scenario.sources.insert(path.to_owned(), note.clone());
     }
     scenario.name.push_str("-calibrated");
@@ -160,34 +161,6 @@ fn endpoints(scenario: &mut Scenario, runs: &[Recording], told: &mut Vec<String>
         scenario.roles.insert(purpose.name().to_owned(), CODE.to_owned());
     }
     fits
-}
-
-/// How answers came out: right ones, verdicts.
-fn outcomes(scenario: &mut Scenario, runs: &[Recording], told: &mut Vec<String>) {
-    let right: Vec<bool> = runs.iter().flat_map(|r| &r.finishes).flat_map(|f| f.right.iter().copied()).collect();
-    let share = right.iter().filter(|r| **r).count() as f64 / right.len().max(1) as f64;
-    let verdicts: Vec<bool> = runs
-        .iter()
-        .flat_map(|r| &r.calls)
-        .filter_map(|(_, c)| match c.response.as_ref()?.answer {
-            Some(crate::model::call::Answer::Verdict { accepted }) => Some(accepted),
-            _ => None,
-        })
-        .collect();
-    if let WorkloadSpec::Divide(spec) = &mut scenario.workload {
-        let spec = Arc::make_mut(spec);
-        (spec.answerable, spec.guess, spec.unsupported) = (share, share, 0.0);
-        told.push(format!(
-            "Answers are right with probability {share:.2} under every policy ({} answers); what sharing does to accuracy \
-             is not learned from so few.",
-            right.len()
-        ));
-    }
-    if !verdicts.is_empty() {
-        let accepted = verdicts.iter().filter(|v| **v).count() as f64 / verdicts.len() as f64;
-        scenario.sharing.true_positive_rate = accepted;
-        told.push(format!("A judge accepts with probability {accepted:.2} ({} verdicts).", verdicts.len()));
-    }
 }
 
 fn seconds(ns: u64) -> f64 {

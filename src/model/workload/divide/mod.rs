@@ -250,12 +250,18 @@ impl Divide {
         self.draws(Hidden::Support, about, about.subtask.0, about.attempt, tries).uniform(0) < h
     }
 
+    /// Whether a retry says what the raw result says.
+    fn keeps_to_raw(&self, about: &About) -> bool {
+        self.draws(Hidden::Support, about, about.subtask.0, about.attempt, about.step).uniform(1)
+            < self.sharing.retry_keeps
+    }
+
     fn gist(&mut self, request: &Request) -> Finding {
         let raw = request.subject.map(|f| self.findings[f.index()].clone()).unwrap_or_default();
         let about = &request.about;
         let mut again = Carried { facts: raw.facts, raw: raw.raw, unsupported: SmallVec::new() };
-        // The first writing shares its draw with the raw result; each retry is a fresh attempt.
-        let unsupported = if about.step == 0 {
+        // The first writing says what the raw result says; a retry may, and else is written afresh.
+        let unsupported = if about.step == 0 || self.keeps_to_raw(about) {
             !raw.unsupported.is_empty()
         } else {
             self.draw_unsupported(about, self.reading(request).misled, about.step)

@@ -1,4 +1,5 @@
-//! Tries of live runs: what is told before one leaves, so that money is counted even if no reply is ever recorded.
+//! Tries of live runs: what is told before one leaves, so that money is counted even if no reply is ever recorded, and
+//! replies that could not be read, so that what was paid for is kept until it is repaired.
 
 use super::usage::UsageLine;
 use crate::runtime::trace::Roles;
@@ -25,20 +26,31 @@ pub struct DispatchLine {
     /// What earlier tries of the call were billed, or possibly billed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub spent: Billed,
-    /// The reply that could not be read and that this try asks to have repaired.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repairs: Option<Box<RepairLine>>,
 }
 
-/// A reply that could not be read; it was paid for and is kept.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RepairLine {
+/// A reply came that could not be read; the next try asks to have it repaired.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UnreadableLine {
+    /// Task.
+    pub task: u32,
+    /// Call.
+    pub call: u64,
+    /// Content key of the call.
+    pub key: String,
+    /// Tries up to it.
+    pub attempt: u32,
+    /// When, from the start of the run.
+    pub at_ns: u64,
     /// The reply.
     pub text: String,
+    /// What is wrong with it.
+    pub wrong: String,
     /// Tokens of the call up to it.
     pub usage: UsageLine,
     /// Their cost.
     pub picodollars: Roles,
+    /// What all tries of the call were billed, or possibly billed.
+    pub spent: Billed,
 }
 
 /// Tokens and money.
