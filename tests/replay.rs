@@ -2,7 +2,7 @@
 //! other topologies.
 
 use assert_cmd::cargo::cargo_bin;
-use delm_sim::experiment::replay::{Dependencies, Reading, counterfactual};
+use delm_sim::experiment::replay::{Dependencies, Reading, RecordedRuns, counterfactual};
 use delm_sim::experiment::{Options, conduct};
 use delm_sim::model::endpoint::EndpointSpec;
 use delm_sim::runtime::transcript::{Reader, Recordings};
@@ -439,8 +439,9 @@ fn counterfactual_replay_agrees_with_closed_forms() {
         .collect();
     let file = path.join("work.jsonl");
     write(file.clone(), &hand_written(&calls));
+    let runs = RecordedRuns::read(&file).unwrap();
     for (dependencies, expected) in [(Dependencies::None, [80.0, 40.0, 20.0]), (Dependencies::Recorded, [80.0; 3])] {
-        let made = counterfactual(&file, &Reading { dependencies, own_context: 1.0, longest_gap_s: 60.0 }).unwrap();
+        let made = counterfactual(&runs, &Reading { dependencies, ..Reading::default() }).unwrap();
         let mut scenario = made.scenario.clone();
         // Coordination takes no time, hence the work part is all there is.
         scenario.endpoints.insert("model".to_owned(), EndpointSpec::default());

@@ -226,7 +226,7 @@ impl<T: Transport> Live<'_, T> {
                 let first = pending.repair.is_none();
                 let best = if first && !is_cut { None } else { desk.salvage(&pending.request, &completion.text) };
                 if best.is_none() && first {
-                    self.to_be_repaired(name, pending, completion.text, wrong);
+                    self.await_repair(name, pending, completion.text, wrong);
                     return None;
                 }
                 let earlier = pending.repair.as_ref().map(|(text, _)| text.clone());
@@ -291,7 +291,7 @@ impl<T: Transport> Live<'_, T> {
     }
 
     /// A reply cannot be read: it is on disk before its repair is asked for, in this session or a later one.
-    fn to_be_repaired(&mut self, name: Name, mut pending: Box<Pending>, text: String, wrong: String) {
+    fn await_repair(&mut self, name: Name, mut pending: Box<Pending>, text: String, wrong: String) {
         self.measured.repairs += 1;
         let line = Line::Unreadable(Box::new(pending.unreadable_line(&text, &wrong, self.now)));
         write(&mut self.trace, &line);
