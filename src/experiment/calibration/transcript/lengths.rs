@@ -6,10 +6,10 @@
 use super::super::residuals::table;
 use crate::experiment::scenario::Scenario;
 use crate::kernel::Law;
-use crate::model::call::{Answer, Content, Purpose, SpanRole};
+use crate::model::call::{Answer, Content, Purpose, SpanRole, SubtaskList};
 use crate::model::workload::WorkloadSpec;
 use crate::runtime::transcript::{CallLine, Recording, Status};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Points of a table of lengths.
@@ -24,16 +24,23 @@ pub struct Lengths {
     pub instructions: f64,
     /// Completion tokens by purpose.
     completions: BTreeMap<Purpose, Vec<f64>>,
-    /// Estimated tokens of products by purpose.
+    /// Estimated tokens of what coordination calls wrote, by purpose.
     products: BTreeMap<Purpose, Vec<f64>>,
+    /// Estimated tokens of results that were asked for without a length.
+    results: Vec<f64>,
+    /// Estimated tokens of results and reports that were asked for in a length, by policy.
+    reports: BTreeMap<String, Vec<f64>>,
     /// Estimated tokens of sources.
     sources: Vec<f64>,
     /// Tokens put before an agent by unfolding.
     unfolded: Vec<f64>,
     /// Steps of a subtask.
     steps: Vec<f64>,
-    /// Subtasks planned, and asked for later, per task.
-    planned: Vec<f64>,
+    /// Subtasks of a plan that wait for none, those that wait for others, and for how many each of these waits.
+    first_wave: Vec<f64>,
+    second_wave: Vec<f64>,
+    fan_in: Vec<f64>,
+    /// Subtasks asked for later, per task.
     more: Vec<f64>,
 }
 
@@ -44,19 +51,19 @@ impl Lengths {
         let calls = || runs.iter().flat_map(|r| &r.calls).map(|(_, c)| c).filter(|c| c.status == Status::Ok);
         (lengths.instructions, lengths.ratio) =
             line(calls().filter(|c| c.usage.prompt_tokens > 0 && !c.usage.estimated).map(|c| (rest(c), prompt(c))));
+        for run in runs {
+            lengths.written(run);
+        }
         for call in calls() {
             if call.usage.prompt_tokens > 0 {
                 lengths.completions.entry(call.purpose).or_default().push(call.usage.completion_tokens as f64);
             }
             let Some(answer) = call.response.as_ref().and_then(|r| r.answer.as_ref()) else { continue };
-            for finding in answer.findings() {
-                lengths.products.entry(call.purpose).or_default().push(f64::from(finding.tokens));
-            }
             match answer {
                 Answer::Unfolded { tokens } => lengths.unfolded.push(f64::from(*tokens)),
                 Answer::Step { result: Some(_), .. } => lengths.steps.push(f64::from(call.about.step) + 1.0),
                 Answer::Subtasks(list) if call.purpose == Purpose::Plan => {
-                    lengths.planned.push(f64::from(list.count));
+                    lengths.waves(list);
                     lengths.sources.extend(list.source_tokens.iter().map(|t| f64::from(*t)));
                 }
                 Answer::Subtasks(list) => lengths.more.push(f64::from(list.count)),
@@ -64,6 +71,33 @@ impl Lengths {
             }
         }
         lengths
+    }
+
+    /// The two waves of a plan.
+    fn waves(&mut self, list: &SubtaskList) {
+        let waiting: BTreeSet<u32> = list.dependencies.iter().map(|(of, _)| of.0).collect();
+        self.first_wave.push(f64::from(list.count) - waiting.len() as f64);
+        self.second_wave.push(waiting.len() as f64);
+        if !waiting.is_empty() {
+            self.fan_in.push(list.dependencies.len() as f64 / waiting.len() as f64);
+        }
+    }
+
+    /// Products of a run's calls. A delegate's report is its last word; without one, that is its last step's result.
+    fn written(&mut self, run: &Recording) {
+        let policy = run.run.policy.clone().unwrap_or_default();
+        let ok = run.calls.iter().map(|(_, c)| c).filter(|c| c.status == Status::Ok);
+        for call in ok {
+            let answer = call.response.as_ref().and_then(|r| r.answer.as_ref());
+            for finding in answer.into_iter().flat_map(Answer::findings) {
+                let tokens = f64::from(finding.tokens);
+                match call.purpose {
+                    Purpose::Step if call.request.product_tokens == 0 => self.results.push(tokens),
+                    Purpose::Step | Purpose::Report => self.reports.entry(policy.clone()).or_default().push(tokens),
+                    purpose => self.products.entry(purpose).or_default().push(tokens),
+                }
+            }
+        }
     }
 
     /// Puts the measurements into a scenario.
@@ -82,28 +116,28 @@ impl Lengths {
         let mean = |purpose: Purpose| self.products.get(&purpose).map(|v| average(v) * ratio);
         let task = estimated(scenario, "task_tokens", base.task_tokens) * ratio;
         let delegation = estimated(scenario, "delegation_tokens", base.delegation_tokens) * ratio;
-        let mut settings = vec![
+        let settings = [
             ("instructions_tokens", Some(self.instructions)),
             ("task_tokens", Some(task)),
             ("delegation_tokens", Some(delegation)),
             ("gist_tokens", mean(Purpose::Gist)),
             ("brief_tokens", mean(Purpose::Dispatch)),
         ];
-        // Workers under a lead report what a step found.
-        let report = mean(Purpose::Report).or_else(|| mean(Purpose::Step));
-        if estimated(scenario, "report_tokens", base.report_tokens) > 0.0 {
-            settings.push(("report_tokens", report));
-        }
+        let whole = |value: f64| toml::Value::Integer(libm::round(value).max(0.0) as i64);
         for (key, value) in settings {
             if let Some(value) = value {
-                let whole = libm::round(value).max(0.0) as i64;
-                scenario.all_policies.insert(key.to_owned(), toml::Value::Integer(whole));
+                scenario.all_policies.insert(key.to_owned(), whole(value));
             }
+        }
+        for (policy, tokens) in self.reports.iter().filter(|(policy, _)| scenario.policies.contains(policy)) {
+            let own = scenario.policy.entry(policy.clone()).or_default();
+            own.insert("report_tokens".to_owned(), whole(average(tokens) * ratio));
         }
         if let WorkloadSpec::Divide(spec) = &mut scenario.workload {
             let spec = Arc::make_mut(spec);
-            spec.subtasks = Law::Constant(libm::round(average(&self.planned)).max(1.0));
-            spec.second_wave = Law::Constant(0.0);
+            spec.subtasks = Law::Constant(libm::round(average(&self.first_wave)).max(1.0));
+            spec.second_wave = Law::Constant(libm::round(average(&self.second_wave)));
+            spec.fan_in = libm::round(average(&self.fan_in)) as u32;
             spec.dependencies.clear();
             spec.subtask_sigma = 0.0;
             spec.tool_share = 0.0;
@@ -111,8 +145,8 @@ impl Lengths {
             if let Some(values) = self.completions.get(&Purpose::Step) {
                 spec.completion_tokens = law(values);
             }
-            if let Some(values) = self.products.get(&Purpose::Step) {
-                spec.result_tokens = scaled(values);
+            if !self.results.is_empty() {
+                spec.result_tokens = scaled(&self.results);
             }
             if !self.unfolded.is_empty() {
                 spec.unfolded_tokens = scaled(&self.unfolded);

@@ -134,7 +134,7 @@ fn endpoints(scenario: &mut Scenario, runs: &[Recording], told: &mut Vec<String>
                 "{name}: calls hardly overlapped, so what streams do to each other is not known; stream_slowdown stays 0."
             ));
         }
-        let cached: u64 = served.iter().map(|s| s.cached).sum();
+        let cached = served.iter().map(|s| s.cached).filter(|n| *n > 0).min();
         if let Some(endpoint) = scenario.endpoints.get_mut(name) {
             endpoint.preset = None;
             endpoint.base_s = fit.endpoint.base_s;
@@ -146,8 +146,8 @@ fn endpoints(scenario: &mut Scenario, runs: &[Recording], told: &mut Vec<String>
             endpoint.noise = fit.endpoint.noise.clone();
             endpoint.agent_sigma = 0.0;
             endpoint.stream_slowdown = fit.endpoint.stream_slowdown;
-            endpoint.cache.enabled = cached > 0;
-            endpoint.cache.min_tokens = 1;
+            endpoint.cache.enabled = cached.is_some();
+            endpoint.cache.min_tokens = cached.unwrap_or(1).min(u64::from(u32::MAX)) as u32;
             endpoint.cache.lifetime_s = 3600.0;
         }
         fits.insert(name.to_owned(), fit);
