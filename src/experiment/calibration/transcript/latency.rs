@@ -76,7 +76,12 @@ pub fn latency(served: &[Served]) -> Option<LatencyFit> {
         })
         .min_by(|x, y| x.0.total_cmp(&y.0))?;
     let (error, slowdown, b, work) = best;
-    let mut ratios: Vec<f64> = clean.iter().zip(&work).map(|(&i, w)| w / predicted(&row(&served[i]), &b)).collect();
+    let expected: Vec<f64> = clean.iter().map(|&i| predicted(&row(&served[i]), &b)).collect();
+    let mut ratios: Vec<f64> = work.iter().zip(&expected).map(|(w, p)| w / p).collect();
+    // Short calls stray more than long ones, but noise is drawn alike for all: its mean is that of the whole work.
+    let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+    let whole = work.iter().sum::<f64>() / expected.iter().sum::<f64>();
+    ratios.iter_mut().for_each(|r| *r *= whole / mean);
     let noise = table(&mut ratios, POINTS);
     let b = b.map(|x| digits(x, 5));
     Some(LatencyFit {

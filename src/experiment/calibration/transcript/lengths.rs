@@ -159,7 +159,10 @@ impl Lengths {
             }
         }
         let more = average(&self.more);
-        if more > 0.0 {
+        if more == 0.0 && !self.more.is_empty() {
+            scenario.sharing.notice = 0.0;
+            told.push(format!("Nobody who was asked for more subtasks ({} times) named one.", self.more.len()));
+        } else if more > 0.0 {
             told.push(format!(
                 "Runs asked for {more:.2} more subtasks per question whether more is needed; the simulation asks for those \
                  that it knows to be missing."
