@@ -74,6 +74,19 @@ fn an_account_without_credit_is_not_asked_again() {
 }
 
 #[test]
+fn a_redirect_names_its_host_and_a_long_wait_is_told() {
+    let folder = folder();
+    let server = Server::start(|_| Act::Status(307, "location: https://other.example:8443/v1/x?y\r\n", String::new()));
+    let done = live(folder.path(), &server.url(), &["--max-calls", "9", "--output-dir", "out"]);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert!(done.err.contains("https://other.example:8443;") && done.err.contains("--base-url"), "{}", done.err);
+    let server = Server::start(|_| Act::Status(429, "retry-after: 7200\r\n", "later".to_owned()));
+    let done = live(folder.path(), &server.url(), &["--max-seconds", "1", "--output-dir", "waits"]);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert!(done.err.contains("asks to wait 7200 s") && done.err.contains("--max-seconds"), "{}", done.err);
+}
+
+#[test]
 fn a_prompt_that_is_too_long_fails_alone() {
     for (status, words) in [(400, "This model's maximum context length is 1024 tokens."), (413, "Request too large")] {
         let folder = folder();

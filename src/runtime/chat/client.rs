@@ -238,8 +238,10 @@ impl Client {
         let mut message = one_line(&clean);
         if let Some(to) = header("location").filter(|_| (300..400).contains(&status)) {
             let parsed: Option<Uri> = to.parse().ok();
-            let host = parsed.as_ref().and_then(|uri| Some(format!("{}://{}", uri.scheme_str()?, uri.host()?)));
-            message = format!("it redirects to {}; {message}", host.unwrap_or_else(|| "another path".to_owned()));
+            let port = |uri: &Uri| uri.port_u16().map_or(String::new(), |port| format!(":{port}"));
+            let host = parsed.and_then(|uri| Some(format!("{}://{}{}", uri.scheme_str()?, uri.host()?, port(&uri))));
+            let host = self.key.clean(&host.unwrap_or_else(|| "another path".to_owned()));
+            message = format!("it redirects to {host}; {message}");
         }
         let retry_after = header("retry-after").and_then(|after| retry_after(after, header("date")));
         TryError::Status { status, message, retry_after }

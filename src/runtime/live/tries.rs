@@ -359,9 +359,12 @@ impl<T: Transport> Live<'_, T> {
                 return Some(self.given_up(pending, kind));
             }
             // The call stays open: a later session asks for it again.
+            let mend = match error {
+                TryError::Timeout { .. } => "look after the server, or give it more time with --timeout-s",
+                _ => "look after the server",
+            };
             let told = format!(
-                "POST {}: {lost} calls in a row failed on every try, the last one after {tries} tries with: {error}; \
-                 look after the server",
+                "POST {}: {lost} calls in a row failed on every try, the last one after {tries} tries with: {error}; {mend}",
                 self.options.url
             );
             self.stop(Stop::Refused(told), Time::MAX);
