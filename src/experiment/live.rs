@@ -49,6 +49,8 @@ pub struct Order {
     pub max_delay: Option<Span>,
     /// Instead of the scenario's time limit of a try.
     pub timeout: Option<Span>,
+    /// Tells whoever waits why nothing happens for long.
+    pub tell: Option<fn(&str)>,
 }
 
 /// Why a live study cannot begin or go on.
@@ -139,7 +141,7 @@ pub fn conduct_live(
         .flat_map(|p| scenario.agents.iter().map(move |n| (p, *n)))
         .map(|(p, n)| Point::new(scenario, p, n))
         .collect::<Result<Vec<_>, _>>()?;
-    let (journal, mut pasts) = journal(scenario, order)?;
+    let (journal, mut pasts) = journal(scenario, order, &questions)?;
     let options = Arc::new(LiveOptions {
         sampling: Sampling {
             model: order.model.clone(),
@@ -153,6 +155,7 @@ pub fn conduct_live(
         grace: Span::from_secs_f64(2.0),
     });
     let mut session = Session::new(order.caps);
+    session.tell = order.tell;
     let most_delay = order.max_delay.unwrap_or(Span::from_secs_f64(spec.max_scheduling_delay_ms * 1e-3));
     let asked = points.len() as u32 * replications;
     let (mut cells, mut runs) = (Vec::new(), Vec::new());
@@ -164,15 +167,22 @@ pub fn conduct_live(
         let mut measured = Measured::default();
         for replication in 0..replications {
             let past = pasts.as_mut().map(Pasts::next_run).transpose()?.flatten().unwrap_or_default();
+            let was_killed = past.was_killed;
             let number = (cells.len() as u64) * u64::from(replications) + u64::from(replication);
             let task = Task { point, replication, number };
-            let (mut policies, setup) = set_up(scenario, &task, &questions, &spec, &options, &journal, past)?;
+            let (mut policies, setup) =
+                set_up(scenario, &task, &questions, &spec, &options, (&journal, &order.dir), past)?;
             let mut world = Live::new(&mut *transport, &mut session, setup);
             let driven = drive(&mut world, &mut policies);
             let ended = world.close(most_delay);
             measured.add(&ended.measured);
             let name = format!("{} with {} agents, question {replication}", point.policy, point.agents);
             invalid.extend(ended.invalid.map(|why| format!("{name}: {why}")));
+            if was_killed {
+                warnings.push(format!(
+                    "{name}: an earlier session of it was killed; whether its client was late is not known"
+                ));
+            }
             if ended.stop.is_some() {
                 stop = ended.stop;
                 break;
@@ -202,6 +212,7 @@ pub fn conduct_live(
         digest: hasher.finalize().to_hex()[..16].to_owned(),
         scenario: scenario.clone(),
     };
+    warnings.extend(failures(&cells));
     if replications < scenario.replications {
         warnings.push(format!(
             "{} replications were asked for, but the questions are enough for {replications} only",
@@ -221,6 +232,26 @@ pub fn conduct_live(
         order: order.clone(),
     })
 }
+
+/// Calls that failed for good, by reason, the most frequent first.
+fn failures(cells: &[LiveCell]) -> Vec<String> {
+    let mut all = Measured::default();
+    for cell in cells {
+        all.add(&cell.measured);
+    }
+    let mut reasons: Vec<(String, u64)> = all.reasons.into_iter().collect();
+    reasons.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let rest: u64 = reasons.iter().skip(MOST_REASONS).map(|(_, n)| n).sum();
+    let told = reasons.iter().take(MOST_REASONS);
+    let mut told: Vec<String> = told.map(|(why, n)| format!("{n} call(s) failed for good: {why}")).collect();
+    if rest > 0 {
+        told.push(format!("{rest} more call(s) failed for good, for other reasons"));
+    }
+    told
+}
+
+/// Reasons of failed calls that are told one by one.
+const MOST_REASONS: usize = 8;
 
 /// The questions, and how they are asked.
 fn prepare(scenario: &Scenario) -> Result<(LiveSpec, Vec<Arc<Question>>), LiveError> {
@@ -263,19 +294,30 @@ fn endpoints(scenario: &Scenario) -> Vec<String> {
     scenario.endpoints.keys().cloned().chain(["code".to_owned()]).collect()
 }
 
-fn journal(scenario: &Scenario, order: &Order) -> Result<(Journal, Option<Pasts>), LiveError> {
+fn journal(
+    scenario: &Scenario,
+    order: &Order,
+    questions: &[Arc<Question>],
+) -> Result<(Journal, Option<Pasts>), LiveError> {
     let path = order.dir.join(JOURNAL_FILE);
     let io = |source| LiveError::Journal { path: path.clone(), source };
     let mut header = Header::new(Origin::Measured);
     header.scenario = Some(serde_json::to_value(scenario).expect("a scenario is plain values"));
-    header.live = Some(json!({ "model": order.model, "url": order.url }));
+    let mut hasher = blake3::Hasher::new();
+    for question in questions {
+        hasher.update(&serde_json::to_vec(&**question).expect("a question is plain values"));
+    }
+    let hash = hasher.finalize().to_hex()[..32].to_owned();
+    header.live = Some(json!({ "model": order.model, "url": order.url, "questions_hash": hash }));
     header.endpoints = endpoints(scenario);
     if !order.resume {
         return Ok((Journal::create(&path, &header).map_err(io)?, None));
     }
+    // Nobody else writes it from here on; nothing of it changes before the past was checked.
+    let journal = Journal::append(&path).map_err(io)?;
     let pasts = Pasts::open(&order.dir)?;
     same_question(&pasts, &header)?;
-    let journal = Journal::append(&path, pasts.whole_bytes).map_err(io)?;
+    journal.keep(pasts.whole_bytes);
     Ok((journal, Some(pasts)))
 }
 
@@ -289,9 +331,19 @@ fn same_question(pasts: &Pasts, now: &Header) -> Result<(), ResumeError> {
             format!("it was recorded with {key} = {a}, and this command says {b}; resume with the same scenario");
         return Err(pasts.other(what));
     }
-    let model = |h: &Header| h.live.as_ref().and_then(|l| l.get("model")).cloned().unwrap_or_default();
-    if model(there) != model(now) {
-        let what = format!("it was recorded with --model {}, and this command says {}", model(there), model(now));
+    let told = |h: &Header, key: &str| h.live.as_ref().and_then(|l| l.get(key)).cloned().unwrap_or_default();
+    let (a, b) = (told(there, "model"), told(now, "model"));
+    if a != b {
+        let what = format!("it was recorded with --model {a}, and this command says {b}; resume with the same model");
+        return Err(pasts.other(what));
+    }
+    let (a, b) = (told(there, "questions_hash"), told(now, "questions_hash"));
+    // Older journals do not tell.
+    if !a.is_null() && a != b {
+        let what = format!(
+            "field `live.questions_hash`: it was recorded with the questions {a}, and they are {b} now; resume with the \
+             file of questions as it was, or begin anew with another --output-dir"
+        );
         return Err(pasts.other(what));
     }
     Ok(())
@@ -320,7 +372,7 @@ fn set_up(
     questions: &[Arc<Question>],
     spec: &LiveSpec,
     options: &Arc<LiveOptions>,
-    journal: &Journal,
+    (journal, dir): (&Journal, &Path),
     past: Past,
 ) -> Result<(Vec<Box<dyn Policy>>, Setup), LiveError> {
     let Task { point, replication, number } = *task;
@@ -339,7 +391,7 @@ fn set_up(
                 point.policy,
                 point.agents
             );
-            return Err(ResumeError::Other { path: Path::new(JOURNAL_FILE).to_owned(), what }.into());
+            return Err(ResumeError::Other { path: dir.join(JOURNAL_FILE), what }.into());
         }
     }
     let desk_spec = Arc::new(spec.desk.clone());

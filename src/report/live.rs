@@ -26,8 +26,18 @@ pub fn files(done: &LiveStudy) -> Vec<(&'static str, String)> {
 
 /// The screen, ending in a newline.
 pub fn screen(done: &LiveStudy) -> String {
+    text(done, false)
+}
+
+/// The same as Markdown.
+pub fn markdown(done: &LiveStudy) -> String {
+    text(done, true)
+}
+
+fn text(done: &LiveStudy, is_markdown: bool) -> String {
     let scenario = &done.study.scenario;
-    let mut text = format!("{}\n", scenario.question);
+    let (head, gap) = if is_markdown { ("# ", "\n") } else { ("", "") };
+    let mut text = format!("{head}{}\n{gap}", scenario.question);
     let _ = writeln!(
         text,
         "live: model {} at {}; {} of {} runs came to their end in {} s\n",
@@ -37,51 +47,66 @@ pub fn screen(done: &LiveStudy) -> String {
         done.runs_asked,
         digits(done.elapsed.as_secs_f64(), 4)
     );
-    text += &answers(done);
-    text += "\n";
-    text += &latencies(done);
-    text += "\n";
-    text += &budget(done);
+    for (title, header, rows) in [answers(done), latencies(done), budget(done)] {
+        let head = if is_markdown { "## " } else { "" };
+        let _ = writeln!(text, "{head}{title}{gap}\n{}", table(&header, rows, is_markdown));
+    }
     if !done.invalid.is_empty() {
-        text += "\nNOT VALID: the times of these runs are not to be trusted\n";
+        let point = if is_markdown { "\n* " } else { "  " };
+        text += "NOT VALID: the times of these runs are not to be trusted\n";
         for why in &done.invalid {
-            let _ = writeln!(text, "  {why}");
+            let _ = writeln!(text, "{point}{why}");
         }
+        text += "\n";
     }
-    for warning in &done.warnings {
-        let _ = writeln!(text, "\nnote: {warning}");
+    for note in notes(done) {
+        let _ = writeln!(text, "note: {note}\n");
     }
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+/// What else to know.
+fn notes(done: &LiveStudy) -> Vec<String> {
+    let mut notes = done.warnings.clone();
     let cells = &done.cells;
+    let journalled: u64 = cells.iter().map(|c| c.measured.journalled).sum();
+    if journalled > 0 {
+        notes.push(format!(
+            "{journalled} calls are from the journal; the client's own delays are those of this session only, and \
+             earlier sessions tell in the journal whether they were late"
+        ));
+    }
     let estimated: u64 = cells.iter().map(|c| c.measured.estimated).sum();
     if estimated > 0 {
-        let _ = writeln!(
-            text,
-            "\nnote: the server told no usage for {estimated} replies; tokens are estimated there, and the budget stays \
+        notes.push(format!(
+            "the server told no usage for {estimated} replies; tokens are estimated there, and the budget stays \
              charged as reserved"
-        );
+        ));
     }
     if done.budget.exceeded > 0 {
-        let _ = writeln!(
-            text,
-            "\nnote: the server billed more than a try can need ({} times, {} tokens at most); it ignores max_tokens or \
+        notes.push(format!(
+            "the server billed more than a try can need ({} times, {} tokens at most); it ignores max_tokens or \
              adds text of its own",
             done.budget.exceeded, done.budget.margin_tokens
-        );
+        ));
     }
     let waits: u64 = cells.iter().map(|c| c.measured.budget_waits).sum();
     if waits > 0 {
-        let _ = writeln!(
-            text,
-            "\nnote: {waits} calls waited until the budget reserved for others was free; a higher cap shows the \
+        notes.push(format!(
+            "{waits} calls waited until the budget reserved for others was free; a higher cap shows the \
              undisturbed times"
-        );
+        ));
     }
-    text
+    notes
 }
 
-fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+/// A table with its title and header.
+type Titled = (&'static str, Vec<&'static str>, Vec<Vec<String>>);
+
+fn table(header: &[&str], rows: Vec<Vec<String>>, is_markdown: bool) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING);
+    table.load_style(if is_markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING });
     table.set_header(header.iter().copied());
     table.add_rows(rows);
     for index in 1..header.len() {
@@ -92,8 +117,8 @@ fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     table.trim_fmt() + "\n"
 }
 
-fn answers(done: &LiveStudy) -> String {
-    let header = [
+fn answers(done: &LiveStudy) -> Titled {
+    let header = vec![
         "policy",
         "N",
         "runs",
@@ -130,11 +155,11 @@ fn answers(done: &LiveStudy) -> String {
             cell.measured.failures.to_string(),
         ]
     });
-    format!("Answers (means per question)\n{}", table(&header, rows.collect()))
+    ("Answers (means per question)", header, rows.collect())
 }
 
-fn latencies(done: &LiveStudy) -> String {
-    let header = [
+fn latencies(done: &LiveStudy) -> Titled {
+    let header = vec![
         "policy",
         "N",
         "intended p50",
@@ -162,14 +187,12 @@ fn latencies(done: &LiveStudy) -> String {
         put(&m.delays, 1e3, &[all[0], all[2]]);
         row
     });
-    format!(
-        "Latency of calls in seconds, from the intended start and from the last try's dispatch; the client's own \
-         delay\n{}",
-        table(&header, rows.collect())
-    )
+    let title = "Latency of calls in seconds, from the intended start and from the last try's dispatch; the client's \
+                 own delay";
+    (title, header, rows.collect())
 }
 
-fn budget(done: &LiveStudy) -> String {
+fn budget(done: &LiveStudy) -> Titled {
     let b = &done.budget;
     let usd = |pico: u64| digits(Picodollars(pico).as_usd(), 6);
     let cap = |cap: Option<String>| cap.unwrap_or_else(|| "none".to_owned());
@@ -184,7 +207,7 @@ fn budget(done: &LiveStudy) -> String {
         row("USD", |c| c.picodollars, &usd, b.caps.usd.map(|x| digits(x, 6))),
         vec!["seconds".to_owned(), seconds, "0".to_owned(), cap(b.caps.seconds.map(|s| digits(s, 4)))],
     ];
-    format!("Budget\n{}", table(&["", "spent", "possibly billed", "cap"], rows))
+    ("Budget", vec!["", "spent", "possibly billed", "cap"], rows)
 }
 
 /// The document of `live.json`, ending in a newline. It holds no secret: neither key nor query of the address.

@@ -4,6 +4,9 @@
 mod budgets;
 mod faults;
 mod kill;
+mod outages;
+mod paid;
+mod resume;
 mod runs;
 mod server;
 

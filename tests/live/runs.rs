@@ -38,7 +38,7 @@ fn every_policy_finishes_and_a_finished_run_resumes_for_nothing() {
     replayed(folder.path(), "out");
 
     let other = live(folder.path(), &server.url(), &["--max-calls", "9", "--resume", "out"]);
-    assert_eq!(other.code, Some(1), "{}", other.err);
+    assert_eq!(other.code, Some(2), "{}", other.err);
     assert!(other.err.contains("agents") || other.err.contains("policies"), "{}", other.err);
 }
 

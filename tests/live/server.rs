@@ -27,6 +27,8 @@ pub(crate) enum Act {
     Silent,
     /// A body that is no chat completion.
     Garbage,
+    /// These bytes, whatever they are; the connection stays open.
+    Raw(String),
     /// Nothing, for a long time.
     Never,
 }
@@ -60,6 +62,7 @@ pub(crate) struct Entry {
 pub(crate) struct Server {
     port: u16,
     log: Arc<Mutex<Vec<Entry>>>,
+    connections: Arc<AtomicU64>,
 }
 
 impl Server {
@@ -69,8 +72,11 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (entries, act, count) = (log.clone(), Arc::new(act), Arc::new(AtomicU64::new(0)));
+        let connections = Arc::new(AtomicU64::new(0));
+        let opened = connections.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                opened.fetch_add(1, Ordering::SeqCst);
                 let (log, act, count) = (entries.clone(), act.clone(), count.clone());
                 std::thread::spawn(move || {
                     let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -96,7 +102,7 @@ impl Server {
                 });
             }
         });
-        Self { port, log }
+        Self { port, log, connections }
     }
 
     /// Where it is.
@@ -112,6 +118,11 @@ impl Server {
     /// Requests so far.
     pub(crate) fn requests(&self) -> usize {
         self.log.lock().unwrap().len()
+    }
+
+    /// Connections that were opened to it.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst) as usize
     }
 
     /// Tokens it billed for whole answers.
@@ -198,6 +209,7 @@ fn perform(mut stream: &TcpStream, asked: &Asked, act: Act) -> (Option<(String, 
             perform(stream, asked, Act::Never)
         }
         Act::Garbage => (None, reply(stream, 200, "", "<html>busy</html>")),
+        Act::Raw(bytes) => (None, stream.write_all(bytes.as_bytes()).and_then(|()| stream.flush()).is_ok()),
         Act::Never => {
             std::thread::sleep(Duration::from_mins(10));
             (None, false)

@@ -11,13 +11,13 @@ pub mod args;
 
 use super::format::Format;
 use super::progress::Progress;
-use super::{DONE, FAILED, INTERRUPTED, UsageError, output};
+use super::{DONE, FAILED, INTERRUPTED, USAGE, UsageError, output};
 use crate::experiment::Scenario;
-use crate::experiment::live::{self, Caps, LiveStudy, Order, Stop};
+use crate::experiment::live::{self, Caps, LiveError, LiveStudy, Order, Stop};
 use crate::kernel::Span;
 use crate::report::{self, DirectoryError};
 use crate::runtime::chat::{BaseUrl, Client, ClientOptions, Secret, Threads, TryError};
-use crate::runtime::live::JOURNAL_FILE;
+use crate::runtime::live::{JOURNAL_FILE, Journal};
 use crate::runtime::questions::{FileSpec, Format as Questions, Source};
 use anyhow::{Context, Result};
 use args::{DataFormat, LiveArgs};
@@ -61,15 +61,33 @@ pub fn execute(args: &LiveArgs) -> Result<u8> {
         resume: args.resume.is_some(),
         max_delay: args.max_delay_ms.map(|ms| Span::from_secs_f64(ms * 1e-3)),
         timeout: args.timeout_s.map(Span::from_secs_f64),
+        tell: Some(output::say),
     };
     let progress = Progress::new(args.quiet);
     let mut transport = Threads::new(client, interrupted);
     let done = live::conduct_live(&scenario, &order, &mut transport, &|done, total| progress.tick(done, total));
     progress.clear();
-    let done = done?;
-    store(&dir, &done)?;
+    let done = done.map_err(|error| match error {
+        LiveError::Unfit(_) | LiveError::Questions(_) | LiveError::Resume(_) => {
+            usage(format!("{:#}", anyhow::Error::from(error)))
+        }
+        error => error.into(),
+    })?;
+    if let Some(Stop::Diverged(why)) = &done.stop {
+        // Nothing was sent, and what is in the directory stays as it is.
+        let mend = "resume with the scenario, questions and version that it was recorded with, or begin anew with \
+                    another --output-dir";
+        return Err(usage(format!("{}: {why}; {mend}", dir.join(JOURNAL_FILE).display())));
+    }
+    if let Err(error) = store(&dir, &done) {
+        // Why it stopped comes first: a full disk meets the journal before the report.
+        let code = tell(&done, &dir);
+        output::say(&format!("error: {error:#}"));
+        return Ok(code.max(FAILED));
+    }
     output::print(&match args.format {
-        Format::Table | Format::Md => report::live::screen(&done),
+        Format::Table => report::live::screen(&done),
+        Format::Md => report::live::markdown(&done),
         Format::Json => report::live::json(&done),
         Format::Csv => report::files::metrics_csv(&done.study),
     })?;
@@ -100,10 +118,8 @@ fn tell(done: &LiveStudy, dir: &Path) -> u8 {
             output::say(&format!("error: cannot write {}: {why}; {again}", dir.join(JOURNAL_FILE).display()));
             FAILED
         }
-        Some(Stop::Diverged(why)) => {
-            output::say(&format!("error: {}: {why}", dir.join(JOURNAL_FILE).display()));
-            FAILED
-        }
+        // Told before anything was stored.
+        Some(Stop::Diverged(_)) => USAGE,
     }
 }
 
@@ -137,10 +153,14 @@ fn caps(args: &LiveArgs, scenario: &Scenario) -> Result<Caps> {
         let used = scenario.roles.values().chain(scenario.worker_roles.values());
         for (name, endpoint) in scenario.endpoints.iter().filter(|(name, _)| used.clone().any(|u| u == *name)) {
             let rates = &endpoint.price.rates;
-            if rates.input_usd_per_mtok <= 0.0 && rates.output_usd_per_mtok <= 0.0 {
+            let both =
+                [("input_usd_per_mtok", rates.input_usd_per_mtok), ("output_usd_per_mtok", rates.output_usd_per_mtok)];
+            let free: Vec<&str> = both.iter().filter(|(_, usd)| *usd <= 0.0).map(|(rate, _)| *rate).collect();
+            if !free.is_empty() {
                 return Err(usage(format!(
-                    "--max-usd needs prices: endpoints.{name}.price.rates.input_usd_per_mtok and output_usd_per_mtok \
-                     are 0; set them (--set PATH=VALUE works), or cap --max-tokens or --max-calls instead"
+                    "--max-usd needs prices: endpoints.{name}.price.rates: {} is 0; set it (--set PATH=VALUE works; \
+                     1e-9 for what is free), or cap --max-tokens or --max-calls instead",
+                    free.join(" and ")
                 )));
             }
         }
@@ -190,7 +210,8 @@ fn greet(client: &Client, args: &LiveArgs) -> Result<()> {
         }
         Ok(_) | Err(TryError::Status { status: 404 | 405, .. }) => {}
         Err(error @ TryError::Connection { sent: false, .. }) if args.resume.is_none() => {
-            anyhow::bail!("{}: {error}; nothing was sent. Is the server running?", client.url());
+            let mend = "is the server running, and are scheme, host and port of --base-url right?";
+            anyhow::bail!("{}: {error}; nothing was sent; {mend}", client.url());
         }
         Err(error) => warn(&format!("GET models: {error}")),
     }
@@ -231,8 +252,13 @@ fn directory(args: &LiveArgs, scenario: &Scenario) -> Result<PathBuf> {
 const FILES: [&str; 4] = [JOURNAL_FILE, "metrics.csv", "summary.json", report::live::FILE];
 
 fn make(dir: &Path, overwrite: bool) -> Result<()> {
-    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    fs::create_dir_all(dir)
+        .map_err(|e| usage(format!("cannot create {}: {e}; choose another --output-dir", dir.display())))?;
     if overwrite {
+        let journal = dir.join(JOURNAL_FILE);
+        if journal.exists() {
+            Journal::remove(&journal).with_context(|| format!("cannot replace {}", journal.display()))?;
+        }
         for name in FILES.iter().rev() {
             let path = dir.join(name);
             if path.exists() {
@@ -247,9 +273,12 @@ fn store(dir: &Path, done: &LiveStudy) -> Result<()> {
     for (name, text) in report::live::files(done) {
         let path = dir.join(name);
         let partial = dir.join(format!(".{name}.partial"));
-        fs::write(&partial, text)
-            .and_then(|()| fs::rename(&partial, &path))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, &path));
+        if written.is_err() {
+            // What cannot be written cannot be of use.
+            let _ = fs::remove_file(&partial);
+        }
+        written.with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }

@@ -25,6 +25,27 @@ impl Judge {
         {
             self.fault(at("questions"), error.to_string(), "mend the numbers of the generator");
         }
-        self.count(at("desk").with("documents_per_subtask"), live.desk.documents_per_subtask, 1_000_000);
+        let desk = &live.desk;
+        self.count(at("desk").with("documents_per_subtask"), desk.documents_per_subtask, 1_000_000);
+        let tokens = [
+            ("step_tokens", desk.step_tokens),
+            ("verify_tokens", desk.verify_tokens),
+            ("unfold_tokens", desk.unfold_tokens),
+            ("more_tokens", desk.more_tokens),
+            ("plan_tokens", desk.plan_tokens),
+            ("merge_tokens", desk.merge_tokens),
+            ("answer_tokens", desk.answer_tokens),
+            ("product_tokens", desk.product_tokens),
+        ];
+        for (name, n) in tokens {
+            self.count(at("desk").with(name), n, 1_000_000);
+        }
+        self.within(
+            at("desk").with("form_tokens"),
+            desk.form_tokens.into(),
+            0.0,
+            1e6,
+            "write a whole number of tokens",
+        );
     }
 }

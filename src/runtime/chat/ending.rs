@@ -68,8 +68,37 @@ impl TryError {
     /// Whether another try can end otherwise.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Status { status, .. } => matches!(status, 408 | 409 | 425 | 429) || *status >= 500,
+            Self::Status { status, .. } => {
+                (matches!(status, 408 | 409 | 425 | 429) || *status >= 500) && !self.is_out_of_credit()
+            }
             _ => true,
+        }
+    }
+
+    /// Whether the account has nothing left, which waiting does not change.
+    pub fn is_out_of_credit(&self) -> bool {
+        let told = ["insufficient_quota", "billing_hard_limit_reached", "billing_not_active"];
+        matches!(self, Self::Status { message, .. } if told.iter().any(|word| message.contains(word)))
+    }
+
+    /// Whether this prompt is longer than the model or the server takes; others may not be.
+    pub fn is_too_long(&self) -> bool {
+        let told = [
+            "context_length_exceeded",
+            "context length",
+            "context window",
+            "context size",
+            "exceed_context",
+            "too long",
+            "reduce the length",
+        ];
+        match self {
+            Self::Status { status: 413, .. } => true,
+            Self::Status { status: 400 | 422, message, .. } => {
+                let message = message.to_ascii_lowercase();
+                told.iter().any(|words| message.contains(words))
+            }
+            _ => false,
         }
     }
 

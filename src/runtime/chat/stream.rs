@@ -1,8 +1,9 @@
 //! Reading a reply: server-sent events, or one JSON document if the server does not stream.
 //!
 //! Tolerated: CRLF, comments, events without blank lines between them, `data:` without a space, chunks without choices,
-//! `usage: null`, no `[DONE]` after a finish reason, a connection that breaks after it. Not tolerated: an end without a
-//! finish reason, lines that are no JSON, an error among the events.
+//! `usage: null`, no `[DONE]` after a finish reason, a connection that breaks after it or stays open after finish reason
+//! and usage, a clean end after a last chunk that tells only the usage. Not tolerated: another end without a finish
+//! reason, lines that are no JSON, an error among the events.
 
 use super::ending::{Completion, Tokens, TryError};
 use crate::kernel::Time;
@@ -13,7 +14,8 @@ use std::io::{self, BufRead, ErrorKind, Read as _};
 /// A reply longer than this is not a chat completion.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// Reads a whole reply; `now` is asked whenever something of it came and may end the reading with an error.
+/// Reads a whole reply; `now` is asked whenever something of it came and may end the reading with an error. What the
+/// server sends after a whole reply is left in the reader.
 ///
 /// # Errors
 /// As [`TryError::Broken`] or [`TryError::Timeout`]; texts are not cleaned yet.
@@ -27,7 +29,10 @@ pub fn read_reply(
     loop {
         line.clear();
         match lines.read_until(b'\n', &mut line) {
-            Ok(0) => return reply.end("the answer ended"),
+            Ok(0) => {
+                reply.is_whole |= reply.ends_with_usage;
+                return reply.end("the answer ended");
+            }
             Ok(_) => {}
             Err(error) => return reply.end(&lost(&error)).map_err(|broken| timeout(&error).unwrap_or(broken)),
         }
@@ -67,11 +72,22 @@ struct Reply {
     open: String,
     done: Completion,
     said_done: bool,
+    /// The last chunk told the usage and nothing else, as a stream's last chunk does.
+    ends_with_usage: bool,
+    /// Nothing more is needed.
+    is_whole: bool,
 }
 
 impl Default for Reply {
     fn default() -> Self {
-        Self { is_new: true, open: String::new(), done: Completion::default(), said_done: false }
+        Self {
+            is_new: true,
+            open: String::new(),
+            done: Completion::default(),
+            said_done: false,
+            ends_with_usage: false,
+            is_whole: false,
+        }
     }
 }
 
@@ -96,20 +112,25 @@ impl Reply {
             self.open.clear();
             self.chunk(&chunk, at)?;
         }
-        Ok(false)
+        Ok(self.is_whole)
     }
 
     fn chunk(&mut self, chunk: &Value, at: Time) -> Result<(), TryError> {
-        if let Some(error) = chunk.get("error").filter(|e| !e.is_null()) {
-            return Err(TryError::Broken { what: format!("the server sent an error: {}", message_of(error)) });
+        if let Some(what) = error_in(chunk) {
+            return Err(TryError::Broken { what });
         }
         self.done.chunks.push(at);
         let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         self.done.model = self.done.model.take().or_else(|| text(chunk, "model"));
         self.done.id = self.done.id.take().or_else(|| text(chunk, "id"));
-        self.done.tokens = tokens(chunk).or(self.done.tokens);
+        let told = tokens(chunk);
+        self.done.tokens = told.or(self.done.tokens);
+        self.ends_with_usage = told.is_some();
         let choices = chunk.get("choices").and_then(Value::as_array);
-        let Some(choice) = choices.and_then(|c| c.first()) else { return Ok(()) };
+        let Some(choice) = choices.and_then(|c| c.first()) else {
+            self.is_whole = self.done.finish_reason.is_some() && told.is_some();
+            return Ok(());
+        };
         if let Some(delta) = choice.get("delta").or_else(|| choice.get("message")) {
             let content = delta.get("content").and_then(Value::as_str).unwrap_or_default();
             let says = ["content", "reasoning_content", "reasoning", "refusal"]
@@ -117,17 +138,19 @@ impl Reply {
                 .any(|key| delta.get(*key).and_then(Value::as_str).is_some_and(|s| !s.is_empty()));
             if says {
                 self.done.first_token.get_or_insert(at);
+                self.ends_with_usage = false;
             }
             self.done.text.push_str(content);
         }
         self.done.finish_reason = text(choice, "finish_reason").or(self.done.finish_reason.take());
+        self.is_whole = self.done.finish_reason.is_some() && told.is_some();
         Ok(())
     }
 
     /// The stream is at its end.
     fn end(self, why: &str) -> Result<Completion, TryError> {
-        if self.done.finish_reason.is_some() || self.said_done && !self.done.chunks.is_empty() {
-            return Ok(self.done);
+        if self.is_whole || self.done.finish_reason.is_some() || self.said_done && !self.done.chunks.is_empty() {
+            return Ok(checked(self.done));
         }
         let what = if self.is_new {
             "the server sent an empty answer".to_owned()
@@ -147,23 +170,37 @@ fn other(text: &str) -> Result<bool, TryError> {
     if known { Ok(false) } else { Err(garbage(text)) }
 }
 
+/// Cut short by the client, once it is clean.
 fn garbage(text: &str) -> TryError {
-    let start: String = text.chars().take(80).collect();
-    TryError::Broken { what: format!("not a chat completion: {start:?}") }
+    TryError::Broken { what: format!("not a chat completion: {text:?}") }
+}
+
+/// What an error says that stands where a completion should.
+fn error_in(value: &Value) -> Option<String> {
+    let inner = value.get("error").filter(|e| !e.is_null());
+    let whole = (value.get("object").and_then(Value::as_str) == Some("error")).then_some(value);
+    Some(format!("the server sent an error: {}", message_of(inner.or(whole)?)))
+}
+
+/// A reply with text was billed for some completion; a usage that says otherwise tells nothing.
+fn checked(mut done: Completion) -> Completion {
+    let is_empty = done.text.trim().is_empty();
+    done.tokens = done.tokens.filter(|t| t.usage.completion_tokens > 0 || is_empty);
+    done
 }
 
 /// A reply that was not streamed.
 fn document(bytes: &[u8]) -> Result<Completion, TryError> {
     let value: Value = serde_json::from_slice(bytes).map_err(|_| garbage(&String::from_utf8_lossy(bytes)))?;
-    if let Some(error) = value.get("error").filter(|e| !e.is_null()) {
-        return Err(TryError::Broken { what: format!("the server sent an error: {}", message_of(error)) });
+    if let Some(what) = error_in(&value) {
+        return Err(TryError::Broken { what });
     }
     let choice = value.get("choices").and_then(Value::as_array).and_then(|c| c.first());
     let Some(message) = choice.and_then(|c| c.get("message")) else {
         return Err(garbage(&String::from_utf8_lossy(bytes)));
     };
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    Ok(Completion {
+    Ok(checked(Completion {
         text: text(message, "content").unwrap_or_default(),
         finish_reason: choice.and_then(|c| text(c, "finish_reason")),
         model: text(&value, "model"),
@@ -171,25 +208,31 @@ fn document(bytes: &[u8]) -> Result<Completion, TryError> {
         tokens: tokens(&value),
         first_token: None,
         chunks: Vec::new(),
-    })
+    }))
 }
 
-/// What an error object, or whatever stands in its place, says.
+/// What an error object, or whatever stands in its place, says; with the words that name what it is about.
 pub(super) fn message_of(error: &Value) -> String {
     let inner = error.get("error").unwrap_or(error);
     let said = inner.get("message").or_else(|| inner.get("detail")).unwrap_or(inner);
-    match said {
+    let said = match said {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+        other => return other.to_string(),
+    };
+    let words = ["param", "code", "type"].iter().filter_map(|key| inner.get(*key)?.as_str());
+    let mut more: Vec<&str> = words.filter(|word| !word.is_empty() && !said.contains(word)).collect();
+    more.dedup();
+    if more.is_empty() { said } else { format!("{said} ({})", more.join(", ")) }
 }
 
-/// Tokens of a chunk or document; counts that contradict themselves are brought within each other.
+/// Tokens of a chunk or document; counts that contradict themselves are brought within each other. Without a count of
+/// the prompt or of the completion, or with none of either, nothing was told.
 fn tokens(value: &Value) -> Option<Tokens> {
     let usage = value.get("usage").filter(|u| u.is_object())?;
-    let count = |path: &[&str]| path.iter().try_fold(usage, |v, key| v.get(*key)).and_then(Value::as_u64);
-    let prompt_tokens = count(&["prompt_tokens"])?;
-    let completion_tokens = count(&["completion_tokens"]).unwrap_or(0);
+    let whole = |v: &Value| v.as_u64().or_else(|| v.as_f64().filter(|x| (0.0..1e15).contains(x)).map(|x| x as u64));
+    let count = |path: &[&str]| path.iter().try_fold(usage, |v, key| v.get(*key)).and_then(whole);
+    let prompt_tokens = count(&["prompt_tokens"]).filter(|n| *n > 0)?;
+    let completion_tokens = count(&["completion_tokens"])?;
     let cached_tokens = count(&["prompt_tokens_details", "cached_tokens"]).unwrap_or(0).min(prompt_tokens);
     let reasoning = count(&["completion_tokens_details", "reasoning_tokens"]).map(|n| n.min(completion_tokens));
     let usage = Usage { prompt_tokens, cached_tokens, cache_write_tokens: 0, completion_tokens };
@@ -246,6 +289,49 @@ mod tests {
         assert!(broken("data: {\"error\":{\"message\":\"overloaded\"}}\n\n").contains("overloaded"));
         assert!(broken("{\"choices\":[]}").contains("not a chat completion"));
         assert!(broken("{\"choices\":[").contains("not a chat completion"));
+    }
+
+    #[test]
+    fn a_paid_reply_without_its_last_words_is_whole() {
+        // Nothing is read after finish reason and usage: the connection may stay open for ever.
+        let mut rest = format!("{HALF}{REST}{USAGE}");
+        rest += ": nothing must ask for this line\n";
+        let mut lines = 0;
+        let reply = read_reply(rest.as_bytes(), || {
+            lines += 1;
+            Ok(Time::from_nanos(lines))
+        });
+        assert_eq!((reply.unwrap().text.as_str(), lines), ("{\"x\":1}", 7));
+        // Usage as the last word of a body that ends cleanly.
+        let unfinished = REST.replace("\"stop\"", "null");
+        let reply = read(&format!("{HALF}{unfinished}{USAGE}")).unwrap();
+        assert_eq!((reply.text.as_str(), reply.tokens.unwrap().usage.completion_tokens), ("{\"x\":1}", 4));
+        // Usage in every chunk says nothing about the end.
+        let usage = "\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":1}}\n";
+        assert!(read(&HALF.replace("\"usage\":null}\n", usage)).is_err());
+    }
+
+    #[test]
+    fn usage_that_tells_nothing_is_not_told() {
+        let of = |usage: &str| {
+            let text = format!(
+                "{{\"choices\":[{{\"message\":{{\"content\":\"hi\"}},\"finish_reason\":\"stop\"}}],\"usage\":{usage}}}"
+            );
+            read(&text).unwrap().tokens.map(|t| t.usage.completion_tokens)
+        };
+        assert_eq!(of("{\"prompt_tokens\":3,\"completion_tokens\":2.0}"), Some(2));
+        assert_eq!(of("{\"prompt_tokens\":0,\"completion_tokens\":0}"), None);
+        assert_eq!(of("{\"prompt_tokens\":3}"), None);
+        assert_eq!(of("{\"prompt_tokens\":3,\"completion_tokens\":0}"), None);
+    }
+
+    #[test]
+    fn errors_in_other_places_are_errors() {
+        let engine = "data: {\"object\":\"error\",\"message\":\"engine is dead\",\"code\":500}\n\ndata: [DONE]\n\n";
+        assert!(read(engine).unwrap_err().to_string().contains("engine is dead"));
+        assert!(read("{\"object\":\"error\",\"message\":\"dead\"}").unwrap_err().to_string().contains("dead"));
+        let error = serde_json::json!({"error": {"message": "Unknown parameter", "param": "response_format"}});
+        assert_eq!(message_of(&error), "Unknown parameter (response_format)");
     }
 
     #[test]

@@ -94,9 +94,13 @@ impl Transport for Threads {
         self.flights.insert(number, flight);
         let work = move || {
             let sent_at = clock.now();
-            let end = client.ask(&job, &clock, &watch);
+            let (end, rest) = client.ask(&job, &clock, &watch);
             // Nobody listens once the run is over.
             let _ = sender.send(Arrival { job: number, sent_at, at: clock.now(), end });
+            // After the arrival: a server that never ends its answer keeps nobody waiting.
+            if let Some(rest) = rest {
+                rest.drain();
+            }
         };
         if let Err(error) = thread::Builder::new().name(format!("try-{number}")).spawn(work) {
             let end = Err(TryError::Connection { what: format!("no thread: {error}"), sent: false });

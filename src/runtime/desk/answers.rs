@@ -40,6 +40,23 @@ pub(super) fn form(purpose: Purpose, letters: &[String]) -> Form {
     Form { name, schema }
 }
 
+/// The fields that an answer of a purpose has.
+pub(super) fn wanted(purpose: Purpose) -> &'static [&'static str] {
+    match purpose {
+        Purpose::Plan => &["subtasks"],
+        Purpose::Dispatch => &["brief"],
+        Purpose::Step | Purpose::Tool => &["found", "evidence", "done"],
+        Purpose::Gist => &["gist"],
+        Purpose::Verify => &["reason", "supported"],
+        Purpose::Unfold => &["labels"],
+        Purpose::Report => &["report"],
+        Purpose::Compact => &["digest"],
+        Purpose::Merge => &["known", "open"],
+        Purpose::MoreSubtasks => &["done", "subtasks"],
+        Purpose::Finalize => &["analysis", "answer"],
+    }
+}
+
 /// A closed object with all properties required, in this order.
 fn object(properties: &[(&str, Value)]) -> Value {
     let names: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
@@ -50,9 +67,22 @@ fn object(properties: &[(&str, Value)]) -> Value {
 /// An object that was read.
 pub(super) struct Fields(Map<String, Value>);
 
-/// The first balanced JSON object in a text.
-pub(super) fn fields(text: &str) -> Result<Fields, String> {
-    let mut nearest = None;
+/// What a reply says after its thinking: drafts in there are no answer.
+pub(super) fn spoken(text: &str) -> &str {
+    // A whole object may say these words itself.
+    if serde_json::from_str::<Map<String, Value>>(text.trim()).is_ok() {
+        return text;
+    }
+    match text.rsplit_once("</think>") {
+        Some((_, spoken)) => spoken,
+        None if text.trim_start().starts_with("<think>") => "",
+        None => text,
+    }
+}
+
+/// The first balanced JSON object in a text that has all wanted fields, else the first one.
+pub(super) fn fields(text: &str, wanted: &[&str]) -> Result<Fields, String> {
+    let (mut nearest, mut first) = (None, None);
     let mut from = 0;
     while let Some(start) = text[from..].find('{').map(|at| from + at) {
         let Some(end) = balanced(&text[start..]) else {
@@ -61,7 +91,8 @@ pub(super) fn fields(text: &str) -> Result<Fields, String> {
             continue;
         };
         match serde_json::from_str(&text[start..start + end]) {
-            Ok(Value::Object(map)) => return Ok(Fields(map)),
+            Ok(Value::Object(map)) if wanted.iter().all(|name| map.contains_key(*name)) => return Ok(Fields(map)),
+            Ok(Value::Object(map)) => first = first.or(Some(Fields(map))),
             Ok(_) => unreachable!("a text in braces is an object"),
             Err(why) => {
                 nearest.get_or_insert_with(|| format!("the JSON object is not valid: {why}"));
@@ -69,7 +100,7 @@ pub(super) fn fields(text: &str) -> Result<Fields, String> {
         }
         from = start + 1;
     }
-    Err(nearest.unwrap_or_else(|| "there is no JSON object in the answer".to_owned()))
+    first.ok_or_else(|| nearest.unwrap_or_else(|| "there is no JSON object in the answer".to_owned()))
 }
 
 /// Length of the object that a text starts with.
@@ -239,17 +270,33 @@ mod tests {
             "Sure! Here it is:\n```json\n{\"gist\": \"a {b} \\\" c\"}\n```\nBye {x}",
             "a set {1, 2} and then {\"gist\": \"a {b} \\\" c\"}",
         ] {
-            assert_eq!(fields(text).unwrap().text("gist").unwrap(), "a {b} \" c", "{text}");
+            assert_eq!(fields(text, &[]).unwrap().text("gist").unwrap(), "a {b} \" c", "{text}");
         }
-        assert_eq!(fields("none").err().unwrap(), "there is no JSON object in the answer");
-        assert!(fields("{\"gist\": \"cut off").err().unwrap().contains("does not end"));
-        assert!(fields("{gist: 1}").err().unwrap().contains("not valid"));
+        let two = "{\"note\": 1} and {\"in\": {\"gist\": \"x\"}}";
+        assert_eq!(fields(two, &["gist"]).unwrap().text("gist").unwrap(), "x");
+        assert_eq!(fields(two, &["other"]).unwrap().text("note").unwrap(), "1");
+        assert_eq!(fields("none", &[]).err().unwrap(), "there is no JSON object in the answer");
+        assert!(fields("{\"gist\": \"cut off", &[]).err().unwrap().contains("does not end"));
+        assert!(fields("{gist: 1}", &[]).err().unwrap().contains("not valid"));
+    }
+
+    #[test]
+    fn drafts_in_thoughts_are_no_answer() {
+        let gist = |text: &str| fields(spoken(text), &["gist"]).ok().and_then(|f| f.text("gist").ok());
+        let draft = "{\"gist\": \"draft\"}";
+        let last = "{\"gist\": \"last\"}";
+        assert_eq!(gist(&format!("<think>{draft}</think>\n{last}")).unwrap(), "last");
+        assert_eq!(gist(&format!("so {draft}\n</think>{last}")).unwrap(), "last", "a template may open it");
+        assert_eq!(gist(&format!("<think>{draft}")), None, "it never came to speak");
+        assert_eq!(gist("{\"gist\": \"the tag </think>\"}").unwrap(), "the tag </think>");
     }
 
     #[test]
     fn one_wrong_type_is_forgiven() {
-        let f =
-            fields(r#"{"a": 3, "b": "Yes", "c": ["E3", 5, "[E7]"], "d": "none", "e": {}, "f": "2", "g": ["x", "y"]}"#);
+        let f = fields(
+            r#"{"a": 3, "b": "Yes", "c": ["E3", 5, "[E7]"], "d": "none", "e": {}, "f": "2", "g": ["x", "y"]}"#,
+            &[],
+        );
         let f = f.unwrap();
         assert_eq!(f.text("a").unwrap(), "3");
         assert!(f.flag("b").unwrap());
@@ -264,10 +311,10 @@ mod tests {
 
     #[test]
     fn subtasks_need_an_ask() {
-        let f = fields(r#"{"subtasks": [{"documents": ["1"], "ask": "look"}]}"#).unwrap();
+        let f = fields(r#"{"subtasks": [{"documents": ["1"], "ask": "look"}]}"#, &[]).unwrap();
         let one = Listed { documents: vec![1], ask: "look".to_owned(), after: Vec::new() };
         assert_eq!(f.subtasks("subtasks").unwrap(), [one]);
-        let f = fields(r#"{"subtasks": [{"documents": [1]}]}"#).unwrap();
+        let f = fields(r#"{"subtasks": [{"documents": [1]}]}"#, &[]).unwrap();
         assert_eq!(f.subtasks("subtasks").unwrap_err(), "subtask 1: the field \"ask\" is missing");
     }
 
@@ -289,6 +336,7 @@ mod tests {
             let required = schema["required"].as_array().unwrap().len();
             assert_eq!(required, schema["properties"].as_object().unwrap().len());
             assert_eq!(schema["additionalProperties"], false);
+            assert_eq!(schema["required"], json!(wanted(purpose)));
         }
     }
 }

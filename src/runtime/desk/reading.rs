@@ -248,9 +248,9 @@ impl Reading {
 
     /// Makes the best of a reply that nobody understands.
     pub(super) fn guessed(&self, request: &Request, text: &str) -> Option<Said> {
-        let name = main_field(request.purpose);
+        let (name, text) = (main_field(request.purpose), answers::spoken(text));
         let words = || {
-            let whole = answers::fields(text).ok().and_then(|fields| fields.words(name).ok());
+            let whole = answers::fields(text, &[name]).ok().and_then(|fields| fields.words(name).ok());
             let words = whole.or_else(|| answers::partial(text, name)).unwrap_or_else(|| answers::free(text));
             (!words.is_empty()).then_some(words)
         };

@@ -23,7 +23,8 @@ impl Desk for Reading {
 
     fn read(&mut self, request: &Request, text: &str) -> Result<Answer, String> {
         self.look_at_history(request);
-        let said = self.understood(request, &answers::fields(text)?)?;
+        let said =
+            self.understood(request, &answers::fields(answers::spoken(text), answers::wanted(request.purpose))?)?;
         Ok(self.keep(request, said))
     }
 

@@ -43,7 +43,18 @@ pub(super) fn estimate(messages: &[Message], text: &str) -> Usage {
 
 /// The charge of known tokens.
 pub(super) fn charge(usage: &Usage, prices: &PriceList) -> Charge {
-    Charge { calls: 0, tokens: usage.prompt_tokens + usage.completion_tokens, picodollars: prices.cost(usage).0 }
+    let tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
+    Charge { calls: 0, tokens, picodollars: prices.cost(usage).0 }
+}
+
+/// More tokens than any single request has.
+const ABSURD_TOKENS: u64 = 10_000_000;
+
+/// Whether a server can mean what it tells. What is above the reservation may be true and is charged; counters that
+/// wrapped around are not.
+pub(super) fn is_plausible(usage: &Usage, reserved: Charge) -> bool {
+    let most = ABSURD_TOKENS.max(reserved.tokens.saturating_mul(100));
+    usage.prompt_tokens.saturating_add(usage.completion_tokens) <= most
 }
 
 /// Cost by role. The lengths of spans are estimates; they are stretched to the tokens that the server counted, and
@@ -111,6 +122,15 @@ mod tests {
         let roles = roles(&request, &usage, &prices());
         assert_eq!(roles.total(), prices().cost(&usage));
         assert_eq!(roles.reading, Picodollars(40 * 1_000_000 + 60 * 4_000_000), "tokens 60..160 of 200");
+    }
+
+    #[test]
+    fn counters_that_wrapped_are_not_believed() {
+        let usage = |prompt_tokens, completion_tokens| Usage { prompt_tokens, completion_tokens, ..Usage::default() };
+        let reserved = Charge { calls: 1, tokens: 500, picodollars: 0 };
+        assert!(is_plausible(&usage(9_000, 40_000), reserved), "a server may ignore max_tokens");
+        assert!(!is_plausible(&usage(u64::MAX, 7), reserved));
+        assert!(!is_plausible(&usage(7, 1 << 40), reserved));
     }
 
     #[test]

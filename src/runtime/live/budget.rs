@@ -28,7 +28,7 @@ pub struct Charge {
 impl Charge {
     /// Adds another one.
     pub fn add(&mut self, other: Self) {
-        self.calls += other.calls;
+        self.calls = self.calls.saturating_add(other.calls);
         self.tokens = self.tokens.saturating_add(other.tokens);
         self.picodollars = self.picodollars.saturating_add(other.picodollars);
     }

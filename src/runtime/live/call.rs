@@ -69,6 +69,8 @@ pub(super) struct Pending {
     pub(super) estimated: bool,
     /// The reply that is to be repaired, and what is wrong with it.
     pub(super) repair: Option<(String, String)>,
+    /// Why the last try failed.
+    pub(super) reason: Option<String>,
     /// What the running or last try was sent with.
     pub(super) dialect: Dialect,
     pub(super) parameters: BTreeMap<String, Value>,
@@ -98,6 +100,7 @@ impl Pending {
             possibly: Charge::default(),
             estimated: false,
             repair: None,
+            reason: None,
             dialect: Dialect::default(),
             parameters: BTreeMap::new(),
             last: None,
@@ -151,7 +154,7 @@ impl Pending {
     }
 
     fn charged_for_certain(&self) -> Charge {
-        let tokens = self.billed.prompt_tokens + self.billed.completion_tokens;
+        let tokens = self.billed.prompt_tokens.saturating_add(self.billed.completion_tokens);
         Charge { calls: 0, tokens, picodollars: self.cost.total().0 }
     }
 
@@ -170,13 +173,22 @@ impl Pending {
                 "This answer cannot be used: {wrong}. Give the same answer again in the form that was asked for, \
                  and nothing else."
             );
-            messages.push(Message { role: "assistant".to_owned(), content: text.clone() });
+            // Servers refuse messages that say nothing, and some refuse two of the same role in a row.
+            let last = messages.last_mut().filter(|last| text.trim().is_empty() && last.role == "user");
+            if let Some(last) = last {
+                last.content = format!("{}\n\n{ask}", last.content);
+                return messages;
+            }
+            if !text.trim().is_empty() {
+                messages.push(Message { role: "assistant".to_owned(), content: text.clone() });
+            }
             messages.push(Message { role: "user".to_owned(), content: ask });
         }
         messages
     }
 
-    /// The journal's line for the try that is about to leave.
+    /// The journal's line for the try that is about to leave; with nothing reserved, for one that was refused and is
+    /// not billed.
     pub(super) fn dispatch_line(&self, now: Time) -> DispatchLine {
         DispatchLine {
             task: self.task.0,
@@ -231,7 +243,8 @@ impl Pending {
             response: ResponseLine {
                 text,
                 unreadable_text,
-                finish_reason: last.finish_reason,
+                // Why a call failed is nowhere else in its line.
+                finish_reason: last.finish_reason.or_else(|| self.reason.clone()),
                 model: last.model,
                 id: last.id,
                 ..ResponseLine::default()

@@ -1,7 +1,8 @@
 //! The journal: the transcript of a live command, on disk before anything follows from it.
 //!
 //! Invariant: what was written before `flush` returned survives a crash of the machine; a line is one write. While a
-//! run is re-driven from its own journal, its lines are counted instead of written.
+//! run is re-driven from its own journal, its lines are counted instead of written. Until the past was checked, nothing
+//! of the file changes.
 
 use crate::runtime::transcript::{Header, Line};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -18,6 +19,23 @@ struct Inner {
     dirty: bool,
     /// Lines of the re-driven run that stand in the file already.
     skip: u64,
+    /// Length of the part that stays, while what follows it is not cut off yet.
+    keep: Option<u64>,
+    /// Lines that wait until the past was checked.
+    held: Option<Vec<u8>>,
+}
+
+impl Inner {
+    fn put(&mut self, text: &[u8]) -> io::Result<()> {
+        if let Some(keep) = self.keep.take() {
+            self.file.set_len(keep)?;
+            self.file.sync_all()?;
+            io::Seek::seek(&mut self.file, io::SeekFrom::End(0))?;
+        }
+        self.file.write_all(text)?;
+        self.dirty = true;
+        Ok(())
+    }
 }
 
 /// A journal that several recorders write to, one after the other.
@@ -43,27 +61,46 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Goes on with a journal after its first `whole_bytes` bytes; what follows them is cut off.
-    pub fn append(path: &Path, whole_bytes: u64) -> io::Result<Self> {
-        let mut file = OpenOptions::new().write(true).open(path)?;
+    /// Goes on with a journal. Nothing of it changes before `begin`.
+    pub fn append(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).open(path)?;
         lock(&file)?;
-        file.set_len(whole_bytes)?;
-        file.sync_all()?;
-        io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
         Ok(Self::of(file))
     }
 
+    /// Removes the journal of a run that is given up, unless somebody is writing it.
+    pub fn remove(path: &Path) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        lock(&file)?;
+        std::fs::remove_file(path)
+    }
+
     fn of(file: File) -> Self {
-        Self(Arc::new(Mutex::new(Inner { file, dirty: false, skip: 0 })))
+        Self(Arc::new(Mutex::new(Inner { file, dirty: false, skip: 0, keep: None, held: None })))
+    }
+
+    /// Of the file, so many bytes stay; what follows them is cut off by the first line that is written.
+    pub fn keep(&self, bytes: u64) {
+        self.inner().keep = Some(bytes);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next `lines` lines stand in the file already.
+    /// A run begins whose first `lines` lines stand in the file already; further ones wait for `begin`.
     pub fn skip(&self, lines: u64) {
-        self.inner().skip = lines;
+        let mut inner = self.inner();
+        (inner.skip, inner.held) = (lines, Some(Vec::new()));
+    }
+
+    /// The past was checked: what waits is written, and so is everything from now on.
+    pub fn begin(&self) -> io::Result<()> {
+        let mut inner = self.inner();
+        match inner.held.take() {
+            Some(held) if !held.is_empty() => inner.put(&held),
+            _ => Ok(()),
+        }
     }
 
     /// Lines that were announced to stand in the file and did not come yet.
@@ -85,9 +122,10 @@ impl Write for Journal {
         let mut inner = self.inner();
         if inner.skip > 0 {
             inner.skip -= 1;
+        } else if let Some(held) = &mut inner.held {
+            held.extend_from_slice(line);
         } else {
-            inner.file.write_all(line)?;
-            inner.dirty = true;
+            inner.put(line)?;
         }
         Ok(line.len())
     }

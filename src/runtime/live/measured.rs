@@ -3,6 +3,7 @@
 
 use crate::kernel::Span;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Measurements of one run, or of several taken together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Measured {
     pub salvaged: u64,
     /// Calls that failed for good.
     pub failures: u64,
+    /// Why, with how many of them.
+    pub reasons: BTreeMap<String, u64>,
     /// Calls that plain code answered.
     pub known: u64,
     /// Replies whose server told no usage.
@@ -76,10 +79,19 @@ impl Measured {
         self.repairs += other.repairs;
         self.salvaged += other.salvaged;
         self.failures += other.failures;
+        for (reason, n) in &other.reasons {
+            *self.reasons.entry(reason.clone()).or_default() += n;
+        }
         self.known += other.known;
         self.estimated += other.estimated;
         self.budget_waits += other.budget_waits;
         self.journalled += other.journalled;
+    }
+
+    /// A call failed for good.
+    pub(super) fn failed(&mut self, reason: Option<String>) {
+        self.failures += 1;
+        *self.reasons.entry(reason.unwrap_or_else(|| "no reason is known".to_owned())).or_default() += 1;
     }
 
     /// Why the times are not to be trusted, if the client itself was too late.

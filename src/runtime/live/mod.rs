@@ -96,6 +96,7 @@ impl<'s, T: Transport> Live<'s, T> {
     pub fn new(mut transport: T, session: &'s mut Session, setup: Setup) -> Self {
         let Setup { fleet, key, desks, trace, journal, past, options } = setup;
         session.dialects.resize(fleet.endpoints.len(), Dialect::default());
+        session.lost.resize(fleet.endpoints.len(), 0);
         session.budget.spent.add(past.spent);
         session.budget.possibly.add(past.possibly);
         transport.set(Time::ZERO);
@@ -342,7 +343,9 @@ impl<'s, T: Transport> Live<'s, T> {
         let digest = self.trace.digest.finish();
         let recorded = self.past.invalid.take();
         let invalid = recorded.or_else(|| self.measured.invalid(most_delay));
-        if let Some(mut recorder) = self.trace.recorder.take()
+        // Before the past was checked nothing may change in the journal.
+        if self.is_present
+            && let Some(mut recorder) = self.trace.recorder.take()
             && !matches!(self.stop, Some(Stop::Journal(_) | Stop::Diverged(_)))
         {
             recorder.close(complete, Some(digest), invalid.clone());

@@ -11,7 +11,8 @@ use crate::model::call::CallError;
 use crate::model::ids::{CallId, TaskId};
 use crate::model::note::Phase;
 use crate::runtime::transcript::{
-    CallLine, Header, Line, Reader, Recorder, RunLine, Stage, Status, TranscriptError, UnreadableLine, UsageLine,
+    CallLine, EndLine, Header, Line, Reader, Recorder, RunLine, Stage, Status, TranscriptError, UnreadableLine,
+    UsageLine,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -55,6 +56,8 @@ pub struct Past {
     pub complete: bool,
     /// Why its times are not to be trusted.
     pub invalid: Option<String>,
+    /// It did not come to an end of any kind: whether its session was late is not known.
+    pub was_killed: bool,
     /// Events by number of their record.
     pub(super) events: VecDeque<(u64, Time, Happened)>,
     pub(super) calls: BTreeMap<(u32, u64), CallLine>,
@@ -105,10 +108,12 @@ impl Past {
             Line::Timer(t) => self.event(t.seq, at(t.at_ns), Happened::Timer(t.task, t.timer)),
             Line::Dispatch(d) => {
                 self.last = self.last.max(at(d.at_ns));
-                self.spent.calls += 1;
                 let mut charged = Charge::from(d.spent);
                 charged.add(Charge { calls: 0, tokens: d.reserved_tokens, picodollars: d.reserved_picodollars });
                 let tries = self.tries.entry((d.task, d.call)).or_default();
+                // The same try with nothing reserved was refused: it left, and is not billed.
+                let was_refused = d.attempt == tries.attempt && d.reserved_tokens == 0;
+                self.spent.calls += u64::from(!was_refused);
                 (tries.key, tries.attempt, tries.charged) = (d.key, d.attempt, charged);
             }
             Line::Unreadable(u) => {
@@ -146,7 +151,7 @@ impl Past {
             self.event(moment.seq, Time::from_nanos(moment.at_ns), what);
         }
         let usage = billed(&call);
-        let tokens = usage.prompt_tokens + usage.completion_tokens;
+        let tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
         self.spent.add(Charge { calls: 0, tokens, picodollars: call.cost.picodollars.total().0 });
         self.possibly.add(call.possibly_billed.into());
         self.calls.insert((task, id), call);
@@ -177,6 +182,8 @@ pub struct Pasts {
     pub whole_bytes: u64,
     /// Calls that were under way, or asked for, when the earlier session ended.
     pub open_calls: u64,
+    /// How the last session ended, if it was stopped and had time to say so.
+    stopped: Option<EndLine>,
 }
 
 impl Pasts {
@@ -186,10 +193,11 @@ impl Pasts {
     /// A file that is missing or no journal.
     pub fn open(dir: &Path) -> Result<Self, ResumeError> {
         let path = dir.join(FILE);
+        has_a_line(&path)?;
         let mut reader = Reader::open(&path)?;
         let (mut whole_bytes, mut open_calls) = (reader.whole_bytes(), 0);
         // Where the block of open calls and an incomplete end starts that may be the last thing in the file.
-        let mut stopped: Option<u64> = None;
+        let (mut stopped, mut end): (Option<u64>, Option<EndLine>) = (None, None);
         loop {
             let before = reader.whole_bytes();
             let Some(line) = reader.next_line()? else { break };
@@ -199,17 +207,18 @@ impl Pasts {
                     open_calls += 1;
                     stopped.get_or_insert(before);
                 }
-                Line::End(end) if !end.complete => {
+                Line::End(line) if !line.complete => {
                     stopped.get_or_insert(before);
+                    end = Some(line);
                 }
-                _ => (stopped, open_calls) = (None, 0),
+                _ => (stopped, end, open_calls) = (None, None, 0),
             }
         }
         whole_bytes = stopped.unwrap_or(whole_bytes);
         let io = |source| TranscriptError::Io { path: path.clone(), source };
         let file = File::open(&path).map_err(io)?;
         let lines: Box<dyn BufRead + Send> = Box::new(BufReader::new(file.take(whole_bytes)));
-        Ok(Self { reader: Reader::new(&path, lines)?, path, ahead: None, whole_bytes, open_calls })
+        Ok(Self { reader: Reader::new(&path, lines)?, path, ahead: None, whole_bytes, open_calls, stopped: end })
     }
 
     /// The header.
@@ -240,6 +249,26 @@ impl Pasts {
                 (_, None) => return Err(self.other("no `run` record stands at the start")),
             }
         }
+        if let Some(past) = past.as_mut().filter(|past| self.ahead.is_none() && !past.complete) {
+            past.was_killed = self.stopped.is_none();
+            past.invalid = self.stopped.take().and_then(|end| end.invalid);
+        }
         Ok(past.map(Past::complete))
     }
+}
+
+/// A session that was killed at once leaves a file without a whole line.
+fn has_a_line(path: &Path) -> Result<(), ResumeError> {
+    let io = |source| TranscriptError::Io { path: path.to_owned(), source };
+    let mut line = Vec::new();
+    BufReader::new(File::open(path).map_err(io)?).read_until(b'\n', &mut line).map_err(io)?;
+    if line.last() == Some(&b'\n') {
+        return Ok(());
+    }
+    let what = format!(
+        "it holds no whole line ({} bytes): the run was stopped before it began; begin anew with --output-dir and \
+         --overwrite",
+        line.len()
+    );
+    Err(ResumeError::Other { path: path.to_owned(), what })
 }

@@ -15,7 +15,7 @@ use crate::runtime::chat::Transport;
 use crate::runtime::desk::Rendered;
 use crate::runtime::driver::Delivery;
 use crate::runtime::trace::{Body, Roles};
-use crate::runtime::transcript::{CallLine, Status};
+use crate::runtime::transcript::{CallLine, Stage, Status};
 
 impl<T: Transport> Live<'_, T> {
     fn diverged(&mut self, what: &str) {
@@ -37,7 +37,8 @@ impl<T: Transport> Live<'_, T> {
         if let (Some(line), Rendered::Ask(chat)) = (line, rendered) {
             let mut pairs = line.request.layout.iter().zip(&chat.span_keys);
             if let Some((span, _)) = pairs.find(|(span, now)| span.key.as_ref().is_some_and(|key| key != *now)) {
-                let part = format!("{:?}", span.role).to_lowercase();
+                let part = serde_json::to_value(span.role).unwrap_or_default();
+                let part = part.as_str().unwrap_or("prompt");
                 self.diverged(&format!("{of} has other words in its {part}; are the questions the same?"));
             }
         }
@@ -120,13 +121,24 @@ impl<T: Transport> Live<'_, T> {
         let recorded = line.response.as_ref().and_then(|r| r.answer.clone());
         let now = self.answer_again(&pending, &line);
         let (Some(answer), true) = (now.clone(), now == recorded) else {
-            self.diverged(&format!("call {call} was answered {recorded:?} there and is read as {now:?} now"));
+            let show = |answer: &Option<Answer>| match answer {
+                Some(answer) => serde_json::to_string(answer).unwrap_or_default(),
+                None => "nothing".to_owned(),
+            };
+            let (there, here) = (show(&recorded), show(&now));
+            self.diverged(&format!(
+                "call {call} of task {} was answered {there} there and is read as {here} now",
+                task.0
+            ));
             return None;
         };
         let usage = Usage::from(line.usage);
         let first_token = line.first_token_ns.map(Time::from_nanos);
         if let Some(recorder) = &mut self.trace.recorder {
             recorder.answered(task, id, &answer, &usage, first_token);
+        }
+        if pending.known.is_none() {
+            self.session.lost[pending.endpoint.index()] = 0;
         }
         let sojourn = self.now - pending.called_at;
         let service = pending.service(self.now);
@@ -158,7 +170,15 @@ impl<T: Transport> Live<'_, T> {
 
     fn failed_before(&mut self, task: u32, call: u64, error: CallError) -> Option<Delivery> {
         let (pending, line) = self.ended_before(task, call)?;
-        self.measured.failures += 1;
+        let response = line.response.as_ref();
+        let reason = match response.and_then(|r| r.text.as_ref()) {
+            Some(_) => Some("the answer could not be read".to_owned()),
+            None => response.and_then(|r| r.finish_reason.clone()),
+        };
+        self.measured.failed(reason);
+        let tries = line.moments.iter().filter(|m| matches!(m.stage, Stage::TryFailed(_))).count();
+        let retries = self.fleet.endpoints[pending.endpoint.index()].retries;
+        self.session.lost[pending.endpoint.index()] += u32::from(tries > usize::from(retries));
         let (task, id) = (pending.task, pending.id);
         self.happened(task, pending.failed(error, billed(&line).into(), line.cost.picodollars));
         Some(Delivery { task, at: self.now, event: Event::Failed(id, error) })
@@ -183,6 +203,11 @@ impl<T: Transport> Live<'_, T> {
         }
         if self.past.complete && self.open > 0 {
             self.diverged("it came to its end there and does not now");
+            return;
+        }
+        if let Some(Err(error)) = self.journal.as_ref().map(super::journal::Journal::begin) {
+            let now = self.now;
+            self.stop(Stop::Journal(error.to_string()), now);
             return;
         }
         self.is_present = true;

@@ -37,6 +37,10 @@ pub struct Session {
     pub elapsed: Span,
     /// Dialects by endpoint.
     pub dialects: Vec<Dialect>,
+    /// Calls in a row that each endpoint lost for good, tries and all.
+    pub(super) lost: Vec<u32>,
+    /// Tells whoever waits why nothing happens for long.
+    pub tell: Option<fn(&str)>,
     pub(super) next_job: u64,
 }
 
@@ -54,7 +58,7 @@ pub enum Stop {
     Budget(Reached),
     /// Somebody interrupted.
     Interrupted,
-    /// The server refused for good.
+    /// The server refused for good, or is out of order.
     Refused(String),
     /// The journal could not be written.
     Journal(String),

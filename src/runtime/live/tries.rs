@@ -200,10 +200,11 @@ impl<T: Transport> Live<'_, T> {
         &mut self,
         name: Name,
         mut pending: Box<Pending>,
-        completion: Completion,
+        mut completion: Completion,
         sent_at: Time,
     ) -> Option<Delivery> {
         let prices = &self.fleet.prices[pending.endpoint.index()];
+        completion.tokens = completion.tokens.filter(|t| bill::is_plausible(&t.usage, pending.reserved));
         let told = completion.tokens.map(|t| t.usage);
         let usage = told.unwrap_or_else(|| bill::estimate(&pending.messages(), &completion.text));
         let charge = bill::charge(&usage, prices);
@@ -216,6 +217,8 @@ impl<T: Transport> Live<'_, T> {
             self.measured.estimated += 1;
         }
         pending.reserved = Charge::default();
+        pending.reason = None;
+        self.session.lost[pending.endpoint.index()] = 0;
         pending.cost.add(&bill::roles(&pending.request, &usage, prices));
         pending.billed.add(&usage);
         let desk = &mut self.tasks[pending.task.index()].desk;
@@ -236,7 +239,10 @@ impl<T: Transport> Live<'_, T> {
             }
         };
         pending.last = Some(completion);
-        let Some(answer) = answer else { return Some(self.failed(&pending, CallError::Server)) };
+        let Some(answer) = answer else {
+            pending.reason = Some("the answer could not be read".to_owned());
+            return Some(self.failed(&pending, CallError::Server));
+        };
         self.measured.from_dispatch.push(self.now - sent_at.min(self.now));
         let first = pending.last.as_ref().and_then(|l| l.first_token);
         self.measured.first_token.extend(first.map(|at| at.max(sent_at) - sent_at));
@@ -268,12 +274,17 @@ impl<T: Transport> Live<'_, T> {
 
     fn failed(&mut self, pending: &Pending, error: CallError) -> Delivery {
         let (task, id) = (pending.task, pending.id);
-        self.measured.failures += 1;
+        self.measured.failed(pending.reason.clone());
         if let Some(recorder) = &mut self.trace.recorder {
             recorder.details(task, id, pending.details(&self.options.sampling.model));
         }
         self.happened(task, pending.failed(error, pending.billed, pending.cost));
         Delivery { task, at: self.now, event: Event::Failed(id, error) }
+    }
+
+    /// A call that will not be tried again: an event for the policy.
+    fn given_up(&mut self, pending: Box<Pending>, error: CallError) -> Delivery {
+        if pending.repair.is_some() { self.make_do(pending, error) } else { self.failed(&pending, error) }
     }
 
     /// Makes the best of an unreadable reply that will not be repaired.
@@ -309,9 +320,14 @@ impl<T: Transport> Live<'_, T> {
             self.lose(&mut pending);
         } else {
             self.session.budget.release(std::mem::take(&mut pending.reserved));
+            // On disk with the next flush, so that a later session charges nothing for it.
+            let line = Line::Dispatch(pending.dispatch_line(self.now));
+            write(&mut self.trace, &line);
         }
+        pending.reason = Some(error.to_string());
         if let TryError::Status { status, message, .. } = error
             && !error.is_retryable()
+            && !error.is_too_long()
         {
             let dialect = &mut self.session.dialects[pending.endpoint.index()];
             let outdated = *dialect != pending.dialect;
@@ -333,11 +349,27 @@ impl<T: Transport> Live<'_, T> {
         pending.failed_tries += 1;
         let spec = &self.fleet.endpoints[pending.endpoint.index()];
         let tries = pending.failed_tries;
+        if error.is_too_long() {
+            return Some(self.given_up(pending, kind));
+        }
         if tries > spec.retries {
-            if pending.repair.is_some() {
-                return Some(self.make_do(pending, kind));
+            self.session.lost[pending.endpoint.index()] += 1;
+            let lost = self.session.lost[pending.endpoint.index()];
+            if lost < MOST_LOST {
+                return Some(self.given_up(pending, kind));
             }
-            return Some(self.failed(&pending, kind));
+            // The call stays open: a later session asks for it again.
+            let mend = match error {
+                TryError::Timeout { .. } => "look after the server, or give it more time with --timeout-s",
+                _ => "look after the server",
+            };
+            let told = format!(
+                "POST {}: {lost} calls in a row failed on every try, the last one after {tries} tries with: {error}; {mend}",
+                self.options.url
+            );
+            self.stop(Stop::Refused(told), Time::MAX);
+            self.calls.insert(name, pending);
+            return None;
         }
         let about = pending.request.about;
         let draws = self.key.draws(Address {
@@ -352,6 +384,9 @@ impl<T: Transport> Live<'_, T> {
         };
         let own = Span::from_secs_f64(spec.backoff_s * f64::from(1u32 << (tries - 1).min(20)) * jitter);
         let wait = own.max(error.retry_after().unwrap_or(Span::ZERO));
+        if let Some(tell) = self.session.tell.filter(|_| wait >= LONG_WAIT) {
+            tell(&format!("the server asks to wait {:.0} s before the next try: {error}", wait.as_secs_f64()));
+        }
         self.measured.retries += 1;
         pending.place = Place::Backoff;
         self.backoff.insert((self.now + wait, name));
@@ -361,12 +396,17 @@ impl<T: Transport> Live<'_, T> {
     }
 }
 
+/// Calls in a row, lost with all their tries, that show an endpoint to be out of order.
+const MOST_LOST: u32 = 2;
+/// Waits from which on whoever waits is told.
+const LONG_WAIT: Span = Span::from_nanos(600_000_000_000);
+
 /// Why the server refuses for good, and what may help.
 fn refusal(url: &str, status: u16, error: &str) -> String {
     let mend = match status {
         401 | 403 => "check the key in OPENAI_API_KEY (or --api-key-file)",
         404 => "check --base-url (most servers want it to end in /v1) and --model",
-        402 => "the account has no credit",
+        402 | 429 => "the account has no credit or quota left",
         300..=399 => "give the address that it redirects to as --base-url",
         _ => "check --model and whether prompts fit its context; the server names what it does not take",
     };

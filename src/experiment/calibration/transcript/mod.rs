@@ -81,7 +81,8 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
     if invalid > 0 {
         told.push(format!("{invalid} of {} runs are marked not valid: the client itself was late.", runs.len()));
     }
-    let latencies = endpoints(&mut scenario, &runs, &mut told);
+    let latencies = endpoints(&mut scenario, &runs, &mut told)
+        .map_err(|why| wrong(why, "record more with `delm-sim live` on a server that tells usage"))?;
     let lengths = Lengths::of(&runs);
     lengths.apply(&mut scenario, &mut told);
     let outcomes = Outcomes::of(&runs);
@@ -103,9 +104,18 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
 }
 
 /// Laws of all endpoints that were called; code costs nothing.
-fn endpoints(scenario: &mut Scenario, runs: &[Recording], told: &mut Vec<String>) -> BTreeMap<String, LatencyFit> {
+///
+/// # Errors
+/// Why an endpoint's law cannot be fitted.
+fn endpoints(
+    scenario: &mut Scenario,
+    runs: &[Recording],
+    told: &mut Vec<String>,
+) -> Result<BTreeMap<String, LatencyFit>, String> {
     let mut served: BTreeMap<&str, Vec<Served>> = BTreeMap::new();
     let mut by_code: Vec<Purpose> = Vec::new();
+    // Of each endpoint's calls: estimated, tried or asked again, without an answer.
+    let mut unclean: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     for (run, recording) in runs.iter().enumerate() {
         for (_, call) in &recording.calls {
             if call.endpoint == CODE {
@@ -115,6 +125,10 @@ fn endpoints(scenario: &mut Scenario, runs: &[Recording], told: &mut Vec<String>
             let (Some(from), Some(until)) = (call.dispatched_ns, call.completed_ns) else { continue };
             let repaired = call.response.as_ref().is_some_and(|r| r.unreadable_text.is_some());
             let usage = &call.usage;
+            let counts = unclean.entry(&call.endpoint).or_default();
+            counts[0] += usize::from(usage.estimated);
+            counts[1] += usize::from(call.retries > 0 || repaired);
+            counts[2] += usize::from(call.status != Status::Ok);
             served.entry(&call.endpoint).or_default().push(Served {
                 run: run as u64,
                 from_s: seconds(from),
@@ -128,7 +142,14 @@ fn endpoints(scenario: &mut Scenario, runs: &[Recording], told: &mut Vec<String>
     }
     let mut fits = BTreeMap::new();
     for (name, served) in served {
-        let Some(fit) = latency(&served) else { continue };
+        let Some(fit) = latency(&served) else {
+            let [estimated, again, unanswered] = unclean.get(name).copied().unwrap_or_default();
+            return Err(format!(
+                "no latency law can be fitted for the endpoint {name}: of {} calls none is one undisturbed try with known \
+                 tokens ({estimated} with estimated usage, {again} tried or asked again, {unanswered} without an answer)",
+                served.len()
+            ));
+        };
         if !fit.identified {
             told.push(format!(
                 "{name}: calls hardly overlapped, so what streams do to each other is not known; stream_slowdown stays 0."
@@ -160,7 +181,10 @@ fn endpoints(scenario: &mut Scenario, runs: &[Recording], told: &mut Vec<String>
     for purpose in by_code {
         scenario.roles.insert(purpose.name().to_owned(), CODE.to_owned());
     }
-    fits
+    if fits.is_empty() {
+        return Err("no latency law can be fitted: no call of an endpoint left".to_owned());
+    }
+    Ok(fits)
 }
 
 fn seconds(ns: u64) -> f64 {
