@@ -4,6 +4,7 @@ use super::{after, delm_sim, hand_written, write};
 use delm_sim::experiment::replay::{Dependencies, Reading, RecordedRuns, counterfactual};
 use delm_sim::experiment::{Options, conduct};
 use delm_sim::model::endpoint::EndpointSpec;
+use delm_sim::model::workload::WorkloadSpec;
 
 #[test]
 fn counterfactual_replay_agrees_with_closed_forms() {
@@ -46,4 +47,44 @@ fn counterfactual_replay_agrees_with_closed_forms() {
     assert_eq!(done.code, 0, "{}{}", done.out, done.err);
     let done = delm_sim(path, &["compare", "made.toml", "--agents", "2", "--output-dir", "made", "--no-figures", "-q"]);
     assert_eq!(done.code, 0, "{}", done.err);
+}
+
+#[test]
+fn calls_without_an_answer_are_no_work_and_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let chain = [
+        (0, 0.0, 10.0, vec![]),
+        (0, 10.0, 14.0, after(0, 0.0)),
+        (0, 14.0, 24.0, after(1, 0.0)),
+        (1, 24.0, 34.0, after(2, 0.0)),
+        (1, 34.0, 40.0, after(3, 0.0)),
+        (1, 34.0, 41.0, after(3, 0.0)),
+    ];
+    let mut run = hand_written(&chain);
+    for (call, status) in [(1, "failed"), (4, "cancelled"), (5, "open")] {
+        run[2 + call]["status"] = status.into();
+    }
+    write(path.join("work.jsonl"), &run);
+    let done =
+        delm_sim(path, &["replay", "work.jsonl", "--mode", "counterfactual", "--scenario-output", "made.toml", "-q"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    for told in [
+        "1 failed, 1 cancelled and 1 unfinished steps count as lost work",
+        "The recording paid 450 tokens and 17 s of calls for them",
+        "of which 3.0 without an answer (450 tokens)",
+        "Yardstick: orchestrator-sequential",
+        "against the yardstick",
+    ] {
+        assert!(done.out.contains(told), "{told}: {}", done.out);
+    }
+    // The time of the failed step is the gap between its neighbours; nothing else is left of the three.
+    let made = counterfactual(&RecordedRuns::read(&path.join("work.jsonl")).unwrap(), &Reading::default()).unwrap();
+    let WorkloadSpec::Recorded(spec) = &made.scenario.workload else { panic!("recorded work") };
+    let steps: Vec<Vec<(f64, f64)>> = spec.instances[0]
+        .subtasks
+        .iter()
+        .map(|subtask| subtask.steps.iter().map(|step| (step.service_s, step.tool_s)).collect())
+        .collect();
+    assert_eq!(steps, [vec![(10.0, 4.0), (10.0, 0.0)], vec![(10.0, 0.0)]]);
 }
