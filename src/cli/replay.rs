@@ -13,6 +13,7 @@ use crate::report::{self, Command, Manifest};
 use crate::runtime::replay::WhatIf;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// How to replay.
@@ -227,12 +228,7 @@ fn counterfactual(args: &ReplayArgs) -> Result<u8> {
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
     output::print(&report::render(&study, args.output.format.into()))?;
     if args.output.format == Format::Table {
-        let r = &made.recorded;
-        output::print(&format!(
-            "\nAs recorded (means over {} runs): makespan {:.1} s, {:.0} prompt and {:.0} completion tokens, {:.1} calls",
-            r.runs, r.makespan_s, r.prompt_tokens, r.completion_tokens, r.calls
-        ))?;
-        output::print(&decentral(&study, r))?;
+        output::print(&decentral(&study, &made.recorded))?;
         output::print(&bounds(args, &runs, &study)?)?;
         output::print(&format!("Assumptions\n- {}\n", made.assumptions.join("\n- ")))?;
         output::print(&format!("{stored}"))?;
@@ -240,27 +236,59 @@ fn counterfactual(args: &ReplayArgs) -> Result<u8> {
     Ok(DONE)
 }
 
+/// Among the simulated forms, what shows how far the assumptions themselves lead away from the recording.
+const YARDSTICK: &str = "orchestrator-sequential";
+
 /// What DeLM's topology would do to the recorded runs, at each team size.
 fn decentral(study: &Study, recorded: &replay::Recorded) -> String {
-    let change = |now: f64, then: f64| if then > 0.0 { (now / then - 1.0) * 100.0 } else { f64::NAN };
-    let tokens = recorded.prompt_tokens + recorded.completion_tokens;
-    let line = |cell: &Cell| {
+    let r = recorded;
+    let tokens = r.prompt_tokens + r.completion_tokens;
+    let of = |cell: &Cell| {
         let mean = |metric: &str| cell.mean(metric).unwrap_or(f64::NAN);
-        let all = mean("prompt_tokens") + mean("completion_tokens");
-        format!(
-            "Under {}, N = {}: makespan {:.1} s ({:+.1} % of recorded), {:.0} tokens ({:+.1} %); {:.0} % of calls and \
-             {:.0} % of completion tokens are replayed, the rest is modelled\n",
+        (mean("makespan_s"), mean("prompt_tokens") + mean("completion_tokens"))
+    };
+    let mut text = format!(
+        "\nWhat DeLM's topology would do to makespan and tokens, under the assumptions below\n\
+         As recorded (means over {} tasks): makespan {:.1} s, {:.0} prompt and {:.0} completion tokens, {:.1} calls, of \
+         which {:.1} without an answer ({:.0} tokens)\n",
+        r.tasks, r.makespan_s, r.prompt_tokens, r.completion_tokens, r.calls, r.lost_calls, r.lost_tokens
+    );
+    let yardstick = |agents: u32| study.cells.iter().find(|c| c.policy == YARDSTICK && c.agents == agents).map(of);
+    if let Some((s, all)) = study.cells.first().and_then(|c| yardstick(c.agents)) {
+        let _ = writeln!(
+            text,
+            "Yardstick: {YARDSTICK} (a lead, one worker at a time), simulated like all others: {s:.1} s ({} against the \
+             recording), {all:.0} tokens ({}). If the recording was made like that, these are errors of the assumptions, \
+             and smaller differences to the recording say nothing",
+            change(s, r.makespan_s),
+            change(all, tokens)
+        );
+    }
+    for cell in study.cells.iter().filter(|c| catalog::is_decentral(study.scenario.base_of(&c.policy))) {
+        let (s, all) = of(cell);
+        let share = |metric: &str| cell.mean(metric).unwrap_or(f64::NAN) * 100.0;
+        let (mut by_time, mut by_tokens) = (String::new(), String::new());
+        if let Some((other_s, other)) = yardstick(cell.agents) {
+            by_time = format!(", {} against the yardstick", change(s, other_s));
+            by_tokens = format!(", {}", change(all, other));
+        }
+        let _ = writeln!(
+            text,
+            "Under {}, N = {}: makespan {s:.1} s ({} against the recording{by_time}), {all:.0} tokens ({}{by_tokens}); \
+             {:.0} % of calls and {:.0} % of completion tokens are replayed, the rest is modelled",
             cell.policy,
             cell.agents,
-            mean("makespan_s"),
-            change(mean("makespan_s"), recorded.makespan_s),
-            all,
+            change(s, r.makespan_s),
             change(all, tokens),
-            mean("replayed_calls_share") * 100.0,
-            mean("replayed_tokens_share") * 100.0
-        )
-    };
-    study.cells.iter().filter(|c| catalog::is_decentral(study.scenario.base_of(&c.policy))).map(line).collect()
+            share("replayed_calls_share"),
+            share("replayed_tokens_share")
+        );
+    }
+    text
+}
+
+fn change(now: f64, then: f64) -> String {
+    if then > 0.0 { format!("{:+.1} %", (now / then - 1.0) * 100.0) } else { "not comparable".to_owned() }
 }
 
 /// The bounds that the recording leaves open: makespan and tokens of every policy under each reading of what waits.

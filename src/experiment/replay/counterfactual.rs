@@ -6,16 +6,16 @@
 //!
 //! Invariant: every assumption is a sentence of the result and a key of the scenario.
 
-use super::ReplayError;
-use super::work::{Dependencies, Found, Reading, instance, instructions_tokens, of_recordings};
+use super::work::{Dependencies, Found, Lost, Reading, instance, instructions_tokens, of_recordings};
+use super::{ReplayError, next_counted_run, told_of_unfinished, unfinished};
 use crate::experiment::calibration::fit::LEAST_ROWS;
 use crate::experiment::calibration::{LoggedRequest, PRICE_SOURCE, fit, list_price};
 use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
-use crate::kernel::Law;
+use crate::kernel::{Law, Span};
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::workload::RecordedSpec;
-use crate::runtime::transcript::{Header, Reader, Recording, Recordings, Status};
+use crate::runtime::transcript::{CallLine, Header, Reader, Recording, Recordings, Status};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -26,16 +26,16 @@ pub struct Counterfactual {
     pub scenario: Scenario,
     /// Assumptions in sentences.
     pub assumptions: Vec<String>,
-    /// Mean makespan and tokens of the runs as recorded.
+    /// Mean makespan and tokens of the tasks as recorded.
     pub recorded: Recorded,
 }
 
-/// The recorded runs themselves, means over runs.
+/// The recorded tasks themselves, means over those that have work.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recorded {
-    /// Runs.
-    pub runs: u32,
-    /// From first dispatch to last completion.
+    /// Tasks.
+    pub tasks: u32,
+    /// From the first call that was asked for to the last completion.
     pub makespan_s: f64,
     /// Prompt tokens.
     pub prompt_tokens: f64,
@@ -43,6 +43,45 @@ pub struct Recorded {
     pub completion_tokens: f64,
     /// Calls.
     pub calls: f64,
+    /// Of these, calls without an answer.
+    pub lost_calls: f64,
+    /// Their tokens.
+    pub lost_tokens: f64,
+}
+
+impl Recorded {
+    /// Adds a task's calls; sums, until [`Self::mean`].
+    fn add<'a>(&mut self, calls: impl Iterator<Item = &'a CallLine>) {
+        let (mut from, mut until) = (u64::MAX, 0);
+        self.tasks += 1;
+        for call in calls {
+            let usage = call.billed.unwrap_or(call.usage);
+            let (prompt, completion) = (usage.prompt_tokens as f64, usage.completion_tokens as f64);
+            self.calls += 1.0;
+            self.prompt_tokens += prompt;
+            self.completion_tokens += completion;
+            if call.status != Status::Ok {
+                self.lost_calls += 1.0;
+                self.lost_tokens += prompt + completion;
+            }
+            from = from.min(call.intended_ns);
+            until = until.max(call.completed_ns.unwrap_or(0));
+        }
+        self.makespan_s += Span::from_nanos(until.saturating_sub(from)).as_secs_f64();
+    }
+
+    fn mean(self) -> Self {
+        let n = f64::from(self.tasks.max(1));
+        Self {
+            tasks: self.tasks,
+            makespan_s: self.makespan_s / n,
+            prompt_tokens: self.prompt_tokens / n,
+            completion_tokens: self.completion_tokens / n,
+            calls: self.calls / n,
+            lost_calls: self.lost_calls / n,
+            lost_tokens: self.lost_tokens / n,
+        }
+    }
 }
 
 /// Policies that a recording is compared under.
@@ -67,7 +106,7 @@ impl RecordedRuns {
     pub fn read(path: &Path) -> Result<Self, ReplayError> {
         let mut recordings = Recordings::new(Reader::open(path)?);
         let mut runs = Vec::new();
-        while let Some(recording) = recordings.next_run()? {
+        while let Some(recording) = next_counted_run(&mut recordings, path)? {
             runs.push(recording);
         }
         let reader = recordings.reader();
@@ -86,10 +125,16 @@ pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Coun
     let mut found = Found { instructions_tokens: instructions_tokens(runs), ..Found::default() };
     let mut instances = Vec::new();
     let mut without = 0;
+    let mut as_recorded = Recorded::default();
     for recording in runs {
         for task in 0..recording.run.tasks {
             let made = instance(recording, task, reading, found.instructions_tokens, &mut found);
-            if made.subtasks.is_empty() { without += 1 } else { instances.push(made) }
+            if made.subtasks.is_empty() {
+                without += 1;
+                continue;
+            }
+            instances.push(made);
+            as_recorded.add(recording.calls.iter().map(|(_, c)| c).filter(|c| c.task == task));
         }
     }
     if instances.is_empty() {
@@ -115,8 +160,10 @@ pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Coun
     sources(&mut scenario);
     assumptions.splice(0..0, told(reading, &found, &subtasks, without));
     assumptions.extend(truncated.iter().map(|how| format!("{how}; what was whole is replayed.")));
+    let parts: Vec<_> = runs.iter().map(unfinished).collect();
+    assumptions.extend(told_of_unfinished(&parts).into_iter().map(|told| format!("Not whole: {told}.")));
     assumptions.extend(header.missing.iter().map(|m| format!("The source does not tell: {m}.")));
-    Ok(Counterfactual { scenario, assumptions, recorded: means(runs) })
+    Ok(Counterfactual { scenario, assumptions, recorded: as_recorded.mean() })
 }
 
 fn settings(scenario: &mut Scenario, found: &Found) {
@@ -178,7 +225,7 @@ fn endpoint(runs: &[Recording]) -> (EndpointSpec, Vec<String>) {
                 uncached: call.usage.prompt_tokens.saturating_sub(call.usage.cached_tokens),
                 cached: call.usage.cached_tokens,
                 completion: call.usage.completion_tokens,
-                latency_s: crate::kernel::Span::from_nanos(until - from).as_secs_f64(),
+                latency_s: Span::from_nanos(until - from).as_secs_f64(),
                 first_token_s: None,
                 held_out: false,
             });
@@ -203,7 +250,8 @@ fn endpoint(runs: &[Recording]) -> (EndpointSpec, Vec<String>) {
             told.push(format!("All calls are priced as {model} ({PRICE_SOURCE})."));
         }
         None => told.push(format!(
-            "No list price is known for {}: costs are zero; set endpoints.model.price.rates.*.",
+            "No list price is known for {}: all costs are shown as zero, and costs that compare as equal say nothing; set \
+             endpoints.model.price.rates.*.",
             commonest.unwrap_or("the recorded model, which the source does not name")
         )),
     }
@@ -228,7 +276,7 @@ fn told(reading: &Reading, found: &Found, subtasks: &[usize], without: u32) -> V
     };
     let mut told = vec![
         format!(
-            "A delegation is a run of steps by one agent on one subtask: {} runs with {mean:.1} delegations on average, \
+            "A delegation is a run of steps by one agent on one subtask: {} tasks with {mean:.1} delegations on average, \
              {} steps in all. Each delegation waits {waits}. The recording cannot tell what could have run at once: \
              compare --dependencies recorded, same-agent and none.",
             subtasks.len(),
@@ -243,41 +291,45 @@ fn told(reading: &Reading, found: &Found, subtasks: &[usize], without: u32) -> V
             found.instructions_tokens, reading.own_context
         ),
         format!(
-            "The {} recorded calls that coordinate are left out; each topology makes its own. Gists have 100 tokens, a \
-             judge accepts a supported entry with probability sharing.true_positive_rate, and recorded results count as \
-             supported.",
-            found.coordination_calls
+            "The {} recorded calls that coordinate are left out ({} tool runs too: their time is the gap between two \
+             steps); each topology makes its own. Gists have 100 tokens, a judge accepts a supported entry with \
+             probability sharing.true_positive_rate, and recorded results count as supported.",
+            found.coordination_calls, found.tool_runs
         ),
         "Nothing is graded: whether another topology would have found the same is not known.".to_owned(),
     ];
+    told.push(told_of_lost(&found.lost));
+    if found.retries > 0 {
+        told.push(format!(
+            "{} tries of answered steps were repeated: their time is in the step's seconds, their tokens are left out.",
+            found.retries
+        ));
+    }
     if found.gaps_cut.0 > 0 {
         told.push(format!(
-            "{} gaps between steps were cut to {} s ({:.0} s fell away): longer ones hold people.",
+            "{} gaps between steps were cut to {} s ({:.0} s fell away): longer ones hold people. The recorded makespan \
+             still has them, no topology here does.",
             found.gaps_cut.0, reading.longest_gap_s, found.gaps_cut.1
         ));
     }
     if without > 0 {
-        told.push(format!("{without} recorded tasks have no step and were left out."));
+        told.push(format!(
+            "{without} recorded tasks have no answered step and were left out, also of the means as recorded."
+        ));
     }
     told
 }
 
-fn means(runs: &[Recording]) -> Recorded {
-    let n = runs.len().max(1) as f64;
-    let calls = || runs.iter().flat_map(|r| &r.calls).map(|(_, c)| c);
-    let billed = |c: &crate::runtime::transcript::CallLine| c.billed.unwrap_or(c.usage);
-    let span = |r: &Recording| {
-        let from = r.calls.iter().map(|(_, c)| c.intended_ns).min().unwrap_or(0);
-        let until = r.calls.iter().filter_map(|(_, c)| c.completed_ns).max().unwrap_or(from);
-        crate::kernel::Span::from_nanos(until.saturating_sub(from)).as_secs_f64()
-    };
-    Recorded {
-        runs: runs.len() as u32,
-        makespan_s: runs.iter().map(span).sum::<f64>() / n,
-        prompt_tokens: calls().map(|c| billed(c).prompt_tokens).sum::<u64>() as f64 / n,
-        completion_tokens: calls().map(|c| billed(c).completion_tokens).sum::<u64>() as f64 / n,
-        calls: calls().count() as f64 / n,
+fn told_of_lost(lost: &Lost) -> String {
+    if lost.calls() == 0 {
+        return "Every recorded step was answered: no lost work had to be left out.".to_owned();
     }
+    format!(
+        "{} failed, {} cancelled and {} unfinished steps count as lost work, not as steps: no topology repeats them. The \
+         recording paid {} tokens and {:.0} s of calls for them, which no topology here does; inside a delegation the \
+         time up to the next answered step stays, as a gap.",
+        lost.failed, lost.cancelled, lost.open, lost.tokens, lost.seconds
+    )
 }
 
 impl Counterfactual {

@@ -11,14 +11,16 @@ mod work;
 pub use counterfactual::{Counterfactual, Recorded, RecordedRuns, counterfactual};
 pub use retimed::{Retimed, RetimedRun, retimed};
 pub use strict::strict;
-pub use work::{AS_RECORDED, Dependencies, Found, Reading};
+pub use work::{AS_RECORDED, Dependencies, Found, Lost, Reading};
 
 use super::scenario::Scenario;
 use super::validate;
 use crate::runtime::RunError;
-use crate::runtime::replay::Divergence;
-use crate::runtime::transcript::{Header, Origin, TranscriptError};
-use std::path::PathBuf;
+use crate::runtime::replay::{Divergence, contradiction, miscount};
+use crate::runtime::transcript::{Header, Origin, Recording, Recordings, TranscriptError};
+use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
 
 /// Why a transcript could not be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +67,7 @@ pub fn header(scenario: &Scenario, origin: Origin) -> Header {
 }
 
 /// The scenario that a transcript was made with.
-fn scenario_of(header: &Header, path: &std::path::Path) -> Result<Scenario, ReplayError> {
+fn scenario_of(header: &Header, path: &Path) -> Result<Scenario, ReplayError> {
     let unusable = |problem: String| ReplayError::Unusable { path: path.to_owned(), problem };
     let Some(value) = &header.scenario else {
         let from = header.imported_from.as_deref().unwrap_or("another program");
@@ -79,4 +81,48 @@ fn scenario_of(header: &Header, path: &std::path::Path) -> Result<Scenario, Repl
         Some(fault) => Err(unusable(format!("the header's scenario: {fault}"))),
         None => Ok(scenario),
     }
+}
+
+/// The next run, if its calls do not contradict themselves.
+fn next_run<R: BufRead>(recordings: &mut Recordings<R>, path: &Path) -> Result<Option<Recording>, ReplayError> {
+    let Some(recording) = recordings.next_run()? else { return Ok(None) };
+    match contradiction(&recording) {
+        Some(found) => Err(at_line(path, found)),
+        None => Ok(Some(recording)),
+    }
+}
+
+/// The next run, if it is what its own lines say; for modes that ask no policy, which would find out.
+fn next_counted_run<R: BufRead>(recordings: &mut Recordings<R>, path: &Path) -> Result<Option<Recording>, ReplayError> {
+    let Some(recording) = next_run(recordings, path)? else { return Ok(None) };
+    match miscount(&recording) {
+        Some(found) => Err(at_line(path, found)),
+        None => Ok(Some(recording)),
+    }
+}
+
+fn at_line(path: &Path, (line, problem): (u64, String)) -> ReplayError {
+    TranscriptError::Line { path: path.to_owned(), line, problem }.into()
+}
+
+/// Why a run is not whole, if it is not.
+fn unfinished(recording: &Recording) -> Option<&'static str> {
+    match &recording.end {
+        None => Some("it has no `end` record: it was interrupted"),
+        Some(end) if !end.complete => Some("it was stopped before its end"),
+        Some(_) => None,
+    }
+}
+
+/// What is said of runs that are not whole, by how many there are of each kind.
+fn told_of_unfinished(parts: &[Option<&'static str>]) -> Vec<String> {
+    let mut counts = BTreeMap::new();
+    for why in parts.iter().flatten() {
+        *counts.entry(*why).or_insert(0_u64) += 1;
+    }
+    let told = |(why, n): (&str, u64)| {
+        let of = if n == 1 { "of 1 run".to_owned() } else { format!("of each of {n} runs") };
+        format!("only a part {of} is there, and what is there is taken as the whole ({why})")
+    };
+    counts.into_iter().map(told).collect()
 }

@@ -1,7 +1,7 @@
 //! Retimed replay of a whole transcript: what the recorded calls would have taken at another speed or under limits.
 
-use super::ReplayError;
 use super::work::{AS_RECORDED, of_recordings};
+use super::{ReplayError, next_counted_run, told_of_unfinished, unfinished};
 use crate::experiment::cells::{REPLAYED, gather};
 use crate::experiment::metrics::measure;
 use crate::experiment::replication::Run;
@@ -48,8 +48,9 @@ pub fn retimed(path: &Path, what_if: &WhatIf, progress: &dyn Fn(u64)) -> Result<
     let mut recordings = Recordings::new(Reader::open(path)?);
     let header = recordings.reader().header().clone();
     let mut rows = Vec::new();
+    let mut parts = Vec::new();
     let mut groups: Vec<(String, u32, Vec<Run>)> = Vec::new();
-    while let Some(recording) = recordings.next_run()? {
+    while let Some(recording) = next_counted_run(&mut recordings, path)? {
         let (row, run) = one(&recording, what_if).map_err(|problem| ReplayError::Unusable {
             path: path.to_owned(),
             problem: format!("run {}: {problem}", recording.run.run),
@@ -62,6 +63,7 @@ pub fn retimed(path: &Path, what_if: &WhatIf, progress: &dyn Fn(u64)) -> Result<
             None => groups.push((policy, agents, vec![run])),
         }
         rows.push(row);
+        parts.push(unfinished(&recording));
         progress(rows.len() as u64);
     }
     if rows.is_empty() {
@@ -71,6 +73,7 @@ pub fn retimed(path: &Path, what_if: &WhatIf, progress: &dyn Fn(u64)) -> Result<
     let scenario = scenario(path, header.scenario.as_ref(), &groups, most)?;
     let mut warnings = header.missing.clone();
     warnings.extend(recordings.reader().truncated().map(|how| format!("{how}; what was whole is replayed")));
+    warnings.extend(told_of_unfinished(&parts));
     warnings.push("calls wait for what released them when they were recorded: no policy was asked again".to_owned());
     let simulated = header.origin == Origin::Simulated;
     if what_if != &WhatIf::default() && simulated {
@@ -106,7 +109,11 @@ fn one(recording: &Recording, what_if: &WhatIf) -> Result<(RetimedRun, Run), Str
         recorded_s: crate::kernel::Time::from_nanos(recorded_ns).as_secs_f64(),
         retimed_s: trace.summary.makespans.iter().max().map_or(0.0, |t| t.as_secs_f64()),
         waited_s,
-        missing: r.missing.join("; "),
+        missing: unfinished(recording)
+            .into_iter()
+            .chain(r.missing.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join("; "),
     };
     let digest = trace.digest.finish();
     Ok((row, Run { values: measure(&trace.summary), digest, summary: trace.summary }))

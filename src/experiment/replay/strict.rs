@@ -1,13 +1,14 @@
 //! Strict replay of a whole transcript.
 
-use super::{ReplayError, scenario_of};
+use super::{ReplayError, next_run, scenario_of};
 use crate::experiment::cells::{MEASURED, SIMULATED};
 use crate::experiment::conduct::{assemble, points};
 use crate::experiment::replication::{Point, Run, endpoint_names};
+use crate::experiment::scenario::Scenario;
 use crate::experiment::study::Study;
 use crate::model::workload::WorkloadSpec;
-use crate::runtime::replay::{Divergence, Strict};
-use crate::runtime::transcript::{Origin, Reader, Recording, Recordings};
+use crate::runtime::replay::{Divergence, Strict, Terms};
+use crate::runtime::transcript::{Header, Origin, Reader, Recording, Recordings};
 use crate::runtime::{Trace, drive};
 use std::path::Path;
 
@@ -20,11 +21,11 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
     let measured = recordings.reader().header().origin == Origin::Measured;
     let scenario = scenario_of(recordings.reader().header(), path)?;
     let mut points = points(&scenario, &scenario.policies)?;
-    let endpoints = endpoint_names(&scenario);
+    let endpoints = endpoints(recordings.reader().header(), &scenario, path)?;
     let mut runs: Vec<Vec<Run>> = points.iter().map(|_| Vec::new()).collect();
     let subtasks = !matches!(scenario.workload, WorkloadSpec::Search(_));
     let mut done = 0;
-    while let Some(recording) = recordings.next_run()? {
+    while let Some(recording) = next_run(&mut recordings, path)? {
         let place = |problem: String| ReplayError::Unusable { path: path.to_owned(), problem };
         let (number, policy) = (recording.run.run, recording.run.policy.clone().unwrap_or_default());
         let agents = recording.run.agents;
@@ -51,7 +52,7 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
                 "run {number}: field `replication`: {found} of policy \"{policy}\" with {agents} agents, but {due} is next"
             )));
         }
-        runs[i].push(replay(&points[i], recording, &endpoints, (subtasks, measured), path)?);
+        runs[i].push(replay(&points[i], recording, &endpoints, (done, subtasks, measured), path)?);
         done += 1;
         progress(done);
     }
@@ -76,12 +77,31 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
     Ok(assemble(&scenario, false, origin, &points, &runs)?)
 }
 
+/// Names of the endpoints by number, as the recorder was told them.
+fn endpoints(header: &Header, scenario: &Scenario, path: &Path) -> Result<Vec<String>, ReplayError> {
+    let names = endpoint_names(scenario);
+    // Live runs name what plain code answers too.
+    let fits = if header.origin == Origin::Measured {
+        header.endpoints.starts_with(&names)
+    } else {
+        header.endpoints == names
+    };
+    if fits {
+        return Ok(header.endpoints.clone());
+    }
+    let problem = format!(
+        "field `endpoints` of the header: {:?}, but its scenario has {names:?}; the file was changed",
+        header.endpoints
+    );
+    Err(ReplayError::Unusable { path: path.to_owned(), problem })
+}
+
 /// Replays one run.
 fn replay(
     point: &Point,
     recording: Recording,
     endpoints: &[String],
-    (subtasks, measured): (bool, bool),
+    (place, subtasks, measured): (u64, bool, bool),
     path: &Path,
 ) -> Result<Run, ReplayError> {
     let (number, replication, end) = (recording.run.run, recording.run.replication, recording.end.clone());
@@ -95,7 +115,15 @@ fn replay(
     };
     let (mut policies, team) = point.policies();
     let trace = Trace::new(point.summary(&team), None);
-    let mut world = Strict::new(recording, endpoints, trace, point.stop_after(), subtasks, measured);
+    let terms = Terms {
+        fleet: point.fleet.clone(),
+        endpoints,
+        run: point.run_line(place, replication, &team),
+        stop_after: point.stop_after(),
+        subtasks,
+        measured,
+    };
+    let mut world = Strict::new(recording, terms, trace);
     let driven = drive(&mut world, &mut policies);
     if let Some(divergence) = world.divergence.take() {
         return Err(diverged(divergence));
@@ -105,7 +133,11 @@ fn replay(
     if let Some(divergence) = world.left_over() {
         return Err(diverged(divergence));
     }
-    let run = point.close(replication, world.trace)?;
+    let (trace, again) = world.into_parts();
+    let run = point.close(replication, trace)?;
+    if let Some(divergence) = again.first_difference() {
+        return Err(diverged(divergence));
+    }
     let digest = blake3::Hash::from_bytes(run.digest).to_hex().to_string();
     match end.and_then(|e| e.digest) {
         Some(recorded) if recorded != digest => Err(diverged(Divergence {

@@ -6,7 +6,7 @@ use crate::experiment::scenario::Scenario;
 use crate::model::call::Purpose;
 use crate::model::workload::WorkloadSpec;
 use crate::model::workload::recorded::{RecordedInstance, RecordedSpec, RecordedStep, RecordedSubtask};
-use crate::runtime::transcript::{CallLine, Recording, Release};
+use crate::runtime::transcript::{CallLine, Recording, Release, Status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -54,12 +54,70 @@ pub struct Found {
     pub coordination: BTreeMap<Purpose, Vec<u64>>,
     /// Recorded coordination calls.
     pub coordination_calls: u64,
-    /// Recorded steps.
+    /// Recorded tool runs; their time is the gap between two steps.
+    pub tool_runs: u64,
+    /// Recorded steps that were answered.
     pub steps: u64,
+    /// Tries of these steps after their first.
+    pub retries: u64,
+    /// Steps without an answer.
+    pub lost: Lost,
 }
 
-fn is_work(purpose: Purpose) -> bool {
-    matches!(purpose, Purpose::Step)
+/// Steps that brought nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Lost {
+    /// Failed for good.
+    pub failed: u64,
+    /// Cancelled.
+    pub cancelled: u64,
+    /// Under way when the run was stopped.
+    pub open: u64,
+    /// Tokens that all of them were billed.
+    pub tokens: u64,
+    /// Seconds from dispatch to the end of all of them.
+    pub seconds: f64,
+}
+
+impl Lost {
+    fn count(&mut self, call: &CallLine) {
+        match call.status {
+            Status::Ok => return,
+            Status::Failed => self.failed += 1,
+            Status::Cancelled => self.cancelled += 1,
+            Status::Open => self.open += 1,
+        }
+        let usage = call.billed.unwrap_or(call.usage);
+        self.tokens = self.tokens.saturating_add(usage.prompt_tokens).saturating_add(usage.completion_tokens);
+        let from = call.dispatched_ns.unwrap_or(call.intended_ns);
+        self.seconds += seconds(call.completed_ns.unwrap_or(from).saturating_sub(from));
+    }
+
+    /// All of them.
+    pub fn calls(&self) -> u64 {
+        self.failed + self.cancelled + self.open
+    }
+}
+
+impl Found {
+    /// A call that is no work: it coordinates, runs a tool or brought nothing.
+    fn other(&mut self, call: &CallLine) {
+        match call.purpose {
+            Purpose::Step => self.lost.count(call),
+            Purpose::Tool => self.tool_runs += 1,
+            purpose => {
+                self.coordination_calls += 1;
+                if call.status == Status::Ok {
+                    self.coordination.entry(purpose).or_default().push(call.usage.completion_tokens);
+                }
+            }
+        }
+    }
+}
+
+/// A step that was answered is work; one that failed, was cancelled or never ended brought nothing.
+fn is_work(call: &CallLine) -> bool {
+    call.purpose == Purpose::Step && call.status == Status::Ok
 }
 
 /// The work of one task of a recording.
@@ -83,13 +141,13 @@ pub(super) fn instance(
             waits.extend(d.call.and_then(|c| frontier.get(&c)).into_iter().flatten());
         }
         before.insert(call.call, waits.clone());
-        if !is_work(call.purpose) {
-            found.coordination.entry(call.purpose).or_default().push(call.usage.completion_tokens);
-            found.coordination_calls += 1;
+        if !is_work(call) {
+            found.other(call);
             after.insert(call.call, waits);
             continue;
         }
         found.steps += 1;
+        found.retries += u64::from(call.retries);
         let key = (call.agent, call.about.line.0, call.about.subtask.0, call.about.attempt);
         let open = groups.iter().rposition(|g| g.key == key);
         let g = open.filter(|&g| waits.iter().all(|&w| w as usize <= g)).unwrap_or_else(|| {
@@ -165,7 +223,7 @@ fn dependencies(groups: &[Group], which: Dependencies) -> Vec<[u32; 2]> {
 
 /// Smallest prompt of a recorded step.
 pub(super) fn instructions_tokens(recordings: &[Recording]) -> u32 {
-    let steps = recordings.iter().flat_map(|r| &r.calls).filter(|(_, c)| is_work(c.purpose));
+    let steps = recordings.iter().flat_map(|r| &r.calls).filter(|(_, c)| is_work(c));
     // Some sources leave prompts out: nothing is no prompt.
     steps.map(|(_, c)| whole(c.usage.prompt_tokens)).filter(|n| *n > 0).min().unwrap_or(0)
 }

@@ -3,9 +3,10 @@
 //! Invariant: what passes here cannot make a policy or the trace panic.
 
 use crate::kernel::Time;
-use crate::model::call::{Answer, Purpose, Request};
-use crate::model::ids::TaskId;
-use crate::runtime::transcript::{CallLine, Stage, Status};
+use crate::model::call::{Answer, Outcome, Purpose, Request};
+use crate::model::ids::{FindingId, TaskId};
+use crate::runtime::transcript::{CallLine, FinishLine, Stage, Status};
+use std::collections::BTreeSet;
 
 /// Whether the recorded call asks what the policy asks, field by field; its key alone may be stale.
 pub(super) fn asks_the_same(c: &CallLine, task: TaskId, r: &Request) -> bool {
@@ -117,4 +118,22 @@ pub(super) fn unanswerable(purpose: Purpose, answer: &Answer, subtasks: bool, cr
         }
         _ => None,
     }
+}
+
+/// Why the end of a task does not fit what the policy submits at `now` (not told for real clocks), if so.
+pub(super) fn misgraded(
+    line: &FinishLine,
+    outcome: &Outcome,
+    right: Option<&BTreeSet<u32>>,
+    now: Option<Time>,
+) -> Option<String> {
+    if let Some(now) = now.map(Time::as_nanos).filter(|now| *now != line.at_ns) {
+        return Some(format!("field `at_ns`: recorded {} ns, task {} ends at {now} ns", line.at_ns, line.task));
+    }
+    let is_right = |f: Option<FindingId>| f.is_some_and(|f| right.is_some_and(|of| of.contains(&f.0)));
+    let mut graded = line.right.iter().zip(&outcome.submissions).enumerate();
+    let (i, (told, submitted)) = graded.find(|(_, (told, s))| **told != is_right(s.finding))?;
+    let what = submitted.finding.map_or("nothing".to_owned(), |f| format!("finding {}", f.0));
+    let list = &line.right_findings;
+    Some(format!("field `right[{i}]`: recorded {told}, but {what} is submitted and `right_findings` has {list:?}"))
 }

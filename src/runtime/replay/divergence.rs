@@ -2,7 +2,7 @@
 
 use crate::model::call::Request;
 use crate::model::ids::{CallId, TaskId};
-use crate::runtime::transcript::CallLine;
+use crate::runtime::transcript::{CallLine, content_key};
 use serde_json::{Map, Value, json};
 use std::fmt;
 
@@ -53,12 +53,20 @@ impl Divergence {
         nearest: Option<(u64, &CallLine)>,
     ) -> Self {
         let asked = asked_side(task, request);
-        let what = format!("call {} of task {} is not in the recording", call.0, task.0);
+        let mut what = format!("call {} of task {} is not in the recording", call.0, task.0);
         let Some((line, recorded)) = nearest else {
             return Self { asked: Some(Value::Object(asked).to_string()), ..Self::told(what) };
         };
+        let keys = (&recorded.key, content_key(task, request));
         let recorded = recorded_side(recorded);
-        let field = first_difference(&recorded, &asked);
+        let mut field = first_difference(&recorded, &asked);
+        if field.is_none() && *keys.0 != keys.1 {
+            what = format!(
+                "call {} of task {} is recorded with a key that is not its own; the file was changed",
+                call.0, task.0
+            );
+            field = Some(format!("key: recorded \"{}\", asked \"{}\"", keys.0, keys.1));
+        }
         Self {
             line: Some(line),
             what,
@@ -135,20 +143,29 @@ fn first_difference(recorded: &Map<String, Value>, asked: &Map<String, Value>) -
         "judge",
         "layout",
     ];
-    ORDER.iter().find_map(|&field| difference(field, recorded.get(field)?, asked.get(field)?))
+    ORDER.iter().find_map(|&field| difference(field, recorded.get(field)?, asked.get(field)?, "asked"))
 }
 
-fn difference(path: &str, a: &Value, b: &Value) -> Option<String> {
+/// Path of the first part of two values that differs, with both sides; `other` names the second.
+pub(super) fn difference(path: &str, a: &Value, b: &Value, other: &str) -> Option<String> {
+    let inside = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     match (a, b) {
-        (Value::Object(x), Value::Object(y)) => x
-            .iter()
-            .find_map(|(key, v)| y.get(key).and_then(|w| difference(&format!("{path}.{key}"), v, w)))
-            .or_else(|| (a != b).then(|| format!("{path}: recorded {a}, asked {b}"))),
-        (Value::Array(x), Value::Array(y)) => {
-            x.iter().zip(y).enumerate().find_map(|(i, (v, w))| difference(&format!("{path}[{i}]"), v, w)).or_else(
-                || (x.len() != y.len()).then(|| format!("{path}: recorded {} spans, asked {}", x.len(), y.len())),
-            )
+        (Value::Object(x), Value::Object(y)) => {
+            let only = y.iter().filter(|(key, _)| !x.contains_key(*key));
+            let here = x.iter().map(|(key, v)| (key, v, y.get(key).unwrap_or(&Value::Null)));
+            let mut all = here.chain(only.map(|(key, w)| (key, &Value::Null, w)));
+            all.find_map(|(key, v, w)| difference(&inside(key), v, w, other))
         }
-        _ => (a != b).then(|| format!("{path}: recorded {a}, asked {b}")),
+        (Value::Array(x), Value::Array(y)) => {
+            let mut pairs = x.iter().zip(y).enumerate();
+            pairs.find_map(|(i, (v, w))| difference(&format!("{path}[{i}]"), v, w, other)).or_else(|| {
+                (x.len() != y.len()).then(|| format!("{path}: recorded {} of them, {other} {}", x.len(), y.len()))
+            })
+        }
+        _ => (a != b).then(|| format!("{path}: recorded {}, {other} {}", side_of(a), side_of(b))),
     }
+}
+
+fn side_of(value: &Value) -> String {
+    if value.is_null() { "nothing".to_owned() } else { value.to_string() }
 }

@@ -6,11 +6,18 @@
 //!
 //! Invariant: strict replay matches calls by content key, never by position, and stops at the first difference.
 
+mod again;
+mod bill;
 mod checks;
 mod divergence;
 mod retimed;
+mod sound;
 mod strict;
+mod terms;
 
+pub use again::Again;
 pub use divergence::Divergence;
 pub use retimed::{WhatIf, retime};
+pub use sound::{contradiction, miscount};
 pub use strict::Strict;
+pub use terms::Terms;

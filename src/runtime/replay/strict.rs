@@ -4,18 +4,23 @@
 //! number; what the policy does in between must fill the numbers before it, or the replay diverges. Only a live run
 //! that was killed and taken up again lacks numbers (stages of calls that were under way), and its timers run out late.
 
-use super::checks::{asks_the_same, unanswerable, unusable};
+use super::again::Again;
+use super::bill::unpaid;
+use super::checks::{asks_the_same, misgraded, unanswerable, unusable};
 use super::divergence::Divergence;
+use super::terms::Terms;
 use crate::kernel::{Span, Time};
 use crate::model::call::{Outcome, Reply, Request, SpanRole, prompt_tokens};
 use crate::model::ids::{CallId, EndpointId, FindingId, TaskId, TimerId};
 use crate::model::note::Note;
 use crate::policy::{Command, Event};
 use crate::runtime::driver::{Delivery, World};
+use crate::runtime::simulated::Fleet;
 use crate::runtime::trace::{Body, Trace};
 use crate::runtime::transcript::{CallLine, FinishLine, Recording, Stage, Status, content_key};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 /// What is due at a record number.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +41,15 @@ struct Asked {
 /// A recorded run as a world.
 pub struct Strict {
     calls: Vec<(u64, CallLine)>,
-    endpoints: Vec<EndpointId>,
+    fleet: Arc<Fleet>,
+    /// Recorded endpoints by number; none if the scenario has no such name.
+    endpoints: Vec<Option<EndpointId>>,
     /// Recorded calls by content key, in the order in which they were asked for.
     by_key: HashMap<(u32, String), VecDeque<usize>>,
     asked: Vec<Option<Asked>>,
     by_id: HashMap<(TaskId, CallId), usize>,
     due: BTreeMap<u64, Due>,
-    finishes: BTreeMap<u32, FinishLine>,
+    finishes: Vec<(u64, FinishLine)>,
     unsupported: BTreeMap<u32, BTreeSet<u32>>,
     right: BTreeMap<u32, BTreeSet<u32>>,
     /// When each timer that is set runs out.
@@ -58,6 +65,7 @@ pub struct Strict {
     measured: bool,
     open: usize,
     stop_after: Option<u64>,
+    again: Again,
     /// The trace of everything that happened.
     pub trace: Trace,
     /// Where the policy departed from the recording.
@@ -65,24 +73,24 @@ pub struct Strict {
 }
 
 impl Strict {
-    /// A world out of one recorded run; endpoints by number. `subtasks` tells that plans are lists of subtasks,
-    /// `measured` that the run was live.
-    pub fn new(
-        recording: Recording,
-        endpoints: &[String],
-        trace: Trace,
-        stop_after: Option<u64>,
-        subtasks: bool,
-        measured: bool,
-    ) -> Self {
-        let Recording { run, arrivals, mut calls, timers, finishes, .. } = recording;
+    /// A world out of one recorded run.
+    pub fn new(recording: Recording, terms: Terms, mut trace: Trace) -> Self {
+        let Terms { fleet, endpoints, run: begun, stop_after, subtasks, measured } = terms;
+        let (mut again, recorder) = Again::new(&begun, endpoints, measured);
+        trace.recorder = Some(recorder);
+        let Recording { run, arrivals, mut calls, timers, finishes, end, run_at, finishes_at, end_at, .. } = recording;
+        let open = run.tasks as usize;
+        (again.run, again.end) = ((run_at, run), end.map(|end| (end_at, end)));
         calls.sort_by_key(|(_, c)| (c.task, c.call));
         let mut by_key: HashMap<(u32, String), VecDeque<usize>> = HashMap::new();
         for (i, (_, call)) in calls.iter().enumerate() {
             by_key.entry((call.task, call.key.clone())).or_default().push_back(i);
         }
-        // An endpoint that is not named is the free one, which stands behind the others.
-        let number = |name: &str| endpoints.iter().position(|e| e == name).unwrap_or(endpoints.len());
+        // The free one, behind the others, has no name in simulated runs.
+        let number = |name: &str| match endpoints.iter().position(|e| e == name) {
+            Some(i) => Some(EndpointId(i as u16)),
+            None => name.is_empty().then_some(fleet.free),
+        };
         let arrived = arrivals.iter().map(|a| (a.seq, Due::Arrival(TaskId(a.task), Time::from_nanos(a.at_ns))));
         let fired =
             timers.iter().map(|t| (t.seq, Due::Timer(TaskId(t.task), TimerId(t.timer), Time::from_nanos(t.at_ns))));
@@ -95,7 +103,8 @@ impl Strict {
             }
         }
         Self {
-            endpoints: calls.iter().map(|(_, c)| EndpointId(number(&c.endpoint) as u16)).collect(),
+            endpoints: calls.iter().map(|(_, c)| number(&c.endpoint)).collect(),
+            fleet,
             asked: calls.iter().map(|_| None).collect(),
             calls,
             by_key,
@@ -103,15 +112,16 @@ impl Strict {
             due,
             unsupported: finishes.iter().map(|f| (f.task, f.unsupported.iter().copied().collect())).collect(),
             right: finishes.iter().map(|f| (f.task, f.right_findings.iter().copied().collect())).collect(),
-            finishes: finishes.into_iter().map(|f| (f.task, f)).collect(),
+            finishes: finishes_at.into_iter().zip(finishes).collect(),
             timers: HashMap::new(),
             created: BTreeMap::new(),
             subtasks,
             now: Time::ZERO,
             event_at: Time::ZERO,
             measured,
-            open: run.tasks as usize,
+            open,
             stop_after,
+            again,
             trace,
             divergence,
         }
@@ -128,6 +138,20 @@ impl Strict {
         Some(Divergence::about_call(*line, call, "the policy never asked for this recorded call".to_owned()))
     }
 
+    /// The trace, and what it wrote, once the run is over.
+    pub fn into_parts(self) -> (Trace, Again) {
+        let Self { calls, by_id, finishes, trace, mut again, .. } = self;
+        (again.calls, again.by_id, again.finishes) = (calls, by_id, finishes);
+        (trace, again)
+    }
+
+    /// Who serves a request by the scenario; a live run's plain code may serve it too.
+    fn endpoint(&self, i: usize, request: &Request) -> EndpointId {
+        let due = if self.measured { self.fleet.model_of(request) } else { self.fleet.endpoint_of(request) };
+        let is_code = self.measured && self.endpoints[i] == Some(self.fleet.free);
+        if is_code { self.fleet.free } else { due }
+    }
+
     fn call(&mut self, task: TaskId, id: CallId, request: Request) {
         let key = (task.0, content_key(task, &request));
         let Some(i) = self.by_key.get_mut(&key).and_then(VecDeque::pop_front) else {
@@ -141,7 +165,11 @@ impl Strict {
             self.diverge(divergence);
             return;
         }
-        if let Some(problem) = unusable(call, self.trace.len(), self.now) {
+        let endpoint = self.endpoint(i, &request);
+        let simulated = !self.measured;
+        let problem = unusable(call, self.trace.len(), self.now)
+            .or_else(|| if simulated { unpaid(call, &request, &self.fleet, endpoint) } else { None });
+        if let Some(problem) = problem {
             let divergence = Divergence::about_call(*line, call, problem);
             self.diverge(divergence);
             return;
@@ -161,10 +189,13 @@ impl Strict {
             purpose: request.purpose,
             background: request.background,
             about: request.about,
-            endpoint: self.endpoints[i],
+            endpoint,
             prompt_tokens: prompt_tokens(&request.prompt),
             board_tokens: board,
         };
+        if let Some(recorder) = &mut self.trace.recorder {
+            recorder.asked(task, id, &request);
+        }
         self.trace.record(self.now, task, body);
         self.asked[i] = Some(Asked { id, request });
         self.by_id.insert((task, id), i);
@@ -227,6 +258,9 @@ impl Strict {
                 let answer = line.response.as_ref().and_then(|r| r.answer.clone());
                 let answer = answer.expect("checked when the call was asked for");
                 let (about, usage) = (r.about, line.usage.into());
+                if let Some(recorder) = &mut self.trace.recorder {
+                    recorder.answered(task, call, &answer, &usage, line.first_token_ns.map(Time::from_nanos));
+                }
                 let duplicate = line.duplicate;
                 let body = Body::Replied {
                     call,
@@ -329,7 +363,8 @@ impl Strict {
             self.stage(i, stage);
             self.settle();
         }
-        let Some(line) = self.finishes.get(&task.0).filter(|f| f.seq == self.trace.len()) else {
+        let seq = self.trace.len();
+        let Some((place, line)) = self.finishes.iter().find(|(_, f)| f.task == task.0 && f.seq == seq) else {
             let what = format!("task {} ends at {} ns, the recording goes on", task.0, self.now.as_nanos());
             self.diverge(Divergence::told(what));
             return;
@@ -338,6 +373,12 @@ impl Strict {
             let (recorded, now) = (line.right.len(), outcome.submissions.len());
             let what = format!("task {} ends with {now} submissions, recorded are {recorded}", task.0);
             self.diverge(Divergence::told(what));
+            return;
+        }
+        let now = (!self.measured).then_some(self.now);
+        if let Some(problem) = misgraded(line, outcome, self.right.get(&task.0), now) {
+            let divergence = Divergence { line: Some(*place), ..Divergence::told(problem) };
+            self.diverge(divergence);
             return;
         }
         let facts = line.facts.iter().map(|(name, value)| (Cow::Owned(name.clone()), *value)).collect();
@@ -429,6 +470,9 @@ impl World for Strict {
             Command::Call(id, request) => self.call(task, id, request),
             Command::Cancel(id) => self.cancel(task, id),
             Command::SetTimer(timer, after) => {
+                if let Some(recorder) = &mut self.trace.recorder {
+                    recorder.timer_set(task, timer.0, self.trace.cause);
+                }
                 self.timers.insert((task, timer), self.event_at + after);
             }
             Command::CancelTimer(timer) => {

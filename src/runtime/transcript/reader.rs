@@ -33,6 +33,9 @@ pub enum TranscriptError {
     },
 }
 
+/// What some editors put before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
+
 /// A transcript, read as a stream. Memory is one line.
 pub struct Reader<R> {
     path: PathBuf,
@@ -70,7 +73,8 @@ impl<R: BufRead> Reader<R> {
             whole_bytes: 0,
             truncated: None,
         };
-        let text = reader.line()?.map(<[u8]>::to_vec);
+        // Editors of some systems put a byte order mark before the text.
+        let text = reader.line()?.map(|l| l.strip_prefix(BYTE_ORDER_MARK).unwrap_or(l).to_vec());
         let first = text.as_deref().and_then(|t| serde_json::from_slice::<serde_json::Value>(t).ok());
         let is = |key: &str, value: &str| first.as_ref().and_then(|f| f.get(key)?.as_str()) == Some(value);
         if !is("record", "header") || !is("format", FORMAT) {
@@ -201,12 +205,25 @@ pub struct Recording {
     pub finishes: Vec<FinishLine>,
     /// How it ended; `None` if the writer was cut off.
     pub end: Option<EndLine>,
+    /// Line number of the `run` record.
+    pub run_at: u64,
+    /// Line numbers of the `finish` records, in their order.
+    pub finishes_at: Vec<u64>,
+    /// Line number of the `end` record.
+    pub end_at: u64,
+}
+
+impl Recording {
+    fn begun(number: u64, run: RunLine) -> Self {
+        Self { run, run_at: number, ..Self::default() }
+    }
 }
 
 /// The runs of a transcript, one at a time.
 pub struct Recordings<R> {
     reader: Reader<R>,
-    ahead: Option<RunLine>,
+    /// The `run` record that ended the run before it, with its line number.
+    ahead: Option<(u64, RunLine)>,
 }
 
 impl<R: BufRead> Recordings<R> {
@@ -241,18 +258,19 @@ impl<R: BufRead> Recordings<R> {
 
     /// The next run; `None` at the end.
     pub fn next_run(&mut self) -> Result<Option<Recording>, TranscriptError> {
-        let mut recording: Option<Recording> = self.ahead.take().map(|run| Recording { run, ..Recording::default() });
+        let mut recording = self.ahead.take().map(|(number, run)| Recording::begun(number, run));
         loop {
             let Some(line) = self.reader.next_line()? else { return Ok(recording) };
+            let number = self.reader.line_number();
             if let Line::Run(run) = &line
                 && let Some(problem) = oversized(run)
             {
                 return Err(self.reader.wrong(&problem));
             }
             match (line, &mut recording) {
-                (Line::Run(run), None) => recording = Some(Recording { run, ..Recording::default() }),
+                (Line::Run(run), None) => recording = Some(Recording::begun(number, run)),
                 (Line::Run(run), Some(_)) => {
-                    self.ahead = Some(run);
+                    self.ahead = Some((number, run));
                     return Ok(recording);
                 }
                 (_, None) => return Err(self.reader.wrong("no `run` record stands before this one")),
@@ -261,10 +279,13 @@ impl<R: BufRead> Recordings<R> {
                 }
                 (Line::Arrival(a), Some(r)) => r.arrivals.push(a),
                 (Line::Dispatch(d), Some(r)) => r.dispatches.push(d),
-                (Line::Call(c), Some(r)) => r.calls.push((self.reader.line_number(), *c)),
+                (Line::Call(c), Some(r)) => r.calls.push((number, *c)),
                 (Line::Timer(t), Some(r)) => r.timers.push(t),
-                (Line::Finish(f), Some(r)) => r.finishes.push(f),
-                (Line::End(e), Some(r)) => r.end = Some(e),
+                (Line::Finish(f), Some(r)) => {
+                    r.finishes.push(f);
+                    r.finishes_at.push(number);
+                }
+                (Line::End(e), Some(r)) => (r.end, r.end_at) = (Some(e), number),
                 // Its text stands in the line of its call again.
                 (Line::Unreadable(_), Some(_)) => {}
                 (Line::Header(_), Some(_)) => unreachable!("the reader refuses a second header"),

@@ -1,0 +1,44 @@
+//! Retimed replay: closed forms.
+
+use super::{after, delm_sim, hand_written, retimed, write};
+
+#[test]
+fn retimed_replay_agrees_with_closed_forms() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    // A chain: 1 s, 0.5 s, 1 s, 0.5 s, 1 s.
+    let chain = [(0, 0.0, 1.0, vec![]), (0, 1.5, 2.5, after(0, 0.5)), (0, 3.0, 4.0, after(1, 0.5))];
+    write(path.join("chain.jsonl"), &hand_written(&chain));
+    // Eight calls of 1 s at once.
+    let fan: Vec<_> = (0..8).map(|a| (a, 0.0, 1.0, vec![])).collect();
+    write(path.join("fan.jsonl"), &hand_written(&fan));
+    let cases: &[(&str, &[&str], f64)] = &[
+        ("chain.jsonl", &[], 4.0),
+        ("chain.jsonl", &["--latency-scale", "2"], 7.0),
+        ("chain.jsonl", &["--gap-scale", "2"], 5.0),
+        ("chain.jsonl", &["--gap-scale", "0", "--latency-scale", "0.5"], 1.5),
+        ("chain.jsonl", &["--concurrency", "1"], 4.0),
+        ("fan.jsonl", &[], 1.0),
+        ("fan.jsonl", &["--concurrency", "1"], 8.0),
+        ("fan.jsonl", &["--concurrency", "3"], 3.0),
+        // A minute's burst: six at once, then one each ten seconds.
+        ("fan.jsonl", &["--requests-per-minute", "6"], 21.0),
+        // 600 tokens a minute are six prompts; 200 are four completions, then one each 15 s.
+        ("fan.jsonl", &["--input-tokens-per-minute", "600"], 21.0),
+        ("fan.jsonl", &["--output-tokens-per-minute", "200"], 61.0),
+        ("fan.jsonl", &["--requests-per-minute", "60", "--concurrency", "2"], 4.0),
+    ];
+    for (file, flags, seconds) in cases {
+        assert_eq!(retimed(path, file, flags)[0].1, format!("{seconds:.9}"), "{file} {flags:?}");
+    }
+    // Calls that wait for each other, and for nobody.
+    let circle = [(0, 0.0, 1.0, after(1, 0.0)), (1, 0.0, 1.0, after(0, 0.0))];
+    write(path.join("circle.jsonl"), &hand_written(&circle));
+    write(path.join("nobody.jsonl"), &hand_written(&[(0, 0.0, 1.0, after(9, 0.0))]));
+    for (file, told) in
+        [("circle.jsonl", "line 3: field `released_by`"), ("nobody.jsonl", "line 3: field `released_by.call`")]
+    {
+        let done = delm_sim(path, &["replay", file, "--mode", "retimed", "-q"]);
+        assert!(done.code == 2 && done.err.contains(told), "{}", done.err);
+    }
+}
