@@ -95,7 +95,9 @@ impl<'a> Out<'a> {
     /// The fault itself.
     pub fn damaged(&mut self, place: Place, mut wrong: Wrong) -> Result<(), ImportError> {
         if !self.options.skip_damaged {
-            if !wrong.mend.contains("--skip-damaged") {
+            // Of a file that cannot be read at all, nothing would be left.
+            let is_part = place.line.is_some() || place.record.is_some() || !wrong.field.is_empty();
+            if is_part && !wrong.mend.contains("--skip-damaged") {
                 wrong.mend.push_str(", or leave damaged records out with --skip-damaged");
             }
             return Err(wrong.at(place));
@@ -103,6 +105,17 @@ impl<'a> Out<'a> {
         let error = wrong.at(place);
         self.report.damaged.push(error.to_string());
         Ok(())
+    }
+
+    /// Does something; a fault of a whole file is a damaged record.
+    ///
+    /// # Errors
+    /// The fault, unless damaged records are to be left out.
+    pub fn guard(&mut self, work: impl FnOnce(&mut Self) -> Result<(), ImportError>) -> Result<(), ImportError> {
+        match work(self) {
+            Err(ImportError::Fault { place, wrong }) => self.damaged(place, *wrong),
+            done => done,
+        }
     }
 
     /// The source ends too early; what stands before is kept.
