@@ -86,6 +86,7 @@ fn a_pause_is_no_service() {
     let (_, runs) = file("a.jsonl", &lines(&[at("2026-01-01T10:00:00Z"), at("2026-01-01T18:00:00Z")]));
     assert_eq!(times(&runs[0]), [(0, 200), (28_800_000, 28_800_200)], "0.02 s per token");
     assert!(missing(&runs[0]).contains("are a pause; from 0.02 s per completion token"), "{}", missing(&runs[0]));
+    assert!(runs[0].run.missing.iter().any(|m| m.starts_with("pauses: more than 10 minutes")));
 
     // What is told for one call is used for the others.
     let told = record(json!({"timestamp": "2026-01-01T09:00:00Z", "duration_ms": 3000}));
@@ -129,7 +130,7 @@ fn times_that_are_not_set_are_missing() {
     assert!(imported.report.missing.keys().any(|what| what.contains("times: 0, or a date")));
     let zero = record(json!({"timestamp": 0, "duration_ms": 1000}));
     let (_, runs) = file("a.jsonl", &lines(&[zero, record(json!({"timestamp": 1_750_000_000, "duration_ms": 500}))]));
-    assert!(runs[0].end.as_ref().unwrap().makespan_ns < 10_000_000_000);
+    assert_eq!(times(&runs[0]), [(0, 1000), (1000, 1500)], "before the next");
     let flat = |at: u64| {
         json!({"session_id": "s", "input": "user: We are working to address the following user request: x",
             "output": "y", "timestamp": at})
@@ -366,6 +367,13 @@ fn rows_of_a_table_stand_by_number_and_a_cut_one_is_told() {
     assert_eq!(by_number(&runs[0]).iter().map(|c| c.usage.prompt_tokens).collect::<Vec<_>>(), [100, 200]);
     assert!(imported.report.cut[0].contains(":4: the last row is cut off"), "{:?}", imported.report.cut);
     assert!(!runs[0].end.as_ref().unwrap().complete);
+    let folder = tempfile::tempdir().unwrap();
+    let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut zipped, format!("{head}{rows}").as_bytes()).unwrap();
+    let zipped = zipped.finish().unwrap();
+    let path = write(folder.path(), "calls.csv.gz", &zipped[..zipped.len() - 9]);
+    let (imported, _) = run(&path, None, &Options::default()).unwrap();
+    assert!(imported.report.cut[0].contains("the compressed file ends too early"), "{:?}", imported.report.cut);
 }
 
 #[test]

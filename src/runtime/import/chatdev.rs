@@ -15,6 +15,7 @@ use crate::model::call::Purpose;
 use crate::runtime::desk::Message;
 use csv::StringRecord;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Reads ChatDev logs.
@@ -112,6 +113,11 @@ impl Cells<'_> {
     }
 }
 
+/// Whether a compressed file ended before its end.
+fn is_cut_off(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidInput)
+}
+
 /// Reads the rows of a table; whether its last row was cut off.
 fn each_row(
     path: &Path,
@@ -126,6 +132,10 @@ fn each_row(
             Ok(row) => row,
             Err(error) => {
                 let is_io = matches!(error.kind(), csv::ErrorKind::Io(_));
+                if matches!(error.kind(), csv::ErrorKind::Io(e) if is_cut_off(e)) {
+                    out.cut(&Place::file(path), "the compressed file ends too early");
+                    return Ok(true);
+                }
                 if let ImportError::Fault { place, wrong } = csv_fault(path, &error) {
                     out.damaged(place, *wrong)?;
                 }

@@ -141,6 +141,7 @@ pub fn import(
             }
         }
     }
+    out.has_several = work.iter().map(|(_, paths)| paths.len()).sum::<usize>() > 1;
     for (importer, paths) in work {
         let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
         out.guard(|out| importer.read_all(&paths, out))?;

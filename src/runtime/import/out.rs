@@ -67,6 +67,8 @@ pub struct Out<'a> {
     counter: Counter,
     pub(super) report: Report,
     pub(super) endpoints: Vec<String>,
+    /// There is more than one input.
+    pub(super) has_several: bool,
     /// Names of sessions that were not asked for.
     pub(super) others: Vec<String>,
 }
@@ -79,6 +81,7 @@ impl<'a> Out<'a> {
             counter: Counter::default(),
             report: Report::default(),
             endpoints: Vec::new(),
+            has_several: false,
             others: Vec::new(),
         }
     }
@@ -95,9 +98,9 @@ impl<'a> Out<'a> {
     /// The fault itself.
     pub fn damaged(&mut self, place: Place, mut wrong: Wrong) -> Result<(), ImportError> {
         if !self.options.skip_damaged {
-            // Of a file that cannot be read at all, nothing would be left.
+            // Of one file that cannot be read at all, nothing would be left.
             let is_part = place.line.is_some() || place.record.is_some() || !wrong.field.is_empty();
-            if is_part && !wrong.mend.contains("--skip-damaged") {
+            if (is_part || self.has_several) && !wrong.mend.contains("--skip-damaged") {
                 wrong.mend.push_str(", or leave damaged records out with --skip-damaged");
             }
             return Err(wrong.at(place));

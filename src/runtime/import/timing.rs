@@ -29,6 +29,9 @@ pub(super) const BACKWARDS: &str = "completed_ns: the source has it before the d
 /// Note of a call whose times are no dates.
 const UNSET: &str = "times: 0, or a date before 2001 or after 2100, in the source; taken as not recorded";
 
+/// Note of a session that stood still.
+const PAUSES: &str = "pauses: more than 10 minutes lie between calls of a conversation; they count in the makespan";
+
 /// When a call left and ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Times {
@@ -75,6 +78,7 @@ pub(super) fn fill(session: &mut Session) -> Vec<Times> {
     let rate = Rate::of(session, &before);
     let known = session.calls.iter().filter_map(|c| c.start.or(c.end)).min();
     let mut times: Vec<Times> = Vec::with_capacity(count);
+    let mut has_pause = false;
     for index in 0..count {
         let previous_end = match before[index] {
             Some(previous) => Some(times[previous].end),
@@ -117,11 +121,18 @@ pub(super) fn fill(session: &mut Session) -> Vec<Times> {
             }
             (None, None) => {
                 call.miss(if call.length.is_some() { ONLY_LENGTH } else { NO_TIMES });
-                let at = call.start.max(previous_end).or(next_start).or(known).unwrap_or(0);
-                Times { start: at, end: at.saturating_add(call.length.unwrap_or(0)) }
+                let length = call.length.unwrap_or(0);
+                let upto = next_start.or(known).map(|next| next.saturating_sub(length));
+                let at = call.start.max(previous_end).or(upto).unwrap_or(0);
+                Times { start: at, end: at.saturating_add(length) }
             }
         };
+        let pause = previous_end.map_or(0, |end| found.start.saturating_sub(end));
+        has_pause |= pause > LONGEST_BOUND;
         times.push(found);
+    }
+    if has_pause {
+        session.miss(PAUSES);
     }
     times
 }
