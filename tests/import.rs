@@ -7,4 +7,5 @@ mod import {
     mod formats;
     mod real;
     mod screen;
+    mod trouble;
 }

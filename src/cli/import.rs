@@ -32,12 +32,13 @@ pub fn execute(args: &ImportArgs) -> Result<u8> {
         .as_deref()
         .ok_or_else(|| UsageError("--output FILE is missing; `-` is standard output".to_owned()))?;
     let is_standard = path == Path::new("-");
-    if !is_standard {
-        may_write(args, path)?;
-    }
+    let target = if is_standard { path.to_owned() } else { may_write(args, path)? };
+    let path = target.as_path();
     // The header stands first and is known last.
     let body_path = beside(if is_standard { Path::new("delm-sim-import") } else { path }, is_standard);
     let body = Scratch::new(&body_path)?;
+    // Where the system allows it, the name goes at once: then nothing is left even if this program is killed.
+    let _ = std::fs::remove_file(&body_path);
     let mut sink = BufWriter::new(&body.file);
     let format = (args.format != "auto").then_some(args.format.as_str());
     let imported = import(&args.inputs, format, &options, &mut sink).map_err(|error| match error {
@@ -70,23 +71,45 @@ pub fn execute(args: &ImportArgs) -> Result<u8> {
     Ok(DONE)
 }
 
-fn may_write(args: &ImportArgs, path: &Path) -> Result<(), UsageError> {
+/// The file to write, behind links; what stands there must be a file, or nothing.
+fn may_write(args: &ImportArgs, path: &Path) -> Result<PathBuf, UsageError> {
     let told = path.display();
-    if args.inputs.iter().any(|input| same(input, path)) {
+    let target = behind_links(path);
+    if args.inputs.iter().any(|input| same(input, &target)) {
         return Err(UsageError(format!("--output {told}: is an input; name another file")));
     }
-    if path.is_dir() {
-        return Err(UsageError(format!("--output {told}: is a folder; name a file")));
+    match std::fs::symlink_metadata(&target) {
+        Ok(found) if found.is_dir() => {
+            return Err(UsageError(format!("--output {told}: is a folder; name a file")));
+        }
+        Ok(found) if found.is_symlink() => {
+            return Err(UsageError(format!("--output {told}: a link that leads nowhere; name a file")));
+        }
+        Ok(found) if !found.is_file() => {
+            return Err(UsageError(format!("--output {told}: is a device or a pipe; name a file, or `-`")));
+        }
+        Ok(_) if !args.overwrite => {
+            return Err(UsageError(format!("--output {told}: exists already; name another file, or add --overwrite")));
+        }
+        _ => {}
     }
-    if path.exists() && !args.overwrite {
-        return Err(UsageError(format!("--output {told}: exists already; name another file, or add --overwrite")));
-    }
-    match path.parent().filter(|p| !p.as_os_str().is_empty()) {
+    match target.parent().filter(|p| !p.as_os_str().is_empty()) {
         Some(folder) if !folder.is_dir() => {
             Err(UsageError(format!("--output {told}: the folder {} does not exist", folder.display())))
         }
-        _ => Ok(()),
+        _ => Ok(target),
     }
+}
+
+/// Where a chain of links leads, whether there is a file or not.
+fn behind_links(path: &Path) -> PathBuf {
+    const MOST: usize = 40;
+    let mut at = path.to_owned();
+    for _ in 0..MOST {
+        let Ok(next) = std::fs::read_link(&at) else { break };
+        at = at.parent().unwrap_or(Path::new("")).join(next);
+    }
+    at
 }
 
 fn same(a: &Path, b: &Path) -> bool {
@@ -121,7 +144,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Moved away if all went well.
+        // Moved away, or without a name, if all went well.
         let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -73,7 +73,12 @@ fn what_is_no_format_is_told() {
     );
     let error = run(&fixture("chatdev"), Some("nonsense"), &Options::default()).unwrap_err().to_string();
     assert!(error.contains("--format nonsense: no such format; known: delm-v1,"), "{error}");
-    assert!(run(folder.path(), None, &Options::default()).unwrap_err().to_string().contains("the folder has no file"));
+    assert!(
+        run(folder.path(), None, &Options::default())
+            .unwrap_err()
+            .to_string()
+            .contains("no file in the folder is told")
+    );
 }
 
 /// Imports a mutated copy both ways; anything but a panic will do, and what is written must hold together.

@@ -17,6 +17,9 @@ fn real(name: &str, format: &str) -> Option<(Report, u64)> {
     let delegations = |r: &delm_sim::runtime::transcript::Recording| {
         r.calls.iter().filter(|(_, c)| c.agent < r.run.workers && c.about.step == 0).count() as u64
     };
+    let service = |c: &delm_sim::runtime::transcript::CallLine| c.completed_ns.unwrap() - c.dispatched_ns.unwrap();
+    let longest = runs.iter().flat_map(|r| &r.calls).map(|(_, c)| service(c)).max().unwrap_or(0);
+    assert!(longest <= 600_000_000_000, "{name}: a pause of {longest} ns is no service");
     Some((imported.report, runs.iter().map(delegations).sum()))
 }
 

@@ -57,3 +57,26 @@ fn formats_are_listed() {
     let out = String::from_utf8(out).unwrap();
     assert!(code == 0 && ["magentic-one", "delm-v2", "inspect"].iter().all(|f| out.contains(f)), "{out}");
 }
+
+#[cfg(unix)]
+#[test]
+fn only_files_are_replaced_and_links_are_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let input = fixture("magentic_one.jsonl").display().to_string();
+    std::fs::write(at("target"), "old").unwrap();
+    std::os::unix::fs::symlink("target", at("link")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", at("device")).unwrap();
+    std::fs::create_dir(at("folder")).unwrap();
+    let _listening = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+    for (name, part) in [("device", "is a device or a pipe"), ("socket", "is a device"), ("folder", "is a folder")] {
+        let (code, _, err) = delm_sim(folder.path(), &["import", &input, "-o", name, "--overwrite"]);
+        assert!(code == 2 && err.contains(part), "{name}: {code} {err}");
+    }
+    let (code, _, err) = delm_sim(folder.path(), &["import", &input, "-o", "link"]);
+    assert!(code == 2 && err.contains("exists already"), "{err}");
+    let (code, _, err) = delm_sim(folder.path(), &["import", &input, "-o", "link", "--overwrite"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(at("link").is_symlink() && std::fs::metadata(at("target")).unwrap().len() > 1000);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 5, "nothing else is left");
+}

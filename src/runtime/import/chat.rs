@@ -27,7 +27,7 @@ const PARAMETERS: &[&str] = &[
 /// Reads a request's body.
 pub(super) fn request(body: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong> {
     draft.model = body.get("model").text()?.map(str::to_owned).or(draft.model.take());
-    for system in ["instructions", "system"] {
+    for system in ["instructions", "system", "systemInstruction", "system_instruction"] {
         let field = body.get(system);
         if field.is_some() {
             draft.messages.push(Message { role: "system".to_owned(), content: content(&field)? });
@@ -134,7 +134,8 @@ pub(super) fn content(field: &Field<'_>) -> Result<String, Wrong> {
             if matches!(kind, "tool_use" | "tool-call" | "tool_call" | "function_call" | "server_tool_use") {
                 return Ok(call_text(field));
             }
-            for key in ["text", "thinking", "content", "reasoning", "output", "result", "response", "summary"] {
+            for key in ["text", "thinking", "content", "reasoning", "output", "result", "response", "summary", "parts"]
+            {
                 let inner = field.get(key);
                 if inner.is_some() {
                     return match inner.value {
@@ -254,7 +255,7 @@ pub(super) fn usage(field: &Field<'_>) -> Result<Tokens, Wrong> {
         prompt,
         cached: details.get("cached_tokens").count()?.or(read).or(told).unwrap_or(0),
         cache_write: details.get("cache_write_tokens").count()?.or(write).unwrap_or(0),
-        completion: completion.map(|n| n + apart),
+        completion: completion.map(|n| n + apart).or((apart > 0).then_some(apart)),
         reasoning: inner.or(thoughts),
         estimated: false,
     })

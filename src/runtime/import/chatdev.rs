@@ -6,8 +6,8 @@
 use super::delm_v1::csv_fault;
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
+use super::groups::{Group, Groups};
 use super::moment::{self, Nanos};
-use super::roles::Groups;
 use super::session::{Draft, Session};
 use super::source::{Records, Sample, beside, open};
 use super::{Importer, Out};
@@ -15,6 +15,7 @@ use crate::model::call::Purpose;
 use crate::runtime::desk::Message;
 use csv::StringRecord;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Reads ChatDev logs.
@@ -42,7 +43,8 @@ impl Importer for ChatDev {
             return Some("a folder with calls.csv".to_owned());
         }
         let first = sample.head.lines().next().unwrap_or("");
-        let is_calls = ["session", "received_at", "prompt_tokens"].iter().all(|c| first.split(',').any(|f| f == *c));
+        let has = |column: &&str| first.split(',').any(|cell| cell.trim().trim_matches('"') == *column);
+        let is_calls = ["session", "received_at", "prompt_tokens"].iter().all(has);
         is_calls.then(|| "a table with session, received_at, prompt_tokens".to_owned())
     }
 
@@ -51,7 +53,7 @@ impl Importer for ChatDev {
         let missing = || ImportError::Usage(format!("{}: the folder has no calls.csv", path.display()));
         let table = if path.is_dir() { beside(folder, "calls.csv").ok_or_else(missing)? } else { path.to_owned() };
         let mut calls: Groups<Row> = Groups::new();
-        each_row(&table, out, |row| {
+        let is_cut = each_row(&table, out, |row| {
             let (session, row) = Row::new(row)?;
             calls.push(&session, row);
             Ok(())
@@ -68,10 +70,19 @@ impl Importer for ChatDev {
             Some(path) => texts(&path, &mut said, out)?,
             None => out.note(format!("{}: no messages.jsonl beside it, so no texts", table.display())),
         }
-        for (name, rows) in calls.into_groups() {
+        if is_cut {
+            calls.cut();
+        }
+        for Group { name, things: mut rows, is_cut } in calls.into_groups() {
+            // Where rows are numbered, the numbers are the order.
+            if rows.iter().all(|row| row.number.is_some()) {
+                rows.sort_by_key(|row| row.number);
+            }
             let said = said.remove(&name).unwrap_or_default();
             let model = models.get(&name).filter(|m| !m.is_empty()).map(String::as_str);
-            out.session(session(name, rows, said, model))?;
+            let mut session = session(name, rows, said, model);
+            session.is_cut = is_cut;
+            out.session(session)?;
         }
         Ok(())
     }
@@ -102,47 +113,59 @@ impl Cells<'_> {
     }
 }
 
+/// Whether a compressed file ended before its end.
+fn is_cut_off(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidInput)
+}
+
+/// Reads the rows of a table; whether its last row was cut off.
 fn each_row(
     path: &Path,
     out: &mut Out<'_>,
     mut take: impl FnMut(&Cells<'_>) -> Result<(), Wrong>,
-) -> Result<(), ImportError> {
+) -> Result<bool, ImportError> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(open(path)?);
     let header = reader.headers().map_err(|e| csv_fault(path, &e))?.clone();
-    let mut row = StringRecord::new();
-    loop {
-        match reader.read_record(&mut row) {
-            Ok(false) => return Ok(()),
-            Ok(true) => {
-                let place = Place::line(path, row.position().map_or(0, csv::Position::line));
-                let done = if row.len() == header.len() {
-                    take(&Cells { header: &header, row: &row })
-                } else if reader.is_done() && row.len() < header.len() {
-                    out.cut(&place, "the last row is cut off");
-                    return Ok(());
-                } else {
-                    let problem = format!("{} cells, the header has {}", row.len(), header.len());
-                    Err(Wrong::record(problem, super::source::SKIP))
-                };
-                if let Err(wrong) = done {
-                    out.damaged(place, wrong)?;
-                }
-            }
+    let mut rows = reader.into_records().peekable();
+    while let Some(row) = rows.next() {
+        let row = match row {
+            Ok(row) => row,
             Err(error) => {
                 let is_io = matches!(error.kind(), csv::ErrorKind::Io(_));
+                if matches!(error.kind(), csv::ErrorKind::Io(e) if is_cut_off(e)) {
+                    out.cut(&Place::file(path), "the compressed file ends too early");
+                    return Ok(true);
+                }
                 if let ImportError::Fault { place, wrong } = csv_fault(path, &error) {
                     out.damaged(place, *wrong)?;
                 }
                 if is_io {
-                    return Ok(());
+                    return Ok(true);
                 }
+                continue;
             }
+        };
+        let place = Place::line(path, row.position().map_or(0, csv::Position::line));
+        let done = if row.len() == header.len() {
+            take(&Cells { header: &header, row: &row })
+        } else if row.len() < header.len() && rows.peek().is_none() {
+            out.cut(&place, "the last row is cut off");
+            return Ok(true);
+        } else {
+            let problem = format!("{} cells, the header has {}", row.len(), header.len());
+            Err(Wrong::record(problem, super::source::SKIP))
+        };
+        if let Err(wrong) = done {
+            out.damaged(place, wrong)?;
         }
     }
+    Ok(false)
 }
 
 /// A call.
 struct Row {
+    /// Its place in the session, if the table tells it.
+    number: Option<u64>,
     at: Nanos,
     prompt: u64,
     completion: u64,
@@ -163,6 +186,7 @@ impl Row {
             },
         };
         let made = Self {
+            number: row.cell("idx").parse().ok(),
             at,
             prompt: row.count("prompt_tokens")?,
             completion: row.count("completion_tokens")?,

@@ -182,6 +182,20 @@ impl<'a> Trace<'a> {
         Ok(Ok(()))
     }
 
+    /// A request tells the gap since the answer before it: that answer's end, where it is not told itself.
+    fn end_by_gap(&mut self, request: &Field<'a>, conversation: usize, start: Option<Nanos>) -> Result<(), Wrong> {
+        let gap = request.get("think_time").positive()?.and_then(moment::seconds);
+        let before = self.session.calls.iter_mut().rev().find(|call| call.conversation == conversation);
+        if let (Some(start), Some(gap), Some(before)) = (start, gap, before)
+            && before.end.is_none()
+        {
+            before.end = start.checked_sub(gap).max(before.start);
+            before
+                .miss("completed_ns: not recorded; from the gap before the next request (`think_time`, whole seconds)");
+        }
+        Ok(())
+    }
+
     fn call(
         &mut self,
         request: &Field<'a>,
@@ -213,6 +227,7 @@ impl<'a> Trace<'a> {
         draft.miss("usage.cached_tokens: from the common prefix of blocks, an ideal cache");
         draft.start = Some(origin.saturating_add(start));
         draft.end = draft.start.zip(length).and_then(|(start, length)| start.checked_add(length));
+        self.end_by_gap(request, conversation, draft.start)?;
         draft.first_token = draft.start.zip(wait).and_then(|(start, wait)| start.checked_add(wait));
         let has_tool = request.get("output_types").value.as_array();
         if has_tool.is_some_and(|types| types.iter().any(|t| t == "tool_use")) {

@@ -5,13 +5,13 @@
 
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
-use super::moment;
-use super::roles::Groups;
+use super::groups::{Group, Groups};
+use super::moment::{self, Nanos};
 use super::session::{Draft, Outcome, Session};
 use super::source::{Records, Sample, beside, names, open};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Reads DeLM v1 results.
@@ -51,32 +51,83 @@ impl Importer for DelmV1 {
             Some(folder) => beside(folder, "events.jsonl").ok_or_else(missing)?,
             None => path.to_owned(),
         };
-        let mut records = Records::open(&events)?;
         let mut groups = Groups::new();
-        while let Some((place, value)) = records.next(out)? {
-            match event(&Field::root(&value)) {
-                Ok((task, event)) => groups.push(&task, event),
-                Err(wrong) => out.damaged(place, wrong)?,
+        let mut seen = BTreeSet::new();
+        let mut repeated = 0;
+        groups.each_record(&events, out, |groups, _, value, _| {
+            if !seen.insert(*blake3::hash(value.to_string().as_bytes()).as_bytes()) {
+                repeated += 1;
+                return Ok(());
             }
+            let (task, event) = event(&Field::root(&value))?;
+            groups.push(&task, event);
+            Ok(())
+        })?;
+        if repeated > 0 {
+            out.note(format!("{}: {repeated} records stand there twice, read once", events.display()));
         }
-        let results = match folder.and_then(|f| beside(f, "results.csv")) {
+        let mut results = match folder.and_then(|f| beside(f, "results.csv")) {
             Some(path) => results(&path, out)?,
             None => BTreeMap::new(),
         };
-        let groups = groups.into_groups();
-        let count = groups.len();
-        for (index, (task, events)) in groups.into_iter().enumerate() {
-            let mut session = session(&task, events);
-            session.outcome = results.get(&task).cloned();
-            session.is_cut = records.is_cut() && index + 1 == count;
-            if let Some(folder) = folder {
-                lessons(folder, &task, &mut session, out)?;
+        for Group { name: task, is_cut, things } in groups.into_groups() {
+            let runs = runs(things);
+            let count = runs.len();
+            let mut outcomes = results.remove(&task).unwrap_or_default().into_iter();
+            for (index, events) in runs.into_iter().enumerate() {
+                let mut session = session(&task, events);
+                if index > 0 {
+                    session.name = format!("{task} (run {})", index + 1);
+                }
+                if count > 1 {
+                    session.miss(AGAIN);
+                }
+                // The table has a row per run, in order.
+                session.outcome = outcomes.next();
+                session.is_cut = is_cut && index + 1 == count;
+                if let Some(folder) = folder {
+                    lessons(folder, &task, &mut session, out)?;
+                }
+                out.session(session)?;
             }
-            out.session(session)?;
+        }
+        let silent: Vec<&str> = results.keys().map(String::as_str).collect();
+        if !silent.is_empty() {
+            out.note(format!(
+                "results.csv: {} tasks without any event, which are not in the transcript: {}",
+                silent.len(),
+                silent.iter().take(5).copied().collect::<Vec<_>>().join(", ")
+            ));
         }
         Ok(())
     }
 }
+
+/// Note of a session whose task was run again into the same folder.
+const AGAIN: &str =
+    "runs: the folder has several runs of the task, told apart by pauses above an hour before a planner";
+/// A planner after a longer pause begins another run of its task.
+const PAUSE: Nanos = 3_600_000_000_000;
+
+/// Runs of a task: a rerun appends to the same file.
+fn runs(mut events: Vec<Event>) -> Vec<Vec<Event>> {
+    // Lines stand in the order of completion.
+    events.sort_by_key(|e| (e.draft.start.or(e.draft.end), e.draft.end));
+    let mut runs: Vec<Vec<Event>> = Vec::new();
+    let mut last = None;
+    for event in events {
+        let start = event.draft.start.or(event.draft.end);
+        let is_pause = start.zip(last).is_some_and(|(start, last)| start > PAUSE.saturating_add(last));
+        last = last.max(event.draft.end);
+        match runs.last_mut().filter(|_| !(is_pause && event.role == PLANNER)) {
+            Some(run) => run.push(event),
+            None => runs.push(vec![event]),
+        }
+    }
+    runs
+}
+
+const PLANNER: &str = "PlannerAgent";
 
 struct Event {
     thread: u32,
@@ -109,9 +160,7 @@ fn event(record: &Field<'_>) -> Result<(String, Event), Wrong> {
     Ok((task.to_owned(), Event { thread, role, draft }))
 }
 
-fn session(task: &str, mut events: Vec<Event>) -> Session {
-    // Lines stand in the order of completion.
-    events.sort_by_key(|e| (e.draft.start.or(e.draft.end), e.draft.end));
+fn session(task: &str, events: Vec<Event>) -> Session {
     let mut session = Session::new(task);
     session.is_dated = true;
     let mut threads: BTreeMap<u32, usize> = BTreeMap::new();
@@ -121,11 +170,11 @@ fn session(task: &str, mut events: Vec<Event>) -> Session {
             // The first thread has the session's own conversation.
             if next == 0 { 0 } else { session.conversation(None) }
         });
-        let is_planner = role == "PlannerAgent";
-        let name = format!("{} t{thread}", if is_planner { "PlannerAgent" } else { "ImplementerAgent" });
+        let is_planner = role == PLANNER;
+        let name = format!("{} t{thread}", if is_planner { PLANNER } else { "ImplementerAgent" });
         draft.agent = session.agent(&name, is_planner);
         draft.purpose = match role.as_str() {
-            "PlannerAgent" => Purpose::Plan,
+            PLANNER => Purpose::Plan,
             "Summarizer" => Purpose::Compact,
             "Verifier" => Purpose::Verify,
             "ImplementerAgent" => Purpose::Step,
@@ -139,11 +188,11 @@ fn session(task: &str, mut events: Vec<Event>) -> Session {
     session
 }
 
-/// Which threads passed, by task; counts stand where threads are not told.
-fn results(path: &Path, out: &mut Out<'_>) -> Result<BTreeMap<String, Outcome>, ImportError> {
+/// Which threads passed, by task and run; counts stand where threads are not told.
+fn results(path: &Path, out: &mut Out<'_>) -> Result<BTreeMap<String, Vec<Outcome>>, ImportError> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(open(path)?);
     let headers = reader.headers().map_err(|e| csv_fault(path, &e))?.clone();
-    let mut found = BTreeMap::new();
+    let mut found: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
     for row in reader.records() {
         let row = match row {
             Ok(row) => row,
@@ -187,7 +236,7 @@ fn results(path: &Path, out: &mut Out<'_>) -> Result<BTreeMap<String, Outcome>, 
             Ok((task.to_owned(), (right, facts)))
         };
         match read() {
-            Ok((task, outcome)) => drop(found.insert(task, outcome)),
+            Ok((task, outcome)) => found.entry(task).or_default().push(outcome),
             Err(wrong) => out.damaged(place, wrong)?,
         }
     }

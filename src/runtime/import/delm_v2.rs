@@ -62,14 +62,19 @@ impl Importer for DelmV2 {
                 let value = document(&path)?;
                 facts(&Field::root(&value), &mut marks).map_err(|w| w.at(Place::file(&path)))?
             }
-            None => Run { started: None, name: None, right: Vec::new(), model: None },
+            None => Run { started: None, name: None, right: Vec::new(), model: None, is_finished: false },
         };
         let name = run.name.clone().unwrap_or_else(|| {
             events.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned()
         });
+        let is_finished = run.is_finished;
         let mut session = session(name, run, marks);
         if session.calls.iter().all(|c| c.tokens.prompt.is_none()) {
             session.miss("tokens: no run.json beside the events, or none in it");
+        }
+        session.is_cut = !is_finished;
+        if !is_finished {
+            session.miss("end: no run.json tells that the run finished");
         }
         out.session(session)
     }
@@ -79,6 +84,8 @@ impl Importer for DelmV2 {
 struct Worker {
     first: Option<Nanos>,
     last: Option<Nanos>,
+    /// First act on the board.
+    acted: Option<Nanos>,
     /// Claims and ends of items: when, and whether it is a claim.
     cuts: Vec<(Nanos, bool)>,
     published: Vec<Nanos>,
@@ -102,6 +109,7 @@ struct Run {
     name: Option<String>,
     right: Vec<bool>,
     model: Option<String>,
+    is_finished: bool,
 }
 
 fn mark(record: &Field<'_>, marks: &mut BTreeMap<String, Worker>) -> Result<(), Wrong> {
@@ -123,6 +131,9 @@ fn mark(record: &Field<'_>, marks: &mut BTreeMap<String, Worker>) -> Result<(), 
     let worker = marks.entry(actor).or_default();
     worker.first = Some(worker.first.map_or(at, |first| first.min(at)));
     worker.last = Some(worker.last.map_or(at, |last| last.max(at)));
+    if kind != "session" {
+        worker.acted = Some(worker.acted.map_or(at, |acted| acted.min(at)));
+    }
     match kind {
         "claim" => worker.cuts.push((at, true)),
         "done" => worker.cuts.push((at, false)),
@@ -165,7 +176,14 @@ fn facts(run: &Field<'_>, marks: &mut BTreeMap<String, Worker>) -> Result<Run, W
     let part = |key: &str| run.get(key).value.as_str().map(str::to_owned);
     let repeat = run.get("repeat").count()?.map(|n| format!("repeat-{n}"));
     let named: Vec<String> = [part("series"), part("case"), repeat].into_iter().flatten().collect();
-    Ok(Run { started, name: (!named.is_empty()).then(|| named.join("/")), right, model: part("model") })
+    Ok(Run {
+        started,
+        name: (!named.is_empty()).then(|| named.join("/")),
+        right,
+        model: part("model"),
+        // Older records have no status.
+        is_finished: part("status").is_none_or(|status| status == "finished"),
+    })
 }
 
 fn session(name: String, run: Run, workers: BTreeMap<String, Worker>) -> Session {
@@ -173,7 +191,11 @@ fn session(name: String, run: Run, workers: BTreeMap<String, Worker>) -> Session
     let mut waited = 0.0;
     for (number, (actor, mut worker)) in workers.into_iter().enumerate() {
         let Some(first) = worker.start.or(run.started).or(worker.first) else { continue };
-        let begin = first.min(worker.first.unwrap_or(first));
+        // The framework notes a session before its model starts.
+        let begin = match worker.start {
+            Some(start) => start.min(worker.acted.unwrap_or(start)),
+            None => first.min(worker.first.unwrap_or(first)),
+        };
         let last = worker.last.unwrap_or(begin);
         let end = worker.end.map_or(last, |end| end.max(last)).max(begin);
         waited += worker.waited_s;

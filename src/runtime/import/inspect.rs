@@ -7,7 +7,7 @@ use super::field::Field;
 use super::moment;
 use super::openai_log::stem;
 use super::session::{Draft, Session};
-use super::source::{Sample, document, not_json, whole};
+use super::source::{Sample, document, json, not_json, whole};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
 use crate::runtime::transcript::Status;
@@ -36,7 +36,9 @@ impl Importer for Inspect {
 
     fn detect(&self, sample: &Sample) -> Option<String> {
         if sample.is_zip {
-            return Some("a zip archive (.eval)".to_owned());
+            // Names of the first members stand in the text of the archive's beginning.
+            let is_log = ["_journal/start.json", "samples/", "header.json"].iter().any(|m| sample.head.contains(m));
+            return is_log.then(|| "a zip archive with an Inspect log (.eval)".to_owned());
         }
         sample.has(&["eval", "samples"]).then(|| "fields eval, samples".to_owned())
     }
@@ -69,6 +71,8 @@ fn archive(path: &Path, bytes: Vec<u8>, out: &mut Out<'_>) -> Result<(), ImportE
     members.sort_by_key(|member| (member.len(), member.clone()));
     members.sort_by_key(|member| !(member == "header.json" || member == "_journal/start.json"));
     let mut any = false;
+    // A log that broke off has no header, or one that tells its status.
+    let mut is_complete = false;
     for member in members {
         let is_head = member == "header.json" || member == "_journal/start.json";
         let is_sample = member.strip_prefix("samples/").is_some_and(|m| m.strip_suffix(".json").is_some());
@@ -82,20 +86,26 @@ fn archive(path: &Path, bytes: Vec<u8>, out: &mut Out<'_>) -> Result<(), ImportE
         let read = zip.by_name(&member).map_err(|e| e.to_string());
         let read = read.and_then(|f| f.take(MOST_BYTES).read_to_end(&mut text).map_err(|e| e.to_string()));
         let value = match read {
-            Ok(_) => serde_json::from_slice::<Value>(&text).map_err(|e| not_json(&e)),
+            Ok(_) => json(&text).map_err(|e| not_json(&e)),
             Err(e) => Err(Wrong::record(
                 format!("the member cannot be unpacked: {e}"),
                 "get the whole file again, or pack it with deflate",
             )),
         };
         match value {
-            Ok(value) if is_head => name = task(&Field::root(&value).get("eval"), path),
+            Ok(value) if is_head => {
+                name = task(&Field::root(&value).get("eval"), path);
+                is_complete |= member == "header.json" && value.get("status").is_some_and(|s| s == "success");
+            }
             Ok(value) => {
                 any = true;
-                take(&Field::root(&value), &name, place, true, out)?;
+                take(&Field::root(&value), &name, place, is_complete, out)?;
             }
             Err(wrong) => out.damaged(place, wrong)?,
         }
+    }
+    if !is_complete {
+        out.note(format!("{}: the log does not end with success, so its samples may not be complete", path.display()));
     }
     if !any {
         out.note(format!("{}: the archive has no samples", path.display()));

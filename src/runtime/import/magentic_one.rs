@@ -45,7 +45,11 @@ impl Importer for MagenticOne {
     }
 
     fn read(&self, path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
-        flattened(path, out, |session, calls| {
+        self.read_all(&[path], out)
+    }
+
+    fn read_all(&self, paths: &[&Path], out: &mut Out<'_>) -> Result<(), ImportError> {
+        flattened(paths, out, |session, calls| {
             let last = calls.len().saturating_sub(1);
             let mut speaker: Option<String> = None;
             for (place, (input, output, at)) in calls.into_iter().enumerate() {
@@ -69,7 +73,7 @@ impl Importer for MagenticOne {
                 }
                 draft.messages = messages;
                 draft.text = Some(output);
-                draft.end = Some(at);
+                draft.end = at;
                 session.call(draft);
             }
             note_silent(session);

@@ -4,15 +4,15 @@
 use super::chat;
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
+use super::groups::{Group, Groups};
 use super::moment;
 use super::openai_log::stem;
-use super::roles::Groups;
 use super::session::{Draft, Session};
-use super::source::{Records, Sample, document, names};
+use super::source::{Sample, document};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
 use crate::runtime::desk::Message;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Reads mini-SWE-agent records.
 pub(super) struct MiniSwe;
@@ -36,10 +36,6 @@ impl Importer for MiniSwe {
     }
 
     fn detect(&self, sample: &Sample) -> Option<String> {
-        if let Some(names) = &sample.names {
-            let found = !trajectories(&sample.path, 0).is_empty() || names.iter().any(|n| n == "preds.json");
-            return found.then(|| "a folder with .traj.json files".to_owned());
-        }
         if is_flat(sample) {
             let told = ["<pr_description>", "<format_example>", "mswea", "<returncode>"];
             return told.iter().find(|w| sample.head.contains(**w)).map(|w| format!("flattened calls with {w}"));
@@ -48,33 +44,33 @@ impl Importer for MiniSwe {
             return Some("fields info, messages".to_owned());
         }
         let name = sample.path.to_string_lossy();
-        let named = name.ends_with(".traj.json") || name.ends_with(".traj.json.gz");
+        let named = sample.names.is_none() && (name.ends_with(".traj.json") || name.ends_with(".traj.json.gz"));
         let bare = sample.first.as_ref().is_some_and(serde_json::Value::is_array) && sample.has(&["role", "content"]);
         (named || bare).then(|| if named { "the ending .traj.json" } else { "a list of messages" }.to_owned())
     }
 
     fn read(&self, path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
-        if path.is_dir() {
-            for file in trajectories(path, 0) {
-                match trajectory(&file, out) {
-                    Err(ImportError::Fault { place, wrong }) => out.damaged(place, *wrong)?,
-                    done => done?,
-                }
+        self.read_all(&[path], out)
+    }
+
+    fn read_all(&self, paths: &[&Path], out: &mut Out<'_>) -> Result<(), ImportError> {
+        let mut flat: Vec<&Path> = Vec::new();
+        for path in paths {
+            if is_flat(&Sample::of(path)?) {
+                flat.push(path);
+            } else {
+                out.guard(|out| trajectory(path, out))?;
             }
-            return Ok(());
         }
-        if is_flat(&Sample::of(path)?) {
-            return flattened(path, out, |session, calls| {
-                for (input, output, at) in calls {
-                    let mut draft = Draft::new(session.agent(AGENT, false), 0, Purpose::Step);
-                    draft.messages = grown(session.calls.last(), &input);
-                    draft.text = Some(output);
-                    draft.end = Some(at);
-                    session.call(draft);
-                }
-            });
-        }
-        trajectory(path, out)
+        flattened(&flat, out, |session, calls| {
+            for (input, output, at) in calls {
+                let mut draft = Draft::new(session.agent(AGENT, false), 0, Purpose::Step);
+                draft.messages = grown(session.calls.last(), &input);
+                draft.text = Some(output);
+                draft.end = at;
+                session.call(draft);
+            }
+        })
     }
 }
 
@@ -83,47 +79,60 @@ pub(super) fn is_flat(sample: &Sample) -> bool {
     sample.has(&["session_id", "input", "output", "timestamp"])
 }
 
-/// Calls of flattened records: input, output, moment.
-pub(super) type Flat = Vec<(String, String, moment::Nanos)>;
+/// Calls of flattened records: input, output, moment (if the source has one).
+pub(super) type Flat = Vec<(String, String, Option<moment::Nanos>)>;
 
 /// Reads flattened records, session by session.
 pub(super) fn flattened(
-    path: &Path,
+    paths: &[&Path],
     out: &mut Out<'_>,
     mut make: impl FnMut(&mut Session, Flat),
 ) -> Result<(), ImportError> {
-    let mut records = Records::open(path)?;
     let mut groups = Groups::new();
-    while let Some((place, value)) = records.next(out)? {
-        let record = Field::root(&value);
-        let read = || -> Result<_, Wrong> {
-            record.need_object()?;
-            let at = record.get("timestamp");
+    for path in paths {
+        groups.each_record(path, out, |groups, _, value, _| {
+            let record = Field::root(&value);
+            let at = record.need_object()?.get("timestamp");
             let when = moment::any(&at)?.ok_or_else(|| at.wrong("a time"))?;
             let output = chat::content(&record.get("output"))?;
             let input = record.get("input");
             if !input.is_some() {
                 return Err(input.wrong("text"));
             }
-            Ok((record.get("session_id").need_text()?, (chat::content(&input)?, output, when)))
-        };
-        match read() {
-            Ok((session, call)) => groups.push(session, call),
-            Err(wrong) => out.damaged(place, wrong)?,
-        }
+            let call = (chat::content(&input)?, output, Some(when).filter(|at| moment::is_date(*at)));
+            groups.push(record.get("session_id").need_text()?, call);
+            Ok(())
+        })?;
     }
-    let groups = groups.into_groups();
-    let count = groups.len();
-    for (index, (name, mut calls)) in groups.into_iter().enumerate() {
-        calls.sort_by_key(|c| c.2);
+    for Group { name, is_cut, things: mut calls } in groups.into_groups() {
+        in_order(&mut calls);
         let mut session = Session::new(name);
         session.is_dated = true;
-        session.is_cut = records.is_cut() && index + 1 == count;
+        session.is_cut = is_cut;
         session.miss("whether a timestamp is the start or the end of its call; taken as the end");
+        let unset = calls.iter().filter(|call| call.2.is_none()).count();
+        if unset > 0 {
+            session
+                .miss(format!("timestamps of calls: {unset} are 0 or no date of this century; taken as not recorded"));
+        }
         make(&mut session, calls);
         out.session(session)?;
     }
     Ok(())
+}
+
+/// Sorts calls by their moments; one without a moment stays behind the one that stands before it.
+fn in_order(calls: &mut Flat) {
+    let mut last = None;
+    let mut keyed: Vec<_> = std::mem::take(calls)
+        .into_iter()
+        .map(|call| {
+            last = call.2.or(last);
+            (last, call)
+        })
+        .collect();
+    keyed.sort_by_key(|(at, _)| *at);
+    calls.extend(keyed.into_iter().map(|(_, call)| call));
 }
 
 /// The messages of a flattened input: those of the call before it and what was added, where it only grew.
@@ -141,20 +150,6 @@ fn grown(before: Option<&Draft>, input: &str) -> Vec<Message> {
         }
     }
     vec![user(input)]
-}
-
-/// Trajectories in a folder and the folders in it, sorted.
-fn trajectories(folder: &Path, depth: u32) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for name in names(folder).unwrap_or_default() {
-        let path = folder.join(&name);
-        if name.ends_with(".traj.json") || name.ends_with(".traj.json.gz") {
-            found.push(path);
-        } else if depth < 2 && path.is_dir() {
-            found.extend(trajectories(&path, depth + 1));
-        }
-    }
-    found
 }
 
 fn trajectory(path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
@@ -182,7 +177,7 @@ fn trajectory(path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
             Ok((message, stamp, draft)) => {
                 session.calls.extend(draft);
                 history.push(message);
-                previous = stamp;
+                previous = previous.max(stamp);
             }
             Err(wrong) => {
                 out.damaged(Place::file(path), wrong)?;
@@ -208,6 +203,17 @@ fn trajectory(path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
 
 type Read = (Message, Option<moment::Nanos>, Option<Draft>);
 
+/// The items of a response as one message of the history.
+fn said(response: &Field<'_>) -> Result<Message, Wrong> {
+    let mut texts = Vec::new();
+    for item in chat::messages(&response.get("output"))? {
+        if !item.content.is_empty() {
+            texts.push(item.content);
+        }
+    }
+    Ok(Message { role: "assistant".to_owned(), content: texts.join("\n") })
+}
+
 fn message(
     field: &Field<'_>,
     history: &[Message],
@@ -217,25 +223,32 @@ fn message(
 ) -> Result<Read, Wrong> {
     let extra = field.need_object()?.get("extra");
     let stamp = moment::any(&extra.get("timestamp"))?.or(moment::any(&field.get("timestamp"))?);
-    let message = chat::message(field)?;
+    let stamp = stamp.filter(|at| moment::is_date(*at));
+    let is_early = stamp.zip(previous).is_some_and(|(at, previous)| at < previous);
+    let stamp = stamp.filter(|_| !is_early);
+    // A message may be a whole response of the responses API.
+    let is_response = field.get("object").value == "response" && field.get("output").value.is_array();
+    let message = if is_response { said(field)? } else { chat::message(field)? };
     if message.role != "assistant" {
         return Ok((message, stamp, None));
     }
     let mut draft = Draft::new(agent, 0, Purpose::Step);
     draft.messages = history.to_vec();
     let raw = extra.get("response");
-    if raw.value.is_object() {
+    if is_response {
+        chat::response(field, &mut draft)?;
+    } else if raw.value.is_object() {
         chat::response(&raw, &mut draft)?;
     }
-    if draft.text.is_none() {
+    if draft.text.is_none() && !is_response {
         chat::reply(field, &mut draft)?;
     }
     draft.model = draft.reply_model.clone().or(model.map(str::to_owned));
     draft.dollars = extra.get("cost").positive()?.or(draft.dollars);
     draft.end = stamp;
-    draft.start = previous.filter(|start| stamp.is_some_and(|end| *start <= end));
-    if draft.start.is_some() {
-        draft.miss("dispatched_ns: not recorded; the stamp of the message before, an upper bound of the duration");
+    (draft.start, draft.start_is_bound) = (previous, previous.is_some());
+    if is_early {
+        draft.miss("completed_ns: stamped before the message before it; the order of the messages is kept");
     }
     Ok((message, stamp, Some(draft)))
 }

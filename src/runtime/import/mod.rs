@@ -15,6 +15,8 @@ mod delm_v1;
 mod delm_v2;
 mod fault;
 mod field;
+mod folder;
+mod groups;
 mod inspect;
 mod lines;
 mod magentic_one;
@@ -23,7 +25,11 @@ mod moment;
 mod openai_log;
 mod otel;
 mod otel_names;
+mod otel_span;
+mod otel_text;
+mod other;
 mod out;
+mod packed;
 mod redact;
 mod roles;
 mod session;
@@ -39,6 +45,8 @@ pub use session::{Draft, Outcome, Session, Tokens};
 pub use source::Sample;
 
 use super::transcript::{Header, Origin};
+use folder::{Content, Found};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +65,14 @@ pub trait Importer: Sync {
     /// # Errors
     /// The first fault, or a failing sink.
     fn read(&self, path: &Path, out: &mut Out<'_>) -> Result<(), ImportError>;
+    /// Reads all paths of this format in one command; formats whose sessions may go on in another file put them
+    /// together.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn read_all(&self, paths: &[&Path], out: &mut Out<'_>) -> Result<(), ImportError> {
+        paths.iter().try_for_each(|path| out.guard(|out| self.read(path, out)))
+    }
 }
 
 /// All formats, in the order in which they are tried: special ones first.
@@ -106,18 +122,29 @@ pub fn import(
     sink: &mut dyn Write,
 ) -> Result<Imported, ImportError> {
     let mut out = Out::new(options, sink);
-    let mut detected = Vec::new();
-    let mut importers: Vec<&dyn Importer> = Vec::new();
+    let mut detected: Vec<Detected> = Vec::new();
+    // Importers in the order of their first input.
+    let mut work: Vec<(&dyn Importer, Vec<PathBuf>)> = Vec::new();
+    let mut known = BTreeSet::new();
     for path in inputs {
-        let (importer, reason) = choose(path, format)?;
-        detected.push(Detected { path: path.clone(), format: importer.name(), reason });
-        importers.push(importer);
-    }
-    for (path, importer) in inputs.iter().zip(&importers) {
-        match importer.read(path, &mut out) {
-            Err(ImportError::Fault { place, wrong }) => out.damaged(place, *wrong)?,
-            done => done?,
+        for (path, importer, reason) in choose(path, format, &mut detected, &mut out)? {
+            if !known.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
+                out.note(format!("{}: given twice, read once", path.display()));
+                continue;
+            }
+            if !reason.is_empty() {
+                detected.push(Detected { path: path.clone(), format: importer.name(), reason });
+            }
+            match work.iter_mut().find(|(known, _)| known.name() == importer.name()) {
+                Some((_, paths)) => paths.push(path),
+                None => work.push((importer, vec![path])),
+            }
         }
+    }
+    out.has_several = work.iter().map(|(_, paths)| paths.len()).sum::<usize>() > 1;
+    for (importer, paths) in work {
+        let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        out.guard(|out| importer.read_all(&paths, out))?;
     }
     let Out { report, endpoints, others, .. } = out;
     if report.sessions == 0 {
@@ -141,22 +168,42 @@ pub fn import(
     Ok(Imported { header, inputs: detected, report })
 }
 
-fn choose(path: &Path, format: Option<&str>) -> Result<(&'static dyn Importer, String), ImportError> {
+/// What reads an input; of a folder, what reads its files. A file of a folder has no reason of its own.
+fn choose(
+    path: &Path,
+    format: Option<&str>,
+    detected: &mut Vec<Detected>,
+    out: &mut Out<'_>,
+) -> Result<Vec<Found>, ImportError> {
     let known = || FORMATS.iter().map(|i| i.name()).collect::<Vec<_>>().join(", ");
     if !path.exists() {
         return Err(ImportError::Usage(format!("{}: no such file or folder", path.display())));
     }
-    if let Some(name) = format {
-        let importer = FORMATS.iter().find(|i| i.name() == name);
+    let named = format.map(|name| {
         let told = || ImportError::Usage(format!("--format {name}: no such format; known: {}", known()));
-        return Ok((*importer.ok_or_else(told)?, "as told by --format".to_owned()));
+        FORMATS.iter().find(|i| i.name() == name).copied().ok_or_else(told)
+    });
+    let named = named.transpose()?;
+    if path.is_dir() {
+        let content = folder::content(path, format)?;
+        if content.found.is_empty() {
+            let which = format.map_or(String::new(), |name| format!(" of format {name}"));
+            let what = format!("no file{which} in the folder is told by its beginning; give the files themselves");
+            return Err(ImportError::Usage(format!("{}: {what} (known: {})", path.display(), known())));
+        }
+        return Ok(files(path, content, detected, out));
+    }
+    if let Some(importer) = named {
+        return Ok(vec![(path.to_owned(), importer, "as told by --format".to_owned())]);
     }
     let sample = Sample::of(path)?;
     let found = FORMATS.iter().find_map(|i| Some((*i, i.detect(&sample)?)));
-    found.ok_or_else(|| {
-        let what = if sample.names.is_some() {
-            "the folder has no file that a known format is told by; give the files themselves"
-        } else if sample.head.trim().is_empty() && !sample.is_zip {
+    let (importer, reason) = found.ok_or_else(|| {
+        let what = if sample.is_zip {
+            "a zip archive that is no Inspect log; unpack it and give the files"
+        } else if sample.is_cut {
+            "the compressed file is cut off at its beginning, and no format is told; get the whole file again"
+        } else if sample.head.trim().is_empty() {
             "the file is empty"
         } else if sample.head.contains("delm-sim-transcript") {
             "this is a transcript of delm-sim already; replay it as it is"
@@ -164,7 +211,38 @@ fn choose(path: &Path, format: Option<&str>) -> Result<(&'static dyn Importer, S
             "no known format is told by its beginning; name one with --format"
         };
         ImportError::Usage(format!("{}: {what} (known: {})", path.display(), known()))
-    })
+    })?;
+    Ok(vec![(path.to_owned(), importer, reason)])
+}
+
+/// Says what was found in a folder, by format, and what was not read.
+fn files(folder: &Path, content: Content, detected: &mut Vec<Detected>, out: &mut Out<'_>) -> Vec<Found> {
+    const TOLD: usize = 5;
+    if let [(found, importer, reason)] = &content.found[..]
+        && found == folder
+    {
+        detected.push(Detected { path: folder.to_owned(), format: importer.name(), reason: reason.clone() });
+    } else {
+        for format in FORMATS.iter().map(|i| i.name()) {
+            let mut same = content.found.iter().filter(|(_, importer, _)| importer.name() == format);
+            if let Some((_, _, reason)) = same.next() {
+                let reason = format!("{} files or folders in it, the first by {reason}", 1 + same.count());
+                detected.push(Detected { path: folder.to_owned(), format, reason });
+            }
+        }
+    }
+    if !content.ignored.is_empty() {
+        let inner = |path: &PathBuf| path.strip_prefix(folder).unwrap_or(path).display().to_string();
+        let some: Vec<String> = content.ignored.iter().take(TOLD).map(inner).collect();
+        let more = if content.ignored.len() > TOLD { ", .." } else { "" };
+        let count = content.ignored.len();
+        out.note(format!(
+            "{}: {count} files of no known format were not read: {}{more}",
+            folder.display(),
+            some.join(", ")
+        ));
+    }
+    content.found.into_iter().map(|(path, importer, _)| (path, importer, String::new())).collect()
 }
 
 fn nothing(options: &Options, inputs: &[Detected], report: &Report, others: &[String]) -> ImportError {
@@ -175,9 +253,10 @@ fn nothing(options: &Options, inputs: &[Detected], report: &Report, others: &[St
         return ImportError::Usage(format!("--session {name}: no session of that name; there are {some}{more}"));
     }
     let paths: Vec<String> = inputs.iter().map(|d| format!("{} (as {})", d.path.display(), d.format)).collect();
-    let why = match report.damaged.first() {
-        Some(first) => format!("{} damaged records, the first: {first}", report.damaged.len()),
-        None => "no call of a language model in it".to_owned(),
+    let why = match (report.damaged.first(), report.cut.first()) {
+        (Some(first), _) => format!("{} damaged records, the first: {first}", report.damaged.len()),
+        (None, Some(cut)) => format!("no whole record in it ({cut})"),
+        (None, None) => "no call of a language model in it".to_owned(),
     };
     ImportError::Usage(format!("{}: nothing to import: {why}", paths.join(", ")))
 }

@@ -10,6 +10,11 @@ pub(super) type Nanos = i64;
 
 const SECOND: i64 = 1_000_000_000;
 
+/// Whether a moment can be the date of a call: from 2001-09-09 to 2100. Writers put 0 for what they do not know.
+pub(super) fn is_date(at: Nanos) -> bool {
+    (1_000_000_000 * SECOND..4_102_444_800 * SECOND).contains(&at)
+}
+
 /// Seconds as nanoseconds; `None` if out of range (about 290 years).
 pub(super) fn seconds(s: f64) -> Option<Nanos> {
     let ns = s * 1e9;
@@ -61,7 +66,9 @@ pub(super) fn any(field: &Field<'_>) -> Result<Option<Nanos>, Wrong> {
         Value::Null => return Ok(None),
         Value::String(text) => {
             let whole = text.trim().parse::<i64>().ok().filter(|n| n.unsigned_abs() > 1 << 53);
-            whole.or_else(|| iso(text)).or_else(|| http(text)).or_else(|| unix(text.trim().parse().ok()?))
+            // The first moment of the year 1 is what some languages write for a time that is not set.
+            let unset = text.trim().starts_with("0001-01-01").then_some(0);
+            whole.or(unset).or_else(|| iso(text)).or_else(|| http(text)).or_else(|| unix(text.trim().parse().ok()?))
         }
         Value::Number(n) => match n.as_i64() {
             Some(n) if n.unsigned_abs() > 1 << 53 => Some(n),

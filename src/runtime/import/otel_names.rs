@@ -5,14 +5,26 @@
 pub(super) const VERSION: &str = "OpenTelemetry GenAI 1.38, OpenInference 0.1, Vercel AI SDK 6";
 
 /// What kind of operation a span is.
-pub(super) const OPERATION: &[&str] =
-    &["gen_ai.operation.name", "openinference.span.kind", "ai.operationId", "llm.request.type", "traceloop.span.kind"];
+pub(super) const OPERATION: &[&str] = &[
+    "gen_ai.operation.name",
+    "openinference.span.kind",
+    "ai.operationId",
+    "llm.request.type",
+    "traceloop.span.kind",
+    // Phoenix has the kind beside the attributes.
+    "span_kind",
+];
 /// Kinds that are calls of a language model, in lower case.
 pub(super) const CALLS: &[&str] = &[
     "chat",
     "generate_content",
     "text_completion",
     "completion",
+    "acompletion",
+    "atext_completion",
+    "responses",
+    "aresponses",
+    "anthropic_messages",
     "llm",
     "ai.generatetext.dogenerate",
     "ai.generateobject.dogenerate",
@@ -21,6 +33,10 @@ pub(super) const CALLS: &[&str] = &[
 ];
 /// Kinds that stand for an agent at work, in lower case.
 pub(super) const AGENTS: &[&str] = &["invoke_agent", "create_agent", "agent"];
+/// Kinds that stand for a tool at work, in lower case.
+pub(super) const TOOLS: &[&str] = &["execute_tool", "tool"];
+/// Where OTLP-JSON and its relatives keep their spans.
+pub(super) const RESOURCES: &[&str] = &["resourceSpans", "resource_spans", "batches"];
 pub(super) const REQUEST_MODEL: &[&str] =
     &["gen_ai.request.model", "llm.model_name", "ai.model.id", "llm.request.model"];
 pub(super) const RESPONSE_MODEL: &[&str] = &["gen_ai.response.model", "ai.response.model", "llm.response.model"];
@@ -55,6 +71,11 @@ pub(super) const CACHE_WRITE_TOKENS: &[&str] = &[
     "gen_ai.usage.cache_creation_input_tokens",
     "llm.token_count.prompt_details.cache_write",
 ];
+/// Cached tokens under the names that Anthropic's own usage has, which are not in its prompt tokens.
+pub(super) const CACHED_APART: &[&str] =
+    &["gen_ai.usage.cache_read_input_tokens", "gen_ai.usage.cache_creation_input_tokens"];
+pub(super) const TOTAL_TOKENS: &[&str] =
+    &["gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total", "ai.usage.totalTokens"];
 pub(super) const REASONING_TOKENS: &[&str] = &[
     "gen_ai.usage.reasoning.output_tokens",
     "llm.token_count.completion_details.reasoning",

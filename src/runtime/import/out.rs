@@ -67,6 +67,8 @@ pub struct Out<'a> {
     counter: Counter,
     pub(super) report: Report,
     pub(super) endpoints: Vec<String>,
+    /// There is more than one input.
+    pub(super) has_several: bool,
     /// Names of sessions that were not asked for.
     pub(super) others: Vec<String>,
 }
@@ -79,6 +81,7 @@ impl<'a> Out<'a> {
             counter: Counter::default(),
             report: Report::default(),
             endpoints: Vec::new(),
+            has_several: false,
             others: Vec::new(),
         }
     }
@@ -95,7 +98,9 @@ impl<'a> Out<'a> {
     /// The fault itself.
     pub fn damaged(&mut self, place: Place, mut wrong: Wrong) -> Result<(), ImportError> {
         if !self.options.skip_damaged {
-            if !wrong.mend.contains("--skip-damaged") {
+            // Of one file that cannot be read at all, nothing would be left.
+            let is_part = place.line.is_some() || place.record.is_some() || !wrong.field.is_empty();
+            if (is_part || self.has_several) && !wrong.mend.contains("--skip-damaged") {
                 wrong.mend.push_str(", or leave damaged records out with --skip-damaged");
             }
             return Err(wrong.at(place));
@@ -103,6 +108,17 @@ impl<'a> Out<'a> {
         let error = wrong.at(place);
         self.report.damaged.push(error.to_string());
         Ok(())
+    }
+
+    /// Does something; a fault of a whole file is a damaged record.
+    ///
+    /// # Errors
+    /// The fault, unless damaged records are to be left out.
+    pub fn guard(&mut self, work: impl FnOnce(&mut Self) -> Result<(), ImportError>) -> Result<(), ImportError> {
+        match work(self) {
+            Err(ImportError::Fault { place, wrong }) => self.damaged(place, *wrong),
+            done => done,
+        }
     }
 
     /// The source ends too early; what stands before is kept.

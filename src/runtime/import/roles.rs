@@ -58,29 +58,3 @@ fn hands_over(draft: &Draft) -> bool {
     let says = |text: &str| HANDS_OVER.iter().any(|word| text.contains(word));
     draft.reply_tools.iter().any(|tool| says(tool)) || (!draft.tools_text.is_empty() && says(&draft.tools_text))
 }
-
-/// Things by session, in the order in which sessions begin.
-#[derive(Debug)]
-pub(super) struct Groups<T> {
-    place: BTreeMap<String, usize>,
-    groups: Vec<(String, Vec<T>)>,
-}
-
-impl<T> Groups<T> {
-    pub(super) fn new() -> Self {
-        Self { place: BTreeMap::new(), groups: Vec::new() }
-    }
-
-    pub(super) fn push(&mut self, name: &str, thing: T) {
-        let next = self.groups.len();
-        let place = *self.place.entry(name.to_owned()).or_insert(next);
-        if place == next {
-            self.groups.push((name.to_owned(), Vec::new()));
-        }
-        self.groups[place].1.push(thing);
-    }
-
-    pub(super) fn into_groups(self) -> Vec<(String, Vec<T>)> {
-        self.groups
-    }
-}

@@ -86,6 +86,10 @@ pub struct Draft {
     pub first_token: Option<Nanos>,
     /// When it was answered.
     pub end: Option<Nanos>,
+    /// How long it took, where that is told by itself.
+    pub length: Option<Nanos>,
+    /// It left at `start` or later: the source does not tell when.
+    pub start_is_bound: bool,
     /// How it ended.
     pub status: Status,
     /// What the source does not tell of it.
@@ -118,6 +122,8 @@ impl Draft {
             start: None,
             first_token: None,
             end: None,
+            length: None,
+            start_is_bound: false,
             status: Status::Ok,
             missing: Vec::new(),
         }

@@ -28,6 +28,8 @@ pub struct Sample {
     pub first: Option<Value>,
     /// Whether it is a zip archive.
     pub is_zip: bool,
+    /// Whether it is a compressed file whose beginning cannot be unpacked.
+    pub is_cut: bool,
 }
 
 impl Sample {
@@ -44,22 +46,14 @@ impl Sample {
         let mut head = Vec::new();
         let cut = open(path)?.take(HEAD).read_to_end(&mut head).is_err();
         let is_zip = head.starts_with(b"PK\x03\x04");
-        let text = String::from_utf8_lossy(&head).into_owned();
-        let line = text.trim_start_matches('\u{feff}').lines().find(|l| !l.trim().is_empty()).unwrap_or("");
-        let mut first: Option<Value> =
-            serde_json::from_str(line).ok().filter(|v: &Value| v.is_object() || v.is_array());
-        if first.is_none()
-            && !is_zip
-            && !cut
-            && text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '['])
-        {
-            first = if (head.len() as u64) < HEAD {
-                serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
-            } else {
-                whole(path).ok().and_then(|bytes| serde_json::from_slice(body(&bytes)).ok())
-            };
+        let text = String::from_utf8_lossy(body(&head)).into_owned();
+        let line = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("");
+        let mut first = json(line.as_bytes()).ok().filter(|v: &Value| v.is_object() || v.is_array());
+        if first.is_none() && !is_zip && !cut && text.trim_start().starts_with(['{', '[']) {
+            let bytes = if (head.len() as u64) < HEAD { Some(head) } else { whole(path).ok() };
+            first = bytes.and_then(|bytes| documents(body(&bytes)).ok()?.into_iter().next());
         }
-        Ok(Self { path: path.to_owned(), names: None, head: text, first, is_zip })
+        Ok(Self { path: path.to_owned(), names: None, head: text, first, is_zip, is_cut: cut })
     }
 
     /// The first record: the document, or the first element of the list.
@@ -105,7 +99,12 @@ pub(super) fn beside(folder: &Path, name: &str) -> Option<PathBuf> {
 pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, ImportError> {
     let fault = |source| ImportError::Read { path: path.to_owned(), source };
     let mut file = BufReader::new(File::open(path).map_err(fault)?);
-    let zipped = file.fill_buf().map_err(fault)?.starts_with(&[0x1f, 0x8b]);
+    let beginning = file.fill_buf().map_err(fault)?;
+    if beginning.starts_with(&[0xff, 0xfe]) || beginning.starts_with(&[0xfe, 0xff]) {
+        let mend = "convert it, as in `iconv -f UTF-16 -t UTF-8`";
+        return Err(Wrong::record("the text is in UTF-16, not in UTF-8", mend).at(Place::file(path)));
+    }
+    let zipped = beginning.starts_with(&[0x1f, 0x8b]);
     Ok(if zipped { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) })
 }
 
@@ -125,7 +124,50 @@ pub(super) fn whole(path: &Path) -> Result<Vec<u8>, ImportError> {
 /// A document as JSON.
 pub(super) fn document(path: &Path) -> Result<Value, ImportError> {
     let bytes = whole(path)?;
-    serde_json::from_slice(body(&bytes)).map_err(|e| not_json(&e).at(Place::file(path)))
+    json(body(&bytes)).map_err(|e| not_json(&e).at(Place::file(path)))
+}
+
+/// One or more documents, one after the other.
+fn documents(bytes: &[u8]) -> Result<Vec<Value>, serde_json::Error> {
+    let read = |bytes: &[u8]| -> Result<Vec<Value>, serde_json::Error> {
+        serde_json::Deserializer::from_slice(bytes).into_iter().collect()
+    };
+    read(bytes).or_else(|error| without_nan(bytes).map_or(Err(error), |bytes| read(&bytes)))
+}
+
+/// JSON; `NaN` and `Infinity`, which Python writes and JSON does not have, are read as null.
+pub(super) fn json(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice(bytes).or_else(|error| match without_nan(bytes) {
+        Some(bytes) => serde_json::from_slice(&bytes),
+        None => Err(error),
+    })
+}
+
+/// The same text with null in place of `NaN`, `Infinity` and `-Infinity` outside of strings, if there is any.
+fn without_nan(bytes: &[u8]) -> Option<Vec<u8>> {
+    const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
+    let mut out = Vec::with_capacity(bytes.len());
+    let (mut at, mut in_string, mut found) = (0, false, false);
+    while let Some(&c) = bytes.get(at) {
+        let word = WORDS.iter().find(|word| !in_string && bytes[at..].starts_with(word));
+        if let Some(word) = word {
+            out.extend_from_slice(b"null");
+            at += word.len();
+            found = true;
+            continue;
+        }
+        out.push(c);
+        at += 1;
+        match c {
+            b'"' => in_string = !in_string,
+            b'\\' if in_string => {
+                out.extend(bytes.get(at));
+                at += 1;
+            }
+            _ => {}
+        }
+    }
+    found.then_some(out)
 }
 
 /// Text without a byte order mark.
@@ -138,7 +180,7 @@ pub(super) fn not_json(error: &serde_json::Error) -> Wrong {
     Wrong::record(format!("{what}: {error}"), "get the whole file again, or mend the JSON")
 }
 
-/// Records of a file: JSON Lines, or one JSON list, or one JSON document. Lines are read one at a time.
+/// Records of a file: JSON Lines, or one JSON list, or JSON documents one after the other. Lines are read one at a time.
 pub(super) struct Records {
     path: PathBuf,
     lines: Option<Box<dyn BufRead>>,
@@ -172,10 +214,13 @@ impl Records {
         let is_whole = first.starts_with('[') || goes_on;
         if is_whole {
             records.is_list = true;
-            records.list = match document(path)? {
-                Value::Array(list) => list.into(),
-                other => VecDeque::from([other]),
+            let bytes = whole(path)?;
+            let all = documents(body(&bytes)).map_err(|e| not_json(&e).at(Place::file(path)))?;
+            let list = |value| match value {
+                Value::Array(list) => list,
+                other => vec![other],
             };
+            records.list = all.into_iter().flat_map(list).collect();
         } else {
             records.lines = Some(open(path)?);
         }
@@ -216,7 +261,7 @@ impl Records {
             if text.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            match serde_json::from_slice(text) {
+            match json(text) {
                 Ok(value) => return Ok(Some((place, value))),
                 Err(_) if self.buffer.last() != Some(&b'\n') && self.number > 1 => {
                     self.is_cut = true;
@@ -228,5 +273,17 @@ impl Records {
             }
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_json_does_not_have_is_null_outside_of_strings() {
+        let value = json(br#"{"a": NaN, "b": [-Infinity, Infinity], "NaN \" NaN": "Infinity"}"#).unwrap();
+        assert_eq!(value, serde_json::json!({"a": null, "b": [null, null], "NaN \" NaN": "Infinity"}));
+        assert!(json(b"{\"a\": nan}").is_err());
     }
 }
