@@ -81,7 +81,9 @@ pub fn latency(served: &[Served]) -> Option<LatencyFit> {
     // Short calls stray more than long ones, but noise is drawn alike for all: its mean is that of the whole work.
     let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
     let whole = work.iter().sum::<f64>() / expected.iter().sum::<f64>();
-    ratios.iter_mut().for_each(|r| *r *= whole / mean);
+    for ratio in &mut ratios {
+        *ratio *= whole / mean;
+    }
     let noise = table(&mut ratios, POINTS);
     let b = b.map(|x| digits(x, 5));
     Some(LatencyFit {
