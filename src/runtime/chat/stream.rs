@@ -307,8 +307,8 @@ mod tests {
         let reply = read(&format!("{HALF}{unfinished}{USAGE}")).unwrap();
         assert_eq!((reply.text.as_str(), reply.tokens.unwrap().usage.completion_tokens), ("{\"x\":1}", 4));
         // A first chunk with usage and a role is no end, and usage in every chunk says nothing about it.
-        let first = "data: {\"choices\":[{\"delta\":{\"content\":\"\"}}],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":0}}\n";
-        assert!(read(first).is_err());
+        let usage = "\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":0}}\n";
+        assert!(read(&format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"\"}}}}],{usage}")).is_err());
         let usage = "\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":1}}\n";
         assert!(read(&HALF.replace("\"usage\":null}\n", usage)).is_err());
     }
