@@ -51,7 +51,7 @@ impl BaseUrl {
         for name in names.map(str::to_ascii_lowercase) {
             if let Some(word) = KEY_WORDS.iter().find(|word| name.contains(**word)) {
                 return Err(format!(
-                    "must not hold a key in its query (a parameter with \"{word}\" in its name); give it in OPENAI_API_KEY"
+                    "must not hold a key in its query (\"{word}\" in a name there); give it in OPENAI_API_KEY"
                 ));
             }
         }

@@ -125,7 +125,7 @@ impl Reply {
         self.done.id = self.done.id.take().or_else(|| text(chunk, "id"));
         let told = tokens(chunk);
         self.done.tokens = told.or(self.done.tokens);
-        self.ends_with_usage = told.is_some();
+        self.ends_with_usage = told.is_some_and(|t| t.usage.completion_tokens > 0);
         let choices = chunk.get("choices").and_then(Value::as_array);
         let Some(choice) = choices.and_then(|c| c.first()) else {
             self.is_whole = self.done.finish_reason.is_some() && told.is_some();
@@ -306,7 +306,9 @@ mod tests {
         let unfinished = REST.replace("\"stop\"", "null");
         let reply = read(&format!("{HALF}{unfinished}{USAGE}")).unwrap();
         assert_eq!((reply.text.as_str(), reply.tokens.unwrap().usage.completion_tokens), ("{\"x\":1}", 4));
-        // Usage in every chunk says nothing about the end.
+        // A first chunk with usage and a role is no end, and usage in every chunk says nothing about it.
+        let usage = "\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":0}}\n";
+        assert!(read(&format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"\"}}}}],{usage}")).is_err());
         let usage = "\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":1}}\n";
         assert!(read(&HALF.replace("\"usage\":null}\n", usage)).is_err());
     }

@@ -364,7 +364,8 @@ impl<T: Transport> Live<'_, T> {
                 _ => "look after the server",
             };
             let told = format!(
-                "POST {}: {lost} calls in a row failed on every try, the last one after {tries} tries with: {error}; {mend}",
+                "POST {}: {lost} calls in a row failed on every try, the last one after {tries} tries with: {error}; \
+                 {mend}",
                 self.options.url
             );
             self.stop(Stop::Refused(told), Time::MAX);
