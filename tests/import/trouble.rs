@@ -395,3 +395,65 @@ fn files_of_other_kinds_are_told_apart() {
     let error = told("a.jsonl.gz", &zipped[..zipped.len() / 2]);
     assert!(error.contains("the compressed file"), "{error}");
 }
+
+/// Imports a folder of files.
+fn folder(all: &[(&str, &[u8])]) -> (Imported, Vec<Recording>) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in all {
+        write(folder.path(), name, bytes);
+    }
+    let (imported, text) = run(folder.path(), None, &Options::default()).unwrap();
+    (imported, recordings(text))
+}
+
+#[test]
+fn a_log_that_does_not_end_well_is_not_complete() {
+    let sample = json!({"id": "s", "epoch": 1, "events": [{"event": "model", "model": "m", "working_time": 1.0,
+        "timestamp": "2026-01-01T10:00:00Z", "input": [{"role": "user", "content": "x"}],
+        "output": {"choices": [{"message": {"role": "assistant", "content": "y"}}]}}]})
+    .to_string();
+    let archive = |status: Option<&str>| {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default();
+        let mut member = |name: &str, text: &str| {
+            zip.start_file(name, options).unwrap();
+            std::io::Write::write_all(&mut zip, text.as_bytes()).unwrap();
+        };
+        member("samples/s_epoch_1.json", &sample);
+        if let Some(status) = status {
+            member("header.json", &json!({"status": status, "eval": {"task": "t"}}).to_string());
+        }
+        zip.finish().unwrap().into_inner()
+    };
+    for (status, complete) in [(Some("success"), true), (Some("error"), false), (None, false)] {
+        let (_, runs) = folder(&[("a.eval", &archive(status))]);
+        assert_eq!(runs[0].end.as_ref().unwrap().complete, complete, "{status:?}");
+    }
+
+    let board = json!([{"sequence": 1, "time_ns": 5_000_000_000_u64, "actor": "system", "kind": "session",
+        "payload": {"actor": "1"}}, {"sequence": 2, "time_ns": 9_000_000_000_u64, "actor": "1", "kind": "claim",
+        "payload": {"item": "i"}}])
+    .to_string();
+    let of = |status: &str| {
+        json!({"case": "c", "started_ns": 5_000_000_000_u64, "status": status, "workers": [{"actor": "1",
+            "agent_model_start_received_seconds": 2.0, "agent_result_received_seconds": 10.0, "correct": true}]})
+        .to_string()
+    };
+    for (status, complete) in [("finished", true), ("incomplete", false)] {
+        let (_, runs) = folder(&[("context-events.json", board.as_bytes()), ("run.json", of(status).as_bytes())]);
+        assert_eq!(runs[0].end.as_ref().unwrap().complete, complete, "{status}");
+        assert_eq!(times(&runs[0]), [(0, 2000), (2000, 8000)], "from the model's start");
+    }
+    let (_, runs) = folder(&[("context-events.json", board.as_bytes())]);
+    assert!(!runs[0].end.as_ref().unwrap().complete);
+}
+
+#[test]
+fn tasks_without_events_are_named() {
+    let event = json!({"ts": "2026-05-01T10:00:05", "task_id": "t", "role": "PlannerAgent", "prompt_tokens": 5,
+        "completion_tokens": 2, "latency_ms": 1000});
+    let table = "task_id,n_solvers_passed,n_solvers_total\nt,1,2\nsilent,0,2\n";
+    let (imported, runs) = folder(&[("events.jsonl", lines(&[event]).as_bytes()), ("results.csv", table.as_bytes())]);
+    assert_eq!(runs[0].finishes[0].right, [true, false]);
+    assert!(imported.report.notes[0].contains("1 tasks without any event, which are not in the transcript: silent"));
+}

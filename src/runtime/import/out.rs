@@ -99,7 +99,8 @@ impl<'a> Out<'a> {
     pub fn damaged(&mut self, place: Place, mut wrong: Wrong) -> Result<(), ImportError> {
         if !self.options.skip_damaged {
             // Of one file that cannot be read at all, nothing would be left.
-            let is_part = place.line.is_some() || place.record.is_some() || !wrong.field.is_empty();
+            let is_member = place.path.to_string_lossy().contains('!');
+            let is_part = place.line.is_some() || place.record.is_some() || !wrong.field.is_empty() || is_member;
             if (is_part || self.has_several) && !wrong.mend.contains("--skip-damaged") {
                 wrong.mend.push_str(", or leave damaged records out with --skip-damaged");
             }

@@ -267,6 +267,10 @@ impl Records {
                     self.is_cut = true;
                     out.cut(&place, &format!("the last line is cut off after {} bytes", self.buffer.len()));
                 }
+                Err(error) if self.number == 1 && self.buffer.last() != Some(&b'\n') => {
+                    // There is no other line.
+                    out.damaged(Place::file(&self.path), not_json(&error))?;
+                }
                 Err(error) => {
                     out.damaged(place, Wrong::record(format!("not a JSON record: {error}"), SKIP))?;
                 }
