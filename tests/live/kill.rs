@@ -135,6 +135,13 @@ fn a_cap_that_stops_a_repair_leaves_it_to_a_later_session() {
     assert_eq!((done.code, server.requests()), (Some(1), 3), "{}", done.err);
     let dir = folder.path().join("out");
     assert_eq!(lines(&dir, "unreadable").len(), 1, "the paid reply is on disk");
+    let strict = std::process::Command::new(assert_cmd::cargo::cargo_bin("delm-sim"))
+        .args(["replay", "out/transcript.jsonl", "--mode", "strict"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(strict.stderr).unwrap();
+    assert!(strict.status.code() == Some(2) && told.contains("no run in it came to its end"), "{told}");
     let done = live(folder.path(), &server.url(), &[&single[..], &["--max-calls", "90", "--resume", "out"]].concat());
     assert_eq!(done.code, Some(0), "{}", done.err);
     let asked = first_of_the_second.lock().unwrap().clone();

@@ -24,7 +24,7 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
     let endpoints = endpoints(recordings.reader().header(), &scenario, path)?;
     let mut runs: Vec<Vec<Run>> = points.iter().map(|_| Vec::new()).collect();
     let subtasks = !matches!(scenario.workload, WorkloadSpec::Search(_));
-    let mut done = 0;
+    let (mut done, mut left_out) = (0, Vec::new());
     while let Some(recording) = next_run(&mut recordings, path)? {
         let place = |problem: String| ReplayError::Unusable { path: path.to_owned(), problem };
         let (number, policy) = (recording.run.run, recording.run.policy.clone().unwrap_or_default());
@@ -41,6 +41,7 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
         let stopped = recording.end.as_ref().is_some_and(|e| !e.complete) && points[i].stop_after().is_none();
         if stopped && measured {
             // A cap or an interruption ended it; it is in no metric of the live run either.
+            left_out.push(number.to_string());
             continue;
         }
         if stopped {
@@ -72,9 +73,17 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
             ),
         });
     }
+    if done == 0 && !left_out.is_empty() {
+        let problem = "no run in it came to its end; go on with `delm-sim live` and --resume first".to_owned();
+        return Err(ReplayError::Unusable { path: path.to_owned(), problem });
+    }
     (points, runs) = points.into_iter().zip(runs).filter(|(_, runs)| !measured || !runs.is_empty()).unzip();
     let origin = if measured { MEASURED } else { SIMULATED };
-    Ok(assemble(&scenario, false, origin, &points, &runs)?)
+    let mut study = assemble(&scenario, false, origin, &points, &runs)?;
+    if !left_out.is_empty() {
+        study.warnings.push(format!("stopped before their end, hence not replayed: runs {}", left_out.join(", ")));
+    }
+    Ok(study)
 }
 
 /// Names of the endpoints by number, as the recorder was told them.
