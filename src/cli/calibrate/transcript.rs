@@ -5,6 +5,7 @@ use crate::cli::format::Format;
 use crate::cli::output::table;
 use crate::experiment::calibration::CalibrationError;
 use crate::experiment::calibration::transcript::{Learned, learn};
+use crate::runtime::live::JOURNAL_FILE;
 use std::path::{Path, PathBuf};
 
 /// Learns, writes `calibrated.toml`, and says what was learned.
@@ -36,8 +37,14 @@ pub(super) fn run(args: &CalibrateArgs, path: &Path) -> Result<String, Calibrati
     Ok(format!(
         "Learned from {runs} runs with {calls} calls.\n{rows}\n{lines}{written}\nNext: delm-sim compare {} --against {}\n",
         scenario.display(),
-        path.parent().filter(|p| *p != Path::new("")).unwrap_or(path).display()
+        run_of(path).display()
     ))
+}
+
+/// What `--against` takes: the directory of a live run, or the file where it has another name.
+fn run_of(path: &Path) -> &Path {
+    let is_whole_run = path.file_name().is_some_and(|name| name == JOURNAL_FILE);
+    path.parent().filter(|p| is_whole_run && *p != Path::new("")).unwrap_or(path)
 }
 
 /// One line each, after a mark.
