@@ -86,10 +86,10 @@ pub struct EndpointSpec {
     pub agent_sigma: f64,
     /// Slow-down of each call in service by every other one: with k, `1 + stream_slowdown (k - 1)`. 0: none (a hosted
     /// API); 1: one server shared evenly. Without unit. Not written out while it is 0.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "crate::model::is_default")]
     pub stream_slowdown: f64,
     /// Plain code answers here: its calls have no tokens. Not written out while it is false.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "crate::model::is_default")]
     pub by_code: bool,
     /// Calls served at once.
     pub slots: Limit,
@@ -160,11 +160,6 @@ impl Default for EndpointSpec {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(x: &f64) -> bool {
-    *x == 0.0
-}
-
 /// Service times of one try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latency {
@@ -172,11 +167,6 @@ pub struct Latency {
     pub first_token: Span,
     /// From the start of service to the end.
     pub total: Span,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_false(x: &bool) -> bool {
-    !*x
 }
 
 impl EndpointSpec {

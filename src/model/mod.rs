@@ -16,3 +16,8 @@ pub mod sharing;
 pub mod workload;
 
 pub use limit::Limit;
+
+/// Whether a value is its type's default, for fields that are written out only where they are not.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -31,7 +31,7 @@ pub struct Sharing {
     /// Feedback lowers the probability of an unsupported retry by this share.
     pub feedback_gain: f64,
     /// A retry after a rejection says what the raw result says, right or wrong, instead of being written afresh.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "crate::model::is_default")]
     pub retry_keeps: f64,
     /// An admitted unsupported entry raises the probability that its reader's result is unsupported by this (c).
     pub contagion: f64,
@@ -41,11 +41,6 @@ pub struct Sharing {
     pub unfold_recovery: f64,
     /// Whoever asks for more subtasks notices a missing detail.
     pub notice: f64,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_zero(x: &f64) -> bool {
-    *x == 0.0
 }
 
 impl Default for Sharing {

@@ -21,6 +21,11 @@ fn journalled(dir: &Path) -> BTreeMap<(String, String), usize> {
     found
 }
 
+/// Tokens that a report counts as billed, or possibly billed.
+fn charged(told: &serde_json::Value) -> u64 {
+    ["spent", "possibly_billed"].iter().map(|part| told["budget"][part]["tokens"].as_u64().unwrap()).sum()
+}
+
 #[test]
 fn killed_at_any_moment_and_resumed_nothing_is_paid_twice() {
     let folder = folder();
@@ -79,8 +84,7 @@ fn killed_at_any_moment_and_resumed_nothing_is_paid_twice() {
     let told = document(&dir.join("live.json"));
     let counted = told["budget"]["spent"]["calls"].as_u64().unwrap() as usize;
     assert!(counted >= server.requests(), "{counted} counted, {} came", server.requests());
-    let charged = told["budget"]["spent"]["tokens"].as_u64().unwrap()
-        + told["budget"]["possibly_billed"]["tokens"].as_u64().unwrap();
+    let charged = charged(&told);
     assert!(charged >= server.billed(), "{charged} charged, {} billed", server.billed());
     replayed(folder.path(), "out");
 }
@@ -112,8 +116,7 @@ fn killed_while_a_repair_is_under_way_the_unreadable_reply_is_kept() {
     let asked_for = server.log().iter().filter(|e| e.answered.as_ref().is_some_and(|(t, _)| t == "{\"no\": ")).count();
     assert_eq!(asked_for, 1, "the paid reply was not asked for again");
     let told = document(&dir.join("live.json"));
-    let charged = told["budget"]["spent"]["tokens"].as_u64().unwrap()
-        + told["budget"]["possibly_billed"]["tokens"].as_u64().unwrap();
+    let charged = charged(&told);
     assert!(charged >= server.billed(), "{charged} charged, {} billed", server.billed());
     replayed(folder.path(), "out");
 }
@@ -148,8 +151,7 @@ fn a_cap_that_stops_a_repair_leaves_it_to_a_later_session() {
     assert!(asked.contains("cannot be used"), "the repair is asked for, not the call again: {asked}");
     assert_eq!(lines(&dir, "unreadable").len(), 1);
     let told = document(&dir.join("live.json"));
-    let charged = told["budget"]["spent"]["tokens"].as_u64().unwrap()
-        + told["budget"]["possibly_billed"]["tokens"].as_u64().unwrap();
+    let charged = charged(&told);
     assert_eq!(charged, server.billed());
     replayed(folder.path(), "out");
 }

@@ -146,15 +146,18 @@ impl<'s, T: Transport> Live<'s, T> {
         }
     }
 
+    /// Makes what was recorded durable; without that, the run ends.
+    fn is_on_disk(&mut self) -> bool {
+        let flushed = self.trace.recorder.as_mut().map_or(Ok(()), Recorder::flush);
+        if let Err(error) = &flushed {
+            self.stop(Stop::Journal(error.to_string()), self.now);
+        }
+        flushed.is_ok()
+    }
+
     /// Makes what was recorded durable. Without that, nothing is delivered.
     fn keep(&mut self, delivery: Delivery) -> Option<Delivery> {
-        match self.trace.recorder.as_mut().map_or(Ok(()), Recorder::flush) {
-            Ok(()) => Some(delivery),
-            Err(error) => {
-                self.stop(Stop::Journal(error.to_string()), self.now);
-                None
-            }
-        }
+        self.is_on_disk().then_some(delivery)
     }
 
     /// Takes in a policy's request.

@@ -15,7 +15,7 @@ use crate::policy::Event;
 use crate::runtime::chat::{Arrival, Completion, Job, Transport, TryError};
 use crate::runtime::driver::Delivery;
 use crate::runtime::trace::Body;
-use crate::runtime::transcript::{Line, Recorder};
+use crate::runtime::transcript::Line;
 
 impl<T: Transport> Live<'_, T> {
     /// Time limit and interruption.
@@ -139,11 +139,7 @@ impl<T: Transport> Live<'_, T> {
     }
 
     fn send(&mut self, leaving: &[Name]) {
-        if leaving.is_empty() {
-            return;
-        }
-        if let Err(error) = self.trace.recorder.as_mut().map_or(Ok(()), Recorder::flush) {
-            self.stop(Stop::Journal(error.to_string()), self.now);
+        if leaving.is_empty() || !self.is_on_disk() {
             return;
         }
         for name in leaving {
@@ -306,9 +302,7 @@ impl<T: Transport> Live<'_, T> {
         self.measured.repairs += 1;
         let line = Line::Unreadable(Box::new(pending.unreadable_line(&text, &wrong, self.now)));
         write(&mut self.trace, &line);
-        if let Err(error) = self.trace.recorder.as_mut().map_or(Ok(()), Recorder::flush) {
-            self.stop(Stop::Journal(error.to_string()), self.now);
-        }
+        self.is_on_disk();
         pending.repair = Some((text, wrong));
         self.calls.insert(name, pending);
         self.waiting.insert(0, name);

@@ -1,6 +1,6 @@
 //! The lines of a transcript. `docs/transcript.md` says what each means to a reader who has only the file.
 
-use super::tries::{Billed, DispatchLine, UnreadableLine, is_default};
+use super::tries::{Billed, DispatchLine, UnreadableLine};
 use super::usage::UsageLine;
 use crate::model::call::{Answer, CallError, Content, Judge, Purpose, SpanRole};
 use crate::model::ids::About;
@@ -213,13 +213,13 @@ pub struct RequestLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<u32>,
     /// Tokens that the product may take.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::model::is_default")]
     pub product_tokens: u32,
     /// Completion tokens asked for.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::model::is_default")]
     pub completion_tokens: u32,
     /// Things the call handles.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::model::is_default")]
     pub items: u32,
     /// Who judges.
     #[serde(default, skip_serializing_if = "is_model")]
@@ -227,18 +227,8 @@ pub struct RequestLine {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_zero(n: &u32) -> bool {
-    *n == 0
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_model(judge: &Judge) -> bool {
     *judge == Judge::Model
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_false(b: &bool) -> bool {
-    !*b
 }
 
 /// What came back.
@@ -323,7 +313,7 @@ pub struct CallLine {
     /// About what: line, subtask, attempt, step.
     pub about: About,
     /// Runs beside the agent's own work.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "crate::model::is_default")]
     pub background: bool,
     /// Name of the endpoint.
     pub endpoint: String,
@@ -356,17 +346,17 @@ pub struct CallLine {
     pub billed: Option<UsageLine>,
     /// Beyond that, the most that tries can have been billed whose end nobody saw (timeouts, lost connections,
     /// cancellations).
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "crate::model::is_default")]
     pub possibly_billed: Billed,
     /// How it ended.
     pub status: Status,
     /// Tries after the first.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::model::is_default")]
     pub retries: u32,
     /// Dollars.
     pub cost: CostLine,
     /// What it worked on had been discovered by another line.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "crate::model::is_default")]
     pub duplicate: bool,
     /// Its stages, oldest first; empty in imports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -24,7 +24,7 @@ pub struct DispatchLine {
     /// Most it can cost.
     pub reserved_picodollars: u64,
     /// What earlier tries of the call were billed, or possibly billed.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "crate::model::is_default")]
     pub spent: Billed,
 }
 
@@ -60,8 +60,4 @@ pub struct Billed {
     pub tokens: u64,
     /// In 10^-12 dollars.
     pub picodollars: u64,
-}
-
-pub(super) fn is_default(billed: &Billed) -> bool {
-    *billed == Billed::default()
 }

@@ -4,11 +4,6 @@ use crate::model::call::Usage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_false(b: &bool) -> bool {
-    !*b
-}
-
 /// Billed tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageLine {
@@ -26,7 +21,7 @@ pub struct UsageLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u64>,
     /// The source does not tell them: counted by a tokenizer or estimated from text lengths.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "crate::model::is_default")]
     pub estimated: bool,
 }
 
