@@ -1,6 +1,9 @@
 //! Whole studies through the real binary: files, bytes, streams, exit codes. Usage errors are in `command_line.rs`.
 
+mod common;
+
 use assert_cmd::cargo::cargo_bin;
+use common::delm_sim;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -21,23 +24,11 @@ noise = { exponential = { mean = 1.0 } }
 default = "model"
 "#;
 
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
-}
-
 /// A folder with `tiny.toml` in it.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tiny.toml"), TINY).unwrap();
     folder
-}
-
-fn delm_sim(folder: &Path, args: &[&str]) -> Done {
-    let output = Command::new(cargo_bin("delm-sim")).args(args).current_dir(folder).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Done { code: output.status.code().expect("no signal ended it"), out: text(output.stdout), err: text(output.stderr) }
 }
 
 fn content(dir: &Path) -> BTreeMap<String, Vec<u8>> {

@@ -1,19 +1,9 @@
 //! The real binary, as a user meets it: exit codes, streams, files left behind.
 
-use assert_cmd::Command;
+mod common;
+
+use common::delm_sim;
 use std::path::Path;
-
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn delm_sim(folder: &Path, args: &[&str]) -> Done {
-    let output = Command::cargo_bin("delm-sim").unwrap().args(args).current_dir(folder).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Done { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
-}
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()

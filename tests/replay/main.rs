@@ -1,36 +1,25 @@
 //! Record and replay through the real binary: the same again, or what differs; damaged files; other speeds and limits;
 //! other topologies.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod counterfactual;
 mod edits;
 mod files;
 mod retimed;
 mod strict;
 
-use assert_cmd::cargo::cargo_bin;
+use common::{Done, delm_sim};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 const SEARCH: &str = include_str!("../fixtures/replay/search.toml");
 const DIVIDE: &str = include_str!("../fixtures/replay/divide.toml");
 const STEADY: &str = include_str!("../fixtures/replay/steady.toml");
 const TINY: &str = include_str!("../fixtures/replay/tiny.toml");
 const SECOND: u64 = 1_000_000_000;
-
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn delm_sim(folder: &Path, args: &[&str]) -> Done {
-    let output = Command::new(cargo_bin("delm-sim")).args(args).current_dir(folder).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Done { code: output.status.code().expect("no signal ended it"), out: text(output.stdout), err: text(output.stderr) }
-}
 
 fn content(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = fs::read_dir(dir).unwrap().map(|e| e.unwrap());
