@@ -6,7 +6,7 @@
 use criterion::Criterion;
 use delm_sim::experiment::replication::{Point, Sinks};
 use delm_sim::experiment::{Overrides, Scenario};
-use delm_sim::runtime::Summary;
+use delm_sim::record::Summary;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 

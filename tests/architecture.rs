@@ -11,10 +11,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("model", &["kernel"]),
     ("policy", &["kernel", "model"]),
-    ("runtime", &["kernel", "model", "policy"]),
-    ("experiment", &["kernel", "stats", "model", "policy", "runtime"]),
-    ("report", &["kernel", "stats", "model", "policy", "experiment"]),
-    ("cli", &["kernel", "stats", "model", "policy", "runtime", "experiment", "report"]),
+    ("record", &["kernel", "model"]),
+    ("runtime", &["kernel", "model", "policy", "record"]),
+    ("import", &["kernel", "model", "record"]),
+    ("live", &["kernel", "model", "policy", "record", "runtime"]),
+    ("experiment", &["kernel", "stats", "model", "policy", "record", "runtime", "import", "live"]),
+    ("report", &["kernel", "stats", "model", "policy", "record", "experiment"]),
+    ("cli", &["kernel", "stats", "model", "policy", "record", "runtime", "import", "live", "experiment", "report"]),
 ];
 
 /// Words that a room does not say, why, and what to do instead.
@@ -36,17 +39,17 @@ const BARRED: &[(&[&str], &[&str], &str)] = &[
         "a policy reads no clock and does no I/O; it is told `now` and speaks through the outbox",
     ),
     (
-        &["kernel", "stats", "model", "policy", "runtime", "experiment", "report"],
+        &["kernel", "stats", "model", "policy", "record", "runtime", "import", "live", "experiment", "report"],
         &["println", "eprintln", "print", "eprint", "dbg", "stdout", "stderr"],
         "only `cli` talks to the terminal; return the text or a value",
     ),
     (
-        &["kernel", "stats", "model", "policy", "runtime", "experiment", "report", "cli"],
+        &["kernel", "stats", "model", "policy", "record", "runtime", "import", "live", "experiment", "report", "cli"],
         &["SystemTime", "Instant", "thread_rng", "from_os_rng", "RandomState"],
         "results depend on no clock and no chance of the operating system; use `Time` and keyed draws",
     ),
     (
-        &["model", "policy", "runtime", "experiment"],
+        &["model", "policy", "record", "runtime", "import", "live", "experiment"],
         &["comfy_table", "plotters", "clap"],
         "tables, figures and flags belong to `report` and `cli`; hand over plain data",
     ),
@@ -54,7 +57,7 @@ const BARRED: &[(&[&str], &[&str], &str)] = &[
 
 /// Files that may say barred words, each with its reason.
 const EXCEPTIONS: &[(&str, &[&str], &str)] = &[(
-    "src/runtime/chat/clock.rs",
+    "src/live/chat/clock.rs",
     &["SystemTime", "Instant"],
     "live runs measure real time; this file is the one clock, and everything else is told the time by it",
 )];

@@ -2,6 +2,8 @@
 //! promised, and a careful reader's answer comes out right.
 
 use delm_sim::kernel::{Span, Time};
+use delm_sim::live::desk::{Chat, Desk, DeskSpec, PlanBy, Reading, Rendered};
+use delm_sim::live::questions::{Document, GeneratedSpec, Grading, Question, generated, grade};
 use delm_sim::model::Limit;
 use delm_sim::model::call::{
     Answer, Content, Finding, FindingKind, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, SubtaskList, Usage,
@@ -11,8 +13,6 @@ use delm_sim::model::note::Note;
 use delm_sim::model::workload::{DivideSpec, WorkloadSpec};
 use delm_sim::policy::settings::Settings;
 use delm_sim::policy::{Command, Event, Outbox, catalog};
-use delm_sim::runtime::desk::{Chat, Desk, DeskSpec, PlanBy, Reading, Rendered};
-use delm_sim::runtime::questions::{Document, GeneratedSpec, Grading, Question, generated, grade};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;

@@ -3,15 +3,17 @@
 
 use delm_sim::experiment::{Overrides, Scenario};
 use delm_sim::kernel::{Key, Span, Time};
+use delm_sim::live::chat::{Arrival, Completion, Job, Tokens, Transport};
+use delm_sim::live::desk::{Chat, Desk, Rendered};
+use delm_sim::live::world::{Caps, Live, LiveOptions, Past, Sampling, Session, Setup};
 use delm_sim::model::call::{Answer, Outcome, Request, Usage, prompt_tokens};
 use delm_sim::model::ids::{CallId, FindingId, TaskId};
 use delm_sim::model::note::Note;
 use delm_sim::model::workload::{NOISE, Score, Team, Workload};
 use delm_sim::policy::{Command, catalog};
-use delm_sim::runtime::chat::{Arrival, Completion, Job, Tokens, Transport};
-use delm_sim::runtime::desk::{Chat, Desk, Message, Rendered};
-use delm_sim::runtime::live::{Caps, Live, LiveOptions, Past, Sampling, Session, Setup};
-use delm_sim::runtime::{Delivery, Fleet, Simulated, Summary, Trace, World, drive};
+use delm_sim::record::transcript::Message;
+use delm_sim::record::{Summary, Trace};
+use delm_sim::runtime::{Delivery, Fleet, Simulated, World, drive};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 

@@ -1,6 +1,6 @@
 //! Sets of questions: the generator makes what it promises, every format is read, damage is named.
 
-use delm_sim::runtime::questions::{
+use delm_sim::live::questions::{
     FileSpec, Format, GeneratedForm, GeneratedSpec, Grading, Question, QuestionsSpec, Source, SplitSpec, generated,
     grade,
 };

@@ -4,8 +4,8 @@
 use super::args::ImportArgs;
 use super::format::Format;
 use super::{DONE, UsageError, output};
-use crate::runtime::import::{FORMATS, ImportError, Imported, Options, import};
-use crate::runtime::transcript::Line;
+use crate::import::{FORMATS, ImportError, Imported, Options, import};
+use crate::record::transcript::Line;
 use anyhow::{Context, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Seek, Write};
@@ -14,9 +14,8 @@ use std::path::{Path, PathBuf};
 /// Imports, or lists the formats.
 pub fn execute(args: &ImportArgs) -> Result<u8> {
     if args.list {
-        let row = |i: &&dyn crate::runtime::import::Importer| {
-            vec![i.name().to_owned(), i.reads().to_owned(), i.lacks().join("; ")]
-        };
+        let row =
+            |i: &&dyn crate::import::Importer| vec![i.name().to_owned(), i.reads().to_owned(), i.lacks().join("; ")];
         let rows: Vec<Vec<String>> = FORMATS.iter().map(row).collect();
         output::print(&output::table(Format::Table, &["format", "reads", "does not tell"], &rows)?)?;
         return Ok(DONE);

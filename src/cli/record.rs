@@ -2,7 +2,7 @@
 
 use crate::experiment::Scenario;
 use crate::experiment::replay::header;
-use crate::runtime::transcript::{Line, Origin};
+use crate::record::transcript::{Line, Origin};
 use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};

@@ -5,9 +5,9 @@ use super::{DONE, output};
 use crate::experiment::Scenario;
 use crate::experiment::presets::Preset;
 use crate::policy::Settings;
+use crate::record::transcript::Line;
 use crate::report::Manifest;
 use crate::report::summary::SummaryFile;
-use crate::runtime::transcript::Line;
 use anyhow::Result;
 use schemars::schema_for;
 

@@ -15,17 +15,18 @@ use super::replication::{Point, Run};
 use super::scenario::{LiveSpec, Scenario};
 use super::study::Study;
 use crate::kernel::{Key, Span};
-use crate::model::workload::WorkloadSpec;
-use crate::policy::Policy;
-use crate::runtime::chat::{Transport, unix_ms};
-use crate::runtime::desk::{Desk, Reading};
-pub use crate::runtime::live::{Budget, Caps, Charge, Measured, Quantiles, Stop};
-use crate::runtime::live::{
+use crate::live::chat::{Transport, unix_ms};
+use crate::live::desk::{Desk, Reading};
+use crate::live::questions::{Question, QuestionsError};
+pub use crate::live::world::{Budget, Caps, Charge, Measured, Quantiles, Stop};
+use crate::live::world::{
     JOURNAL_FILE, Journal, Live, LiveOptions, Past, Pasts, ResumeError, Sampling, Session, Setup,
 };
-use crate::runtime::questions::{Question, QuestionsError};
-use crate::runtime::transcript::{Header, Origin, RunLine};
-use crate::runtime::{RunError, Trace, drive};
+use crate::model::workload::WorkloadSpec;
+use crate::policy::Policy;
+use crate::record::Trace;
+use crate::record::transcript::{Header, Origin, RunLine};
+use crate::runtime::{RunError, drive};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use crate::kernel::Span;
 use crate::model::call::Purpose;
 use crate::model::note::Phase;
-use crate::runtime::Summary;
+use crate::record::Summary;
 
 /// Which way is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +145,7 @@ fn values(s: &Summary) -> impl Fn(&str) -> Option<f64> + '_ {
         |time: &[Span; 13]| -> Span { Phase::ALL.iter().filter(|p| p.is_waiting()).map(|p| time[*p as usize]).sum() };
     let stay =
         |phase: Phase| ratio(s.workers.stayed[phase as usize].as_secs_f64(), s.workers.stays[phase as usize] as f64);
-    let count = |f: fn(&crate::runtime::trace::Counts) -> u64| s.calls.iter().map(f).sum::<u64>() as f64;
+    let count = |f: fn(&crate::record::trace::Counts) -> u64| s.calls.iter().map(f).sum::<u64>() as f64;
     let of = |p: Purpose| &s.calls[p.code() as usize];
     let cost = s.cost.total().as_usd();
     let submissions = s.submissions.iter().sum::<u64>() as f64;

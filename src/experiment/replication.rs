@@ -11,8 +11,9 @@ use crate::model::sharing::Sharing;
 use crate::model::workload::{Sizes, Team, Workload};
 use crate::policy::Policy;
 use crate::policy::{Settings, catalog};
-use crate::runtime::transcript::{Recorder, RunLine};
-use crate::runtime::{Fleet, RunError, Simulated, Summary, Trace, drive};
+use crate::record::transcript::{Recorder, RunLine};
+use crate::record::{Summary, Trace};
+use crate::runtime::{Fleet, RunError, Simulated, drive};
 use std::io::Write;
 use std::sync::Arc;
 

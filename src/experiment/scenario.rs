@@ -1,12 +1,12 @@
 //! A scenario: a question, a workload, a fleet of endpoints, policies to compare, and how to measure. Strict TOML.
 
+use crate::live::desk::DeskSpec;
+use crate::live::questions::QuestionsSpec;
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::sharing::Sharing;
 use crate::model::workload::{Sizes, WorkloadSpec};
 use crate::policy::Settings;
-use crate::runtime::desk::DeskSpec;
-use crate::runtime::questions::QuestionsSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

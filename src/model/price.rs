@@ -141,6 +141,37 @@ impl PriceList {
     }
 }
 
+/// Cost of a call by role. Board spans are reading; everything else takes the role of the call's purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Roles {
+    /// Working on the task.
+    pub work: Picodollars,
+    /// Tool time.
+    pub tool: Picodollars,
+    /// Planning, briefing, reporting, merging.
+    pub coordination: Picodollars,
+    /// The gate.
+    pub verification: Picodollars,
+    /// Reading the board.
+    pub reading: Picodollars,
+}
+
+impl Roles {
+    /// The whole cost.
+    pub fn total(&self) -> Picodollars {
+        self.work + self.tool + self.coordination + self.verification + self.reading
+    }
+
+    /// Adds another call's cost.
+    pub fn add(&mut self, other: &Self) {
+        self.work += other.work;
+        self.tool += other.tool;
+        self.coordination += other.coordination;
+        self.verification += other.verification;
+        self.reading += other.reading;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

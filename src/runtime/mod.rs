@@ -1,19 +1,13 @@
-//! One loop, several worlds. A world delivers events to policies and executes their commands; everything that happens is
-//! a record of the trace.
+//! One loop, several worlds. A world delivers events to policies and executes their commands: simulated time, or a
+//! recording. What happens is told to the trace.
 //!
-//! Invariant: metrics and digests read the trace and nothing else.
+//! Invariant: a policy hears of nothing that the trace does not know, and the trace knows it first.
 
-pub mod chat;
-pub mod desk;
 pub mod driver;
-pub mod import;
-pub mod live;
-pub mod questions;
+mod fleet;
 pub mod replay;
 pub mod simulated;
-pub mod trace;
-pub mod transcript;
 
 pub use driver::{Delivery, RunError, World, drive};
-pub use simulated::{Fleet, Simulated};
-pub use trace::{Summary, Trace};
+pub use fleet::{Fleet, FleetError};
+pub use simulated::Simulated;

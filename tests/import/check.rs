@@ -1,7 +1,7 @@
 //! Helpers: import to memory, read back, check what must hold for every transcript.
 
-use delm_sim::runtime::import::{ImportError, Imported, Options, import};
-use delm_sim::runtime::transcript::{CallLine, Line, Reader, Recording, Recordings, Release};
+use delm_sim::import::{ImportError, Imported, Options, import};
+use delm_sim::record::transcript::{CallLine, Line, Reader, Recording, Recordings, Release};
 use std::fmt::Write as _;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Damaged records: where, which field, what was found, how to mend; and never a panic.
 
 use super::check::{fixture, recordings, run};
-use delm_sim::runtime::import::{ImportError, Options};
+use delm_sim::import::{ImportError, Options};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! What each format gives, call by call.
 
 use super::check::{fixture, recordings, run, screen};
-use delm_sim::runtime::import::{FORMATS, Options};
+use delm_sim::import::{FORMATS, Options};
 
 const FIXTURES: &[(&str, &str)] = &[
     ("openai_log.jsonl", "openai-log"),

@@ -1,7 +1,7 @@
 //! Real records from the shared folder, where it is present: all are read, and totals agree with those of its README.
 
 use super::check::{recordings, run};
-use delm_sim::runtime::import::{Options, Report};
+use delm_sim::import::{Options, Report};
 use std::path::Path;
 
 /// Imports; `None`, with a reason, if the file is not there.
@@ -14,10 +14,10 @@ fn real(name: &str, format: &str) -> Option<(Report, u64)> {
     let (imported, text) = run(&path, None, &Options::default()).unwrap();
     assert_eq!(imported.inputs[0].format, format, "{name}");
     let runs = recordings(text);
-    let delegations = |r: &delm_sim::runtime::transcript::Recording| {
+    let delegations = |r: &delm_sim::record::transcript::Recording| {
         r.calls.iter().filter(|(_, c)| c.agent < r.run.workers && c.about.step == 0).count() as u64
     };
-    let service = |c: &delm_sim::runtime::transcript::CallLine| c.completed_ns.unwrap() - c.dispatched_ns.unwrap();
+    let service = |c: &delm_sim::record::transcript::CallLine| c.completed_ns.unwrap() - c.dispatched_ns.unwrap();
     let longest = runs.iter().flat_map(|r| &r.calls).map(|(_, c)| service(c)).max().unwrap_or(0);
     assert!(longest <= 600_000_000_000, "{name}: a pause of {longest} ns is no service");
     Some((imported.report, runs.iter().map(delegations).sum()))

@@ -1,8 +1,8 @@
 //! What real logs do: pauses, unset times, failures, things told twice, things that are no calls.
 
 use super::check::{by_number, recordings, run};
-use delm_sim::runtime::import::{Imported, Options, import};
-use delm_sim::runtime::transcript::{Recording, Status};
+use delm_sim::import::{Imported, Options, import};
+use delm_sim::record::transcript::{Recording, Status};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ fn files(all: &[(&str, &str)]) -> (Imported, Vec<Recording>) {
     let paths: Vec<PathBuf> = all.iter().map(|(name, text)| write(folder.path(), name, text.as_bytes())).collect();
     let mut body = Vec::new();
     let imported = import(&paths, None, &Options::default(), &mut body).unwrap_or_else(|e| panic!("{e}"));
-    let mut text = serde_json::to_vec(&delm_sim::runtime::transcript::Line::Header(imported.header.clone())).unwrap();
+    let mut text = serde_json::to_vec(&delm_sim::record::transcript::Line::Header(imported.header.clone())).unwrap();
     text.push(b'\n');
     text.extend(body);
     (imported, recordings(text))

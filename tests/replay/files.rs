@@ -1,7 +1,7 @@
 //! Files: damaged ones, long ones, and the schema of a line.
 
 use super::{DIVIDE, delm_sim, hand_written, recorded, retimed, strict, text};
-use delm_sim::runtime::transcript::{Reader, Recordings};
+use delm_sim::record::transcript::{Reader, Recordings};
 use flate2::{Compression, write::GzEncoder};
 use std::fs;
 use std::io::Write;

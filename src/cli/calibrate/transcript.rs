@@ -5,7 +5,7 @@ use crate::cli::format::Format;
 use crate::cli::output::table;
 use crate::experiment::calibration::CalibrationError;
 use crate::experiment::calibration::transcript::{Learned, learn};
-use crate::runtime::live::JOURNAL_FILE;
+use crate::live::world::JOURNAL_FILE;
 use std::path::{Path, PathBuf};
 
 /// Learns, writes `calibrated.toml`, and says what was learned.

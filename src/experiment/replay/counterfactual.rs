@@ -15,7 +15,7 @@ use crate::kernel::{Law, Span};
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::workload::RecordedSpec;
-use crate::runtime::transcript::{CallLine, Header, Reader, Recording, Recordings, Status};
+use crate::record::transcript::{CallLine, Header, Reader, Recording, Recordings, Status};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

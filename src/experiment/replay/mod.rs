@@ -15,9 +15,9 @@ pub use work::{AS_RECORDED, Dependencies, Found, Lost, Reading};
 
 use super::scenario::Scenario;
 use super::validate;
+use crate::record::transcript::{Header, Origin, Recording, Recordings, TranscriptError};
 use crate::runtime::RunError;
 use crate::runtime::replay::{Divergence, contradiction, miscount};
-use crate::runtime::transcript::{Header, Origin, Recording, Recordings, TranscriptError};
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};

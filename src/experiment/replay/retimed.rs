@@ -8,9 +8,9 @@ use crate::experiment::replication::Run;
 use crate::experiment::scenario::Scenario;
 use crate::experiment::study::{Cell, Study};
 use crate::model::workload::{RecordedSpec, Team};
+use crate::record::transcript::{Origin, Reader, Recording, Recordings};
+use crate::record::{Summary, Trace};
 use crate::runtime::replay::{WhatIf, retime};
-use crate::runtime::transcript::{Origin, Reader, Recording, Recordings};
-use crate::runtime::{Summary, Trace};
 use serde::Serialize;
 use std::path::Path;
 

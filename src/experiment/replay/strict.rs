@@ -7,9 +7,10 @@ use crate::experiment::replication::{Point, Run, endpoint_names};
 use crate::experiment::scenario::Scenario;
 use crate::experiment::study::Study;
 use crate::model::workload::WorkloadSpec;
+use crate::record::Trace;
+use crate::record::transcript::{Header, Origin, Reader, Recording, Recordings};
+use crate::runtime::drive;
 use crate::runtime::replay::{Divergence, Strict, Terms};
-use crate::runtime::transcript::{Header, Origin, Reader, Recording, Recordings};
-use crate::runtime::{Trace, drive};
 use std::path::Path;
 
 /// Asks the policies of a transcript again and makes the study that its scenario gave; `progress` hears of runs done.

@@ -6,7 +6,7 @@ use crate::experiment::scenario::Scenario;
 use crate::model::call::Purpose;
 use crate::model::workload::WorkloadSpec;
 use crate::model::workload::recorded::{RecordedInstance, RecordedSpec, RecordedStep, RecordedSubtask};
-use crate::runtime::transcript::{CallLine, Recording, Release, Status};
+use crate::record::transcript::{CallLine, Recording, Release, Status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;

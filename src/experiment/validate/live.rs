@@ -2,8 +2,8 @@
 
 use super::{Judge, key};
 use crate::experiment::scenario::Scenario;
+use crate::live::questions::Source;
 use crate::model::workload::WorkloadSpec;
-use crate::runtime::questions::Source;
 
 impl Judge {
     pub(super) fn live(&mut self, s: &Scenario) {

@@ -5,7 +5,7 @@
 
 use super::divergence::{Divergence, difference};
 use crate::model::ids::{CallId, TaskId};
-use crate::runtime::transcript::{CallLine, EndLine, FinishLine, Line, Recorder, RunLine};
+use crate::record::transcript::{CallLine, EndLine, FinishLine, Line, Recorder, RunLine};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::Write;
@@ -100,7 +100,7 @@ fn copy_details(recorded: &CallLine, again: &mut CallLine) {
     again.request.messages.clone_from(&recorded.request.messages);
     again.request.parameters.clone_from(&recorded.request.parameters);
     let answer = again.response.take().and_then(|r| r.answer);
-    again.response = recorded.response.clone().map(|r| crate::runtime::transcript::ResponseLine { answer, ..r });
+    again.response = recorded.response.clone().map(|r| crate::record::transcript::ResponseLine { answer, ..r });
     again.chunks_ns.clone_from(&recorded.chunks_ns);
     again.usage.reasoning_tokens = recorded.usage.reasoning_tokens;
     again.usage.estimated = recorded.usage.estimated;

@@ -4,8 +4,8 @@ use crate::kernel::Span;
 use crate::model::call::{Purpose, Request, Usage, prompt_tokens};
 use crate::model::ids::EndpointId;
 use crate::model::price::Picodollars;
-use crate::runtime::simulated::Fleet;
-use crate::runtime::transcript::{CallLine, Stage, Status};
+use crate::record::transcript::{CallLine, Stage, Status};
+use crate::runtime::Fleet;
 
 /// What is wrong with the recorded bill of a simulated call, if something is.
 pub(super) fn unpaid(call: &CallLine, request: &Request, fleet: &Fleet, endpoint: EndpointId) -> Option<String> {

@@ -5,7 +5,7 @@
 use crate::kernel::Time;
 use crate::model::call::{Answer, Outcome, Purpose, Request};
 use crate::model::ids::{FindingId, TaskId};
-use crate::runtime::transcript::{CallLine, FinishLine, Stage, Status};
+use crate::record::transcript::{CallLine, FinishLine, Stage, Status};
 use std::collections::BTreeSet;
 
 /// Whether the recorded call asks what the policy asks, field by field; its key alone may be stale.

@@ -2,7 +2,7 @@
 
 use crate::model::call::Request;
 use crate::model::ids::{CallId, TaskId};
-use crate::runtime::transcript::{CallLine, content_key};
+use crate::record::transcript::{CallLine, content_key};
 use serde_json::{Map, Value, json};
 use std::fmt;
 

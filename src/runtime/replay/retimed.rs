@@ -14,8 +14,8 @@ use crate::kernel::{Calendar, Servers, Span, Time, TokenBucket};
 use crate::model::call::{Purpose, SpanRole};
 use crate::model::ids::{AgentId, CallId, EndpointId, TaskId};
 use crate::model::note::Phase;
-use crate::runtime::trace::{Body, Trace};
-use crate::runtime::transcript::{CallLine, Recording, Release, Stage, Status};
+use crate::record::trace::{Body, Trace};
+use crate::record::transcript::{CallLine, Recording, Release, Stage, Status};
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: tokens, money and times of what passes here can be added up without overflow.
 
-use crate::runtime::transcript::{CallLine, Recording, UsageLine};
+use crate::record::transcript::{CallLine, Recording, UsageLine};
 use std::collections::HashMap;
 
 /// Larger counts are no counts: beyond this, numbers lose digits in other programs too.

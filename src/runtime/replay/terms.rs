@@ -1,7 +1,7 @@
 //! What a recorded run is replayed against.
 
-use crate::runtime::simulated::Fleet;
-use crate::runtime::transcript::RunLine;
+use crate::record::transcript::RunLine;
+use crate::runtime::Fleet;
 use std::sync::Arc;
 
 /// The scenario's side of a strict replay.

@@ -4,9 +4,9 @@ use super::share;
 use crate::kernel::{Address, Draws, EventId, Span, Time};
 use crate::model::call::{Answer, Purpose, Request, SpanRole, Usage, prompt_tokens};
 use crate::model::ids::{CallId, EndpointId, TaskId};
+use crate::model::price::Roles;
 use crate::model::price::{Picodollars, PriceList};
 use crate::model::workload::Outlook;
-use crate::runtime::trace::Roles;
 
 /// Where a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

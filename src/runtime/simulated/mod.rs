@@ -4,20 +4,18 @@
 //! ends exactly once, as a reply, a failure or a cancellation.
 
 mod call;
-mod fleet;
 mod sharing;
 mod station;
 
-pub use fleet::{Fleet, FleetError};
-
 use super::driver::{Delivery, World};
-use super::trace::{Body, Trace};
+use super::fleet::Fleet;
 use crate::kernel::{Calendar, Key, Span, Time};
 use crate::model::call::{CallError, Outcome, Reply, Request};
 use crate::model::ids::{CallId, TaskId, TimerId};
 use crate::model::note::Note;
 use crate::model::workload::Workload;
 use crate::policy::{Command, Event};
+use crate::record::trace::{Body, Trace};
 use call::{Calls, Pending};
 use station::Station;
 use std::borrow::Cow;

@@ -16,8 +16,8 @@ use crate::model::endpoint::{EndpointSpec, Jitter, Latency, LimitPolicy};
 use crate::model::ids::{AgentId, TaskId, entity};
 use crate::model::note::Phase;
 use crate::model::workload::{FAILURE, Hidden, NOISE};
+use crate::record::trace::Body;
 use crate::runtime::driver::Delivery;
-use crate::runtime::trace::Body;
 use std::collections::VecDeque;
 
 /// Buckets of the three kinds of limit.

@@ -8,7 +8,7 @@ use crate::experiment::scenario::Scenario;
 use crate::kernel::Law;
 use crate::model::call::{Answer, Content, Purpose, SpanRole, SubtaskList};
 use crate::model::workload::WorkloadSpec;
-use crate::runtime::transcript::{CallLine, Recording, Status};
+use crate::record::transcript::{CallLine, Recording, Status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

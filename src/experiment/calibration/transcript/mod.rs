@@ -16,7 +16,7 @@ use crate::kernel::Span;
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::limit::Limit;
-use crate::runtime::transcript::{Origin, Reader, Recording, Recordings, Status};
+use crate::record::transcript::{Origin, Reader, Recording, Recordings, Status};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -50,7 +50,7 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
         wrong,
         mend: mend.to_owned(),
     };
-    let read = |e: crate::runtime::transcript::TranscriptError| CalibrationError::Usage {
+    let read = |e: crate::record::transcript::TranscriptError| CalibrationError::Usage {
         wrong: e.to_string(),
         mend: "name a transcript of `delm-sim live`".to_owned(),
     };

@@ -7,7 +7,7 @@
 use crate::experiment::scenario::Scenario;
 use crate::model::call::{Answer, Purpose};
 use crate::model::workload::WorkloadSpec;
-use crate::runtime::transcript::Recording;
+use crate::record::transcript::Recording;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,0 +1,102 @@
+//! What a live run is made of, what outlives it, and how it ends.
+
+use super::budget::{Budget, Caps, Reached};
+use super::dialect::{Dialect, Sampling};
+use super::journal::Journal;
+use super::measured::Measured;
+use super::past::Past;
+use crate::kernel::{Key, Span};
+use crate::live::desk::Desk;
+use crate::record::trace::{Summary, Trace};
+use crate::runtime::Fleet;
+use std::sync::Arc;
+
+/// How a live run talks to its endpoints.
+#[derive(Clone, Debug)]
+pub struct LiveOptions {
+    /// Model, temperature, seed.
+    pub sampling: Sampling,
+    /// Where requests go, for errors; without secrets.
+    pub url: String,
+    /// Most tries in flight per endpoint.
+    pub concurrency: u32,
+    /// Most time of a try, where the endpoint names none.
+    pub timeout: Span,
+    /// Most time without a byte once an answer began.
+    pub silence: Span,
+    /// How long tries in flight are awaited after an interruption.
+    pub grace: Span,
+}
+
+/// What outlives a run: money, and what was learnt of the endpoints.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// The budget.
+    pub budget: Budget,
+    /// Time of the runs before this one.
+    pub elapsed: Span,
+    /// Dialects by endpoint.
+    pub dialects: Vec<Dialect>,
+    /// Calls in a row that each endpoint lost for good, tries and all.
+    pub(super) lost: Vec<u32>,
+    /// Tells whoever waits why nothing happens for long.
+    pub tell: Option<fn(&str)>,
+    pub(super) next_job: u64,
+}
+
+impl Session {
+    /// A fresh session under caps.
+    pub fn new(caps: Caps) -> Self {
+        Self { budget: Budget::new(caps), ..Self::default() }
+    }
+}
+
+/// Why a run stopped before its end.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stop {
+    /// A cap was reached.
+    Budget(Reached),
+    /// Somebody interrupted.
+    Interrupted,
+    /// The server refused for good, or is out of order.
+    Refused(String),
+    /// The journal could not be written.
+    Journal(String),
+    /// The journal tells of another run than this one.
+    Diverged(String),
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Why it stopped early, if it did.
+    pub stop: Option<Stop>,
+    /// Whether all tasks finished.
+    pub complete: bool,
+    /// Summary of its trace.
+    pub summary: Summary,
+    /// Digest of its trace.
+    pub digest: [u8; 32],
+    /// What was measured.
+    pub measured: Measured,
+    /// Why its times are not to be trusted.
+    pub invalid: Option<String>,
+}
+
+/// What a run is made of.
+pub struct Setup {
+    /// Endpoints.
+    pub fleet: Arc<Fleet>,
+    /// Key of the replication; jitter comes from it.
+    pub key: Key,
+    /// One desk per task.
+    pub desks: Vec<Box<dyn Desk>>,
+    /// Where records go; its recorder, if any, writes to `journal`.
+    pub trace: Trace,
+    /// The journal behind the recorder.
+    pub journal: Option<Journal>,
+    /// What an earlier session did of this run.
+    pub past: Past,
+    /// How to talk.
+    pub options: Arc<LiveOptions>,
+}

@@ -1,0 +1,409 @@
+//! Tries: sending under reservations, and what their ends lead to.
+
+use super::bill;
+use super::budget::{Charge, Reached};
+use super::call::{Pending, Place};
+use super::station::Wait;
+use super::{Live, Name, Stop, write};
+use crate::kernel::{Address, Span, Time};
+use crate::live::chat::{Arrival, Completion, Job, Transport, TryError};
+use crate::model::call::{Answer, CallError, Reply, prompt_tokens};
+use crate::model::endpoint::Jitter;
+use crate::model::ids::entity;
+use crate::model::note::Phase;
+use crate::model::workload::{FAILURE, Hidden};
+use crate::policy::Event;
+use crate::record::trace::Body;
+use crate::record::transcript::Line;
+use crate::runtime::driver::Delivery;
+
+impl<T: Transport> Live<'_, T> {
+    /// Time limit and interruption.
+    pub(super) fn look_at_limits(&mut self) {
+        let now = self.transport.now();
+        if self.transport.is_interrupted() {
+            self.stop(Stop::Interrupted, now + self.options.grace);
+        }
+        if let Some(cap) = self.session.budget.caps.span()
+            && self.stop.is_none()
+            && now - Time::ZERO >= self.left(cap)
+        {
+            let told = format!("--max-seconds {}: the time of all sessions is used up", cap.as_secs_f64());
+            self.stop(Stop::Budget(Reached { flag: "--max-seconds", told }), now);
+        }
+        if self.stop.is_some() && now >= self.stop_by {
+            // Who is still out is dropped; close() charges it as reserved and leaves it open.
+            for (job, name) in std::mem::take(&mut self.flying) {
+                self.transport.abandon(job);
+                let mut pending = self.calls.remove(&name).expect("a call flies until it ends");
+                self.stations[pending.endpoint.index()].free();
+                self.lose(&mut pending);
+                pending.place = Place::Waiting;
+                self.calls.insert(name, pending);
+            }
+        }
+    }
+
+    /// Nobody will learn how the try in flight ended.
+    pub(super) fn lose(&mut self, pending: &mut Pending) {
+        self.session.budget.lose(pending.reserved, Charge::default());
+        pending.possibly.add(Charge { calls: 0, ..pending.reserved });
+        pending.reserved = Charge::default();
+    }
+
+    /// Sends what may leave: reserved, journalled, on disk, then out. Returns when a rate admits more.
+    pub(super) fn dispatch(&mut self) -> Option<Time> {
+        let mut rates: Option<Time> = None;
+        if self.stop.is_some() || self.waiting.is_empty() {
+            return rates;
+        }
+        let freed_at = self.now;
+        self.advance(self.transport.now());
+        // Why nothing more leaves for an endpoint in this round: who came first goes first.
+        let mut shut: Vec<Option<Phase>> = vec![None; self.stations.len()];
+        let mut leaving: Vec<Name> = Vec::new();
+        let mut staying: Vec<Name> = Vec::new();
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+        while let Some(name) = waiting.next() {
+            let mut pending = self.calls.remove(&name).expect("a call waits until it ends");
+            let endpoint = pending.endpoint.index();
+            let chat = pending.chat.as_ref().expect("only asked calls wait");
+            let demand = (prompt_tokens(&pending.request.prompt), u64::from(chat.max_tokens));
+            if shut[endpoint].is_none() {
+                shut[endpoint] = match self.take(endpoint, demand) {
+                    Ok(()) => None,
+                    Err(Wait::Slot) => Some(Phase::SlotWait),
+                    Err(Wait::Until(at)) => {
+                        rates = Some(rates.map_or(at, |r| r.min(at)));
+                        Some(Phase::RateLimitWait)
+                    }
+                };
+            }
+            if let Some(phase) = shut[endpoint] {
+                self.waits(&mut pending, phase);
+                self.calls.insert(name, pending);
+                staying.push(name);
+                continue;
+            }
+            let messages = pending.messages();
+            let prices = &self.fleet.prices[endpoint];
+            let reserved = bill::reservation(chat, &messages, prices, self.session.budget.margin_tokens);
+            if let Err(reached) = self.session.budget.reserve(reserved) {
+                self.stations[endpoint].undo(self.now, demand.0, demand.1);
+                let alone = self.flying.is_empty() && leaving.is_empty();
+                if alone {
+                    self.stop(Stop::Budget(reached), Time::MAX);
+                } else {
+                    self.measured.budget_waits += u64::from(pending.waits_for.is_none());
+                    self.waits(&mut pending, Phase::RateLimitWait);
+                }
+                self.calls.insert(name, pending);
+                staying.push(name);
+                staying.extend(waiting.by_ref());
+                break;
+            }
+            // While it waited it was not the client that kept it.
+            match pending.waits_for.take() {
+                Some(Phase::SlotWait) => pending.due = pending.due.max(freed_at),
+                Some(_) => pending.due = self.now,
+                None => {}
+            }
+            pending.reserved = reserved;
+            pending.attempt += 1;
+            pending.dialect = self.session.dialects[endpoint].clone();
+            let line = Line::Dispatch(pending.dispatch_line(self.now));
+            write(&mut self.trace, &line);
+            self.calls.insert(name, pending);
+            leaving.push(name);
+        }
+        self.waiting = staying;
+        self.send(&leaving);
+        rates
+    }
+
+    fn take(&mut self, endpoint: usize, (input, output): (u64, u64)) -> Result<(), Wait> {
+        self.stations[endpoint].take(self.now, input, output)
+    }
+
+    fn waits(&mut self, pending: &mut Pending, phase: Phase) {
+        if pending.waits_for.replace(phase).is_some() {
+            return;
+        }
+        let body = Body::Waits {
+            call: pending.id,
+            agent: pending.request.agent,
+            background: pending.request.background,
+            phase,
+        };
+        self.trace.record(self.now, pending.task, body);
+    }
+
+    fn send(&mut self, leaving: &[Name]) {
+        if leaving.is_empty() || !self.is_on_disk() {
+            return;
+        }
+        for name in leaving {
+            self.advance(self.transport.now());
+            let mut pending = self.calls.remove(name).expect("a call that leaves has not ended");
+            let spec = &self.fleet.endpoints[pending.endpoint.index()];
+            let timeout = spec.timeout_s.at().map_or(self.options.timeout, Span::from_secs_f64);
+            let chat = pending.chat.as_ref().expect("only asked calls leave");
+            let body = pending.dialect.body(chat, &pending.messages(), &self.options.sampling);
+            let number = self.session.next_job;
+            self.session.next_job += 1;
+            pending.parameters = body
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(key, _)| !matches!(key.as_str(), "model" | "messages"))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect();
+            (pending.place, pending.served_at) = (Place::Flying { job: number }, Some(self.now));
+            self.serve(&pending);
+            let job = Job {
+                number,
+                task: pending.task,
+                call: pending.id,
+                endpoint: pending.endpoint,
+                body,
+                timeout,
+                silence: self.options.silence,
+            };
+            self.flying.insert(number, *name);
+            self.calls.insert(*name, pending);
+            self.transport.send(job);
+        }
+    }
+
+    /// A try came back.
+    pub(super) fn arrived(&mut self, arrival: Arrival) -> Option<Delivery> {
+        let name = self.flying.remove(&arrival.job)?;
+        let mut pending = self.calls.remove(&name).expect("a call flies until it ends");
+        self.stations[pending.endpoint.index()].free();
+        self.advance(arrival.at);
+        let sent_at = arrival.sent_at.max(pending.due);
+        self.measured.delays.push(sent_at - pending.due);
+        pending.place = Place::Waiting;
+        pending.due = self.now;
+        let delivery = match arrival.end {
+            Ok(completion) => self.completed(name, pending, completion, arrival.sent_at),
+            Err(error) => self.broken(name, pending, &error),
+        }?;
+        self.keep(delivery)
+    }
+
+    fn completed(
+        &mut self,
+        name: Name,
+        mut pending: Box<Pending>,
+        mut completion: Completion,
+        sent_at: Time,
+    ) -> Option<Delivery> {
+        let prices = &self.fleet.prices[pending.endpoint.index()];
+        completion.tokens = completion.tokens.filter(|t| bill::is_plausible(&t.usage, pending.reserved));
+        let told = completion.tokens.map(|t| t.usage);
+        let usage = told.unwrap_or_else(|| bill::estimate(&pending.messages(), &completion.text));
+        let charge = bill::charge(&usage, prices);
+        if told.is_some() {
+            self.session.budget.settle(pending.reserved, charge);
+        } else {
+            self.session.budget.lose(pending.reserved, charge);
+            pending.possibly.add(Charge { calls: 0, ..pending.reserved }.less(charge));
+            pending.estimated = true;
+            self.measured.estimated += 1;
+        }
+        pending.reserved = Charge::default();
+        pending.reason = None;
+        self.session.lost[pending.endpoint.index()] = 0;
+        pending.cost.add(&bill::roles(&pending.request, &usage, prices));
+        pending.billed.add(&usage);
+        let desk = &mut self.tasks[pending.task.index()].desk;
+        let answer = match desk.read(&pending.request, &completion.text) {
+            Ok(answer) => Some(answer),
+            Err(wrong) => {
+                let is_cut = completion.finish_reason.as_deref() == Some("length");
+                let first = pending.repair.is_none();
+                let best = if first && !is_cut { None } else { desk.salvage(&pending.request, &completion.text) };
+                if best.is_none() && first {
+                    self.await_repair(name, pending, completion.text, wrong);
+                    return None;
+                }
+                let earlier = pending.repair.as_ref().map(|(text, _)| text.clone());
+                let best = best.or_else(|| desk.salvage(&pending.request, &earlier?));
+                self.measured.salvaged += u64::from(best.is_some());
+                best
+            }
+        };
+        pending.last = Some(completion);
+        let Some(answer) = answer else {
+            pending.reason = Some("the answer could not be read".to_owned());
+            return Some(self.failed(&pending, CallError::Server));
+        };
+        self.measured.from_dispatch.push(self.now - sent_at.min(self.now));
+        let first = pending.last.as_ref().and_then(|l| l.first_token);
+        self.measured.first_token.extend(first.map(|at| at.max(sent_at) - sent_at));
+        Some(self.replied(&pending, answer))
+    }
+
+    /// Records an answer; the delivery is the policy's once the journal is on disk.
+    pub(super) fn replied(&mut self, pending: &Pending, answer: Answer) -> Delivery {
+        let (task, id) = (pending.task, pending.id);
+        let usage = match &pending.last {
+            Some(last) => match last.tokens {
+                Some(tokens) => tokens.usage,
+                None => bill::estimate(&pending.messages(), &last.text),
+            },
+            None => pending.billed,
+        };
+        if let Some(recorder) = &mut self.trace.recorder {
+            let first_token = pending.last.as_ref().and_then(|l| l.first_token);
+            recorder.answered(task, id, &answer, &usage, first_token);
+            recorder.details(task, id, pending.details(&self.options.sampling.model));
+        }
+        let sojourn = self.now - pending.called_at;
+        if pending.known.is_none() {
+            self.measured.from_intended.push(sojourn);
+        }
+        self.happened(task, pending.replied(pending.billed, pending.cost, false, self.now));
+        Delivery { task, at: self.now, event: Event::Replied(id, Reply { answer, usage, sojourn }) }
+    }
+
+    fn failed(&mut self, pending: &Pending, error: CallError) -> Delivery {
+        let (task, id) = (pending.task, pending.id);
+        self.measured.failed(pending.reason.clone());
+        if let Some(recorder) = &mut self.trace.recorder {
+            recorder.details(task, id, pending.details(&self.options.sampling.model));
+        }
+        self.happened(task, pending.failed(error, pending.billed, pending.cost));
+        Delivery { task, at: self.now, event: Event::Failed(id, error) }
+    }
+
+    /// A call that will not be tried again: an event for the policy.
+    fn given_up(&mut self, pending: Box<Pending>, error: CallError) -> Delivery {
+        if pending.repair.is_some() { self.make_do(pending, error) } else { self.failed(&pending, error) }
+    }
+
+    /// Makes the best of an unreadable reply that will not be repaired.
+    fn make_do(&mut self, mut pending: Box<Pending>, error: CallError) -> Delivery {
+        let text = pending.repair.as_ref().map(|(text, _)| text.clone()).unwrap_or_default();
+        let desk = &mut self.tasks[pending.task.index()].desk;
+        match desk.salvage(&pending.request, &text) {
+            Some(answer) => {
+                self.measured.salvaged += 1;
+                pending.last = None;
+                self.replied(&pending, answer)
+            }
+            None => self.failed(&pending, error),
+        }
+    }
+
+    /// A reply cannot be read: it is on disk before its repair is asked for, in this session or a later one.
+    fn await_repair(&mut self, name: Name, mut pending: Box<Pending>, text: String, wrong: String) {
+        self.measured.repairs += 1;
+        let line = Line::Unreadable(Box::new(pending.unreadable_line(&text, &wrong, self.now)));
+        write(&mut self.trace, &line);
+        self.is_on_disk();
+        pending.repair = Some((text, wrong));
+        self.calls.insert(name, pending);
+        self.waiting.insert(0, name);
+    }
+
+    /// A try ended badly: send it in other words, back off and try again, give up, or end the run.
+    fn broken(&mut self, name: Name, mut pending: Box<Pending>, error: &TryError) -> Option<Delivery> {
+        if error.may_be_billed() {
+            self.lose(&mut pending);
+        } else {
+            self.session.budget.release(std::mem::take(&mut pending.reserved));
+            // On disk with the next flush, so that a later session charges nothing for it.
+            let line = Line::Dispatch(pending.dispatch_line(self.now));
+            write(&mut self.trace, &line);
+        }
+        pending.reason = Some(error.to_string());
+        if let TryError::Status { status, message, .. } = error
+            && !error.is_retryable()
+            && !error.is_too_long()
+        {
+            let dialect = &mut self.session.dialects[pending.endpoint.index()];
+            let outdated = *dialect != pending.dialect;
+            if let Some(next) = pending.dialect.after(*status, message) {
+                if !outdated {
+                    *dialect = next;
+                }
+                self.waiting.insert(0, name);
+            } else {
+                let why = refusal(&self.options.url, *status, &error.to_string());
+                self.stop(Stop::Refused(why), Time::MAX);
+            }
+            self.calls.insert(name, pending);
+            return None;
+        }
+        let kind = error.kind();
+        let body = Body::TryFailed { call: pending.id, purpose: pending.request.purpose, error: kind };
+        self.trace.record(self.now, pending.task, body);
+        pending.failed_tries += 1;
+        let spec = &self.fleet.endpoints[pending.endpoint.index()];
+        let tries = pending.failed_tries;
+        if error.is_too_long() {
+            return Some(self.given_up(pending, kind));
+        }
+        if tries > spec.retries {
+            self.session.lost[pending.endpoint.index()] += 1;
+            let lost = self.session.lost[pending.endpoint.index()];
+            if lost < MOST_LOST {
+                return Some(self.given_up(pending, kind));
+            }
+            // The call stays open: a later session asks for it again.
+            let mend = match error {
+                TryError::Timeout { .. } => "look after the server, or give it more time with --timeout-s",
+                _ => "look after the server",
+            };
+            let told = format!(
+                "POST {}: {lost} calls in a row failed on every try, the last one after {tries} tries with: {error}; \
+                 {mend}",
+                self.options.url
+            );
+            self.stop(Stop::Refused(told), Time::MAX);
+            self.calls.insert(name, pending);
+            return None;
+        }
+        let about = pending.request.about;
+        let draws = self.key.draws(Address {
+            purpose: Hidden::Retry as u16 + 16 * pending.request.purpose.code(),
+            entity: entity(pending.task, about.line.0, about.subtask.0),
+            attempt: about.attempt,
+            step: about.step << 6 | u32::from(tries),
+        });
+        let jitter = match spec.jitter {
+            Jitter::None => 1.0,
+            Jitter::Full => draws.uniform(FAILURE + 1),
+        };
+        let own = Span::from_secs_f64(spec.backoff_s * f64::from(1u32 << (tries - 1).min(20)) * jitter);
+        let wait = own.max(error.retry_after().unwrap_or(Span::ZERO));
+        if let Some(tell) = self.session.tell.filter(|_| wait >= LONG_WAIT) {
+            tell(&format!("the server asks to wait {:.0} s before the next try: {error}", wait.as_secs_f64()));
+        }
+        self.measured.retries += 1;
+        pending.place = Place::Backoff;
+        self.backoff.insert((self.now + wait, name));
+        self.waits(&mut pending, Phase::RateLimitWait);
+        self.calls.insert(name, pending);
+        None
+    }
+}
+
+/// Calls in a row, lost with all their tries, that show an endpoint to be out of order.
+const MOST_LOST: u32 = 2;
+/// Waits from which on whoever waits is told.
+const LONG_WAIT: Span = Span::from_nanos(600_000_000_000);
+
+/// Why the server refuses for good, and what may help.
+fn refusal(url: &str, status: u16, error: &str) -> String {
+    let mend = match status {
+        401 | 403 => "check the key in OPENAI_API_KEY (or --api-key-file)",
+        404 => "check --base-url (most servers want it to end in /v1) and --model",
+        402 | 429 => "the account has no credit or quota left",
+        300..=399 => "give the address that it redirects to as --base-url",
+        _ => "check --model and whether prompts fit its context; the server names what it does not take",
+    };
+    format!("POST {url}: {error}; {mend}")
+}

@@ -1,0 +1,387 @@
+//! A running summary of the trace. Its memory grows with agents and submissions, not with events.
+
+use super::record::{Body, Record};
+use crate::kernel::{Span, Time};
+use crate::model::call::{Purpose, Usage};
+use crate::model::ids::{AgentId, TaskId};
+use crate::model::note::{Note, Phase};
+use crate::model::price::Roles;
+use crate::model::workload::Team;
+
+/// Phase of an agent whose call for this purpose is being served.
+pub fn phase_of(purpose: Purpose) -> Phase {
+    match purpose {
+        Purpose::Step | Purpose::Unfold | Purpose::Finalize | Purpose::Compact => Phase::Work,
+        Purpose::Tool => Phase::Tool,
+        Purpose::Gist | Purpose::Verify => Phase::Verification,
+        Purpose::Plan | Purpose::Dispatch | Purpose::Report | Purpose::Merge | Purpose::MoreSubtasks => {
+            Phase::Coordination
+        }
+    }
+}
+
+/// Calls of one purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// Asked for.
+    pub issued: u64,
+    /// Answered.
+    pub answered: u64,
+    /// Failed for good.
+    pub failed: u64,
+    /// Cancelled.
+    pub cancelled: u64,
+    /// Tries that failed.
+    pub failed_tries: u64,
+    /// Tokens.
+    pub usage: Usage,
+    /// Time from command to reply, of answered calls.
+    pub sojourn: Span,
+    /// Time of the last try, of answered calls.
+    pub service: Span,
+}
+
+/// Time of a group of agents by phase.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Station {
+    /// Time per phase.
+    pub time: [Span; 13],
+    /// Stays per phase that ended, begun before the window or not.
+    pub stays: [u64; 13],
+    /// Their whole lengths.
+    pub stayed: [Span; 13],
+}
+
+/// What the gate did.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct GateCounts {
+    /// Went to the gate.
+    pub proposed: u64,
+    /// Became readable.
+    pub admitted: u64,
+    /// Of them unsupported or wrong.
+    pub admitted_unsupported: u64,
+    /// Were refused.
+    pub rejected: u64,
+    /// Of them supported.
+    pub rejected_supported: u64,
+    /// Were taken back.
+    pub withdrawn: u64,
+}
+
+/// When submissions came.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Latencies {
+    /// First right submission, per task that has one.
+    pub first_success: Vec<Time>,
+    /// Mean over submissions, per task.
+    pub mean_worker: Vec<f64>,
+    /// Last submission, per task.
+    pub last_worker: Vec<Time>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Now {
+    phase: Phase,
+    /// Counted up to here.
+    since: Time,
+    /// In this phase since.
+    entered: Time,
+}
+
+/// The summary.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    team: Team,
+    agents: Vec<Vec<Now>>,
+    submitted: Vec<Vec<Time>>,
+    first_right: Vec<Option<Time>>,
+    count: Option<(Purpose, u64)>,
+    /// Counted replies so far.
+    pub counted: u64,
+    /// Start of the measured window.
+    pub start: Time,
+    /// End of the last record.
+    pub end: Time,
+    /// End per finished task.
+    pub makespans: Vec<Time>,
+    /// Calls by purpose.
+    pub calls: [Counts; 12],
+    /// Calls in flight.
+    pub in_flight: i64,
+    /// Cost by role.
+    pub cost: Roles,
+    /// Workers' time.
+    pub workers: Station,
+    /// Leads' time.
+    pub leads: Station,
+    /// Background time that overlaps agents' own work.
+    pub overlap: Span,
+    /// The gate.
+    pub gate: GateCounts,
+    /// Subtasks created, done, abandoned, claimed, released.
+    pub subtasks: [u64; 5],
+    /// Sum and number of staleness observations.
+    pub staleness: (u64, u64),
+    watch: Option<u32>,
+    /// Commits that missed at least one entry.
+    pub stale_commits: u64,
+    /// Length of the board, and its entries.
+    pub board: (u64, u64),
+    /// Board tokens read.
+    pub board_read_tokens: u64,
+    /// Compactions.
+    pub compactions: u64,
+    /// Right submissions, per task.
+    pub right: Vec<u64>,
+    /// Submissions, per task.
+    pub submissions: Vec<u64>,
+    /// Numbers of the hidden truth, summed over tasks.
+    pub facts: Vec<(String, f64, u64)>,
+    /// When submissions came.
+    pub latencies: Latencies,
+    /// Records seen.
+    pub records: u64,
+}
+
+impl Summary {
+    /// A summary for `tasks` teams. With `count`, measuring starts anew after that many replies of the purpose.
+    pub fn new(team: &Team, tasks: u32, count: Option<(Purpose, u64)>, watch: Option<u32>) -> Self {
+        let agents = (team.workers + team.leads) as usize;
+        let idle = Now { phase: Phase::StartUp, since: Time::ZERO, entered: Time::ZERO };
+        Self {
+            team: *team,
+            agents: vec![vec![idle; agents]; tasks as usize],
+            submitted: vec![Vec::new(); tasks as usize],
+            first_right: vec![None; tasks as usize],
+            count,
+            counted: 0,
+            start: Time::ZERO,
+            end: Time::ZERO,
+            makespans: Vec::new(),
+            calls: [Counts::default(); 12],
+            in_flight: 0,
+            cost: Roles::default(),
+            workers: Station::default(),
+            leads: Station::default(),
+            overlap: Span::ZERO,
+            gate: GateCounts::default(),
+            subtasks: [0; 5],
+            staleness: (0, 0),
+            watch,
+            stale_commits: 0,
+            board: (0, 0),
+            board_read_tokens: 0,
+            compactions: 0,
+            right: Vec::new(),
+            submissions: Vec::new(),
+            facts: Vec::new(),
+            latencies: Latencies::default(),
+            records: 0,
+        }
+    }
+
+    /// The team that is measured.
+    pub fn team(&self) -> &Team {
+        &self.team
+    }
+
+    /// Counted replies of the measured window, if anything is counted.
+    pub fn counted_in_window(&self) -> Option<u64> {
+        self.count.map(|(_, warmup)| self.counted - if self.counted >= warmup { warmup } else { 0 })
+    }
+
+    /// Tasks of the run.
+    pub fn tasks(&self) -> usize {
+        self.agents.len()
+    }
+
+    pub(super) fn take(&mut self, record: &Record) {
+        let Record { at, task, ref body, .. } = *record;
+        self.end = at;
+        self.records += 1;
+        match body {
+            Body::Arrived | Body::TimerFired { .. } => {}
+            Body::Called { purpose, board_tokens, .. } => {
+                self.calls[purpose.code() as usize].issued += 1;
+                self.in_flight += 1;
+                self.board_read_tokens += board_tokens;
+            }
+            Body::Waits { agent, background, phase, .. } => {
+                if !background {
+                    self.enter(at, task, *agent, *phase, None);
+                }
+            }
+            Body::Served { agent, background, purpose, .. } => {
+                if !background {
+                    self.enter(at, task, *agent, phase_of(*purpose), None);
+                }
+            }
+            Body::TryFailed { purpose, .. } => self.calls[purpose.code() as usize].failed_tries += 1,
+            Body::Replied { agent, purpose, background, usage, cost, duplicate, sojourn, service, .. } => {
+                let counts = &mut self.calls[purpose.code() as usize];
+                counts.answered += 1;
+                counts.usage.add(usage);
+                counts.sojourn += *sojourn;
+                counts.service += *service;
+                self.in_flight -= 1;
+                self.cost.add(cost);
+                if *background {
+                    self.overlap += *service;
+                } else {
+                    let moved = duplicate.then_some(Phase::Duplicated);
+                    self.enter(at, task, *agent, Phase::InputWait, moved);
+                }
+                if let Some((counted, warmup)) = self.count
+                    && counted == *purpose
+                {
+                    self.counted += 1;
+                    if self.counted == warmup {
+                        self.restart(at);
+                    }
+                }
+            }
+            Body::Failed { agent, purpose, background, cost, usage, .. } => {
+                let counts = &mut self.calls[purpose.code() as usize];
+                counts.failed += 1;
+                self.ended(at, task, *agent, *purpose, *background, usage, cost);
+            }
+            Body::Cancelled { agent, purpose, background, cost, usage, .. } => {
+                let counts = &mut self.calls[purpose.code() as usize];
+                counts.cancelled += 1;
+                self.ended(at, task, *agent, *purpose, *background, usage, cost);
+            }
+            Body::Noted { note, unsupported } => self.note(at, task, note, *unsupported),
+            Body::Finished { right, facts } => self.finished(at, task, right, facts),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the fields of one record")]
+    fn ended(
+        &mut self,
+        at: Time,
+        task: TaskId,
+        agent: AgentId,
+        purpose: Purpose,
+        background: bool,
+        usage: &Usage,
+        cost: &Roles,
+    ) {
+        self.calls[purpose.code() as usize].usage.add(usage);
+        self.in_flight -= 1;
+        self.cost.add(cost);
+        if !background {
+            self.enter(at, task, agent, Phase::InputWait, None);
+        }
+    }
+
+    /// An agent goes over to a phase; the stay that ends may be moved to another phase whole.
+    fn enter(&mut self, at: Time, task: TaskId, agent: AgentId, phase: Phase, moved: Option<Phase>) {
+        let lead = agent.0 >= self.team.workers;
+        let now = &mut self.agents[task.index()][agent.index()];
+        if now.phase == phase && moved.is_none() {
+            return;
+        }
+        let station = if lead { &mut self.leads } else { &mut self.workers };
+        let ended = moved.unwrap_or(now.phase) as usize;
+        station.time[ended] += at - now.since;
+        if now.phase == phase {
+            now.since = at;
+            return;
+        }
+        station.stays[ended] += u64::from(at > now.entered);
+        station.stayed[ended] += at - now.entered;
+        *now = Now { phase, since: at, entered: at };
+    }
+
+    fn note(&mut self, at: Time, task: TaskId, note: &Note, unsupported: bool) {
+        match *note {
+            Note::Phase(agent, phase) => self.enter(at, task, agent, phase, None),
+            Note::Created { count, .. } => self.subtasks[0] += u64::from(count),
+            Note::Done(_) => self.subtasks[1] += 1,
+            Note::Abandoned(_) => self.subtasks[2] += 1,
+            Note::Claimed(..) => self.subtasks[3] += 1,
+            Note::Released(..) => self.subtasks[4] += 1,
+            Note::Proposed(..) => self.gate.proposed += 1,
+            Note::Admitted { agent, tokens, stale_by, .. } => {
+                self.gate.admitted += 1;
+                self.gate.admitted_unsupported += u64::from(unsupported);
+                if self.watch.is_none_or(|w| w == agent.0) {
+                    self.staleness.0 += u64::from(stale_by);
+                    self.staleness.1 += 1;
+                    self.stale_commits += u64::from(stale_by > 0);
+                }
+                self.board.0 += u64::from(tokens);
+                self.board.1 += 1;
+            }
+            Note::Rejected(..) => {
+                self.gate.rejected += 1;
+                self.gate.rejected_supported += u64::from(!unsupported);
+            }
+            Note::Withdrawn(..) => self.gate.withdrawn += 1,
+            Note::Compacted(_) => self.compactions += 1,
+            Note::Submitted(..) => {
+                self.submitted[task.index()].push(at);
+                if !unsupported && self.first_right[task.index()].is_none() {
+                    self.first_right[task.index()] = Some(at);
+                }
+            }
+            Note::Kept { .. } => {}
+        }
+    }
+
+    fn finished(&mut self, at: Time, task: TaskId, right: &[bool], facts: &[(std::borrow::Cow<'static, str>, f64)]) {
+        self.close(at, task);
+        self.makespans.push(at);
+        self.right.push(right.iter().filter(|r| **r).count() as u64);
+        self.submissions.push(right.len() as u64);
+        for (name, value) in facts {
+            match self.facts.iter_mut().find(|(n, ..)| n == name) {
+                Some((_, sum, n)) => {
+                    *sum += value;
+                    *n += 1;
+                }
+                None => self.facts.push((name.to_string(), *value, 1)),
+            }
+        }
+        self.latencies.first_success.extend(self.first_right[task.index()]);
+        let times = &self.submitted[task.index()];
+        if let Some(last) = times.iter().max() {
+            let total: f64 = times.iter().map(|t| t.as_secs_f64()).sum();
+            self.latencies.last_worker.push(*last);
+            self.latencies.mean_worker.push(total / times.len() as f64);
+        }
+    }
+
+    /// Starts measuring anew; agents stay where they are.
+    fn restart(&mut self, at: Time) {
+        let fresh = Self::new(&self.team, self.tasks() as u32, self.count, self.watch);
+        let old = std::mem::replace(self, fresh);
+        self.agents = old.agents;
+        for now in self.agents.iter_mut().flatten() {
+            now.since = at;
+        }
+        self.submitted = old.submitted;
+        self.first_right = old.first_right;
+        self.in_flight = old.in_flight;
+        self.counted = old.counted;
+        self.start = at;
+        self.end = at;
+    }
+
+    /// Ends the stays of a task's agents where they are.
+    fn close(&mut self, at: Time, task: TaskId) {
+        for agent in 0..self.team.workers + self.team.leads {
+            let phase = self.agents[task.index()][agent as usize].phase;
+            self.enter(at, task, AgentId(agent), phase, Some(phase));
+        }
+    }
+
+    /// The run was stopped here.
+    pub fn stop(&mut self, at: Time) {
+        for task in 0..self.agents.len() as u32 {
+            self.close(at, TaskId(task));
+        }
+        self.end = at;
+    }
+}
