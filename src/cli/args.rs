@@ -1,6 +1,7 @@
 //! What can be typed. Meaning is given to it by the commands.
 
 use super::calibrate::CalibrateArgs;
+use super::fit::FitArgs;
 use super::flags::{ChangeArgs, OutputArgs, jobs};
 use super::format::Format;
 use super::live::args::LiveArgs;
@@ -36,6 +37,8 @@ pub enum Command {
     Params(ParamsArgs),
     /// Fit endpoint presets to recorded calls
     Calibrate(CalibrateArgs),
+    /// Fit assumed parameters of a scenario to published rows, by simulation
+    Fit(FitArgs),
     /// Run a recorded transcript again: strictly, at another speed, or under another topology
     Replay(ReplayArgs),
     /// Turn other programs' logs of model calls into a transcript

@@ -8,6 +8,7 @@ pub mod args;
 pub mod calibrate;
 pub mod compare;
 pub mod completions;
+pub mod fit;
 pub mod flags;
 pub mod format;
 pub mod import;
@@ -59,6 +60,7 @@ pub fn run() -> ExitCode {
         Command::Live(args) => live::execute(&args),
         Command::Params(args) => params::execute(&args),
         Command::Calibrate(args) => calibrate::execute(&args),
+        Command::Fit(args) => fit::execute(&args),
         Command::Replay(args) => replay::execute(&args),
         Command::Import(args) => import::execute(&args),
         Command::Reproduce(args) => reproduce::execute(&args),

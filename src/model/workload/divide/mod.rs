@@ -216,7 +216,7 @@ impl Divide {
         let result = last.then(|| {
             let unit = self.extra.get(&about.subtask.0).copied().unwrap_or(about.subtask.0);
             let mut carried = Carried::default();
-            carried.facts = self.located.get(&unit).copied().unwrap_or(0) | self.unfolded(request);
+            carried.facts = self.located.get(&unit).copied().unwrap_or(0) | self.unfolded(request, about.subtask.0);
             carried.raw = carried.facts;
             if self.draw_unsupported(about, self.reading(request).misled, 0) {
                 carried.unsupported.push(about.subtask.0);
@@ -231,14 +231,15 @@ impl Divide {
         Answer::Step { notes: SmallVec::new(), tool, result }
     }
 
-    /// Lost details that unfolding brings back to this reader.
-    fn unfolded(&self, request: &Request) -> u64 {
+    /// Lost details that unfolding brings back to this reader: each with probability q of workload model A3. `index` is
+    /// the reader's: a subtask, or the whole task for whoever writes the answer.
+    fn unfolded(&self, request: &Request, index: u32) -> u64 {
         if !request.prompt.iter().any(|s| matches!(s.content, Content::Unfolded(_))) {
             return 0;
         }
         let seen = self.reading(request);
         kept_bits(seen.raw & !seen.facts, |fact| {
-            let draws = self.draws(Hidden::Recover, &request.about, request.about.subtask.0, 0, fact / 8);
+            let draws = self.draws(Hidden::Recover, &request.about, index, 0, fact / 8);
             draws.uniform(fact as usize % 8) < self.sharing.unfold_recovery
         })
     }
@@ -368,7 +369,8 @@ impl Divide {
             scale if scale > 0.0 => libm::exp(-tokens * 1e-3 / scale),
             _ => 1.0,
         };
-        let used = kept_bits(seen.facts, |fact| {
+        let found = seen.facts | self.unfolded(request, WHOLE_TASK);
+        let used = kept_bits(found, |fact| {
             let step = (u32::from(request.purpose.code()) << 4) | (fact / 8);
             let draws = self.draws(Hidden::Keep, &request.about, WHOLE_TASK, 0, step);
             draws.uniform(fact as usize % 8) < retention
@@ -381,10 +383,10 @@ impl Divide {
         let good = if arrived && !misled { self.spec.answerable } else { self.spec.guess };
         let right = self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 0, 0).uniform(0) < good;
         let tokens = self.sizes.completion(request, &self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 1, 0));
-        let carried = Carried { facts: seen.facts, raw: seen.raw, unsupported };
-        let found = self.found(carried, FindingKind::Answer, tokens as u32);
-        self.answers.insert(found.id, (right, arrived, misled));
-        found
+        let carried = Carried { facts: found, raw: seen.raw, unsupported };
+        let answer = self.found(carried, FindingKind::Answer, tokens as u32);
+        self.answers.insert(answer.id, (right, arrived, misled));
+        answer
     }
 
     /// See [`super::Workload::observe`].
