@@ -12,6 +12,6 @@ pub mod time;
 
 pub use calendar::{Calendar, EventId};
 pub use random::{Address, Draws, Key, Substream};
-pub use resource::{Integrals, Servers, TokenBucket};
+pub use resource::{Integrals, Rate, Servers, TokenBucket};
 pub use sampler::{Law, Part};
 pub use time::{Span, Time};

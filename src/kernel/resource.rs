@@ -104,56 +104,98 @@ impl<T> Servers<T> {
     }
 }
 
-/// Parts per token: with this unit a bucket of `r` tokens per minute gains exactly `r` parts per nanosecond.
+/// A rate per minute as an exact fraction in lowest terms, so that 7.5 a minute is neither 7 nor 8.
+///
+/// ```
+/// use delm_sim::kernel::Rate;
+/// assert_eq!(Rate::per_minute(7.5), Rate::per_minute(15.0) / 2);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    tokens: u64,
+    minutes: u64,
+}
+
+/// Decimals of a rate that count; a rate with more is rounded to them.
+const DECIMALS: u32 = 6;
+
+impl Rate {
+    /// So many a minute, exact to six decimals; NaN and negative values are 0, values beyond 10^13 are that.
+    pub fn per_minute(rate: f64) -> Self {
+        let minutes = 10u64.pow(DECIMALS);
+        // Rounding takes the binary fraction of a decimal number back to the number that was written.
+        let tokens = (rate.min(1e13) * minutes as f64).round() as u64;
+        Self::lowest(tokens, minutes)
+    }
+
+    fn lowest(tokens: u64, minutes: u64) -> Self {
+        let (mut a, mut b) = (tokens, minutes);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        Self { tokens: tokens / a, minutes: minutes / a }
+    }
+}
+
+impl std::ops::Div<u64> for Rate {
+    type Output = Self;
+
+    fn div(self, by: u64) -> Self {
+        Self::lowest(self.tokens, self.minutes * by)
+    }
+}
+
+/// Parts per token and minute of a rate's denominator: with this unit a bucket of `r / d` tokens per minute gains
+/// exactly `r` parts per nanosecond.
 const PARTS: i128 = 60_000_000_000;
 
-/// A bucket that fills at a constant rate up to `burst` tokens; it starts full.
+/// A bucket that fills at a constant rate up to its burst; it starts full.
 ///
-/// An amount above `burst` would never be there. It is admitted when the bucket is full and drives the level
+/// An amount above the burst would never be there. It is admitted when the bucket is full and drives the level
 /// below zero, so that the long-run rate holds for it too.
 ///
 /// ```
-/// use delm_sim::kernel::{Time, TokenBucket};
-/// let mut bucket = TokenBucket::new(60, 1); // one per second
+/// use delm_sim::kernel::{Rate, Span, Time, TokenBucket};
+/// let mut bucket = TokenBucket::new(Rate::per_minute(60.0), Span::from_secs_f64(1.0)); // one per second
 /// assert!(bucket.take(Time::ZERO, 1));
 /// assert!(!bucket.take(Time::ZERO, 1));
 /// assert_eq!(bucket.earliest(Time::ZERO, 1), Time::from_nanos(1_000_000_000));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenBucket {
-    rate_per_minute: u64,
+    rate: Rate,
     full: i128,
     level: i128,
     updated: Time,
 }
 
 impl TokenBucket {
-    /// A full bucket.
-    pub fn new(rate_per_minute: u64, burst: u64) -> Self {
-        let full = parts(burst);
-        Self { rate_per_minute, full, level: full, updated: Time::ZERO }
+    /// A full bucket that holds what its rate gives in `burst`.
+    pub fn new(rate: Rate, burst: Span) -> Self {
+        let full = i128::from(rate.tokens) * i128::from(burst.as_nanos());
+        Self { rate, full, level: full, updated: Time::ZERO }
     }
 
     /// The earliest instant, not before `now`, at which [`TokenBucket::take`] would succeed if nothing else is
     /// taken until then; [`Time::MAX`] if never.
     pub fn earliest(&self, now: Time, amount: u64) -> Time {
-        let missing = (parts(amount).min(self.full) - self.level_at(now)).max(0) as u128;
+        let missing = (self.parts(amount).min(self.full) - self.level_at(now)).max(0) as u128;
         if missing == 0 {
             return now;
         }
-        if self.rate_per_minute == 0 {
+        if self.rate.tokens == 0 {
             return Time::MAX;
         }
-        let wait = missing.div_ceil(u128::from(self.rate_per_minute));
+        let wait = missing.div_ceil(u128::from(self.rate.tokens));
         now + Span::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))
     }
 
     /// Takes `amount` tokens if they are there; changes nothing else.
     pub fn take(&mut self, now: Time, amount: u64) -> bool {
         self.refill(now);
-        let admitted = self.level >= parts(amount).min(self.full);
+        let admitted = self.level >= self.parts(amount).min(self.full);
         if admitted {
-            self.level -= parts(amount);
+            self.level -= self.parts(amount);
         }
         admitted
     }
@@ -161,12 +203,12 @@ impl TokenBucket {
     /// Gives back `amount` tokens that were taken and not used; what would overflow is lost.
     pub fn refund(&mut self, now: Time, amount: u64) {
         self.refill(now);
-        self.level = (self.level + parts(amount)).min(self.full);
+        self.level = (self.level + self.parts(amount)).min(self.full);
     }
 
     /// Whole tokens in the bucket, rounded down; negative after an amount above the burst.
     pub fn level(&self, now: Time) -> i128 {
-        self.level_at(now).div_euclid(PARTS)
+        self.level_at(now).div_euclid(self.parts(1))
     }
 
     fn refill(&mut self, now: Time) {
@@ -176,14 +218,14 @@ impl TokenBucket {
 
     fn level_at(&self, now: Time) -> i128 {
         let elapsed = now.since(self.updated).as_nanos();
-        let gain = u128::from(elapsed) * u128::from(self.rate_per_minute);
+        let gain = u128::from(elapsed) * u128::from(self.rate.tokens);
         let room = (self.full - self.level) as u128;
         self.level + gain.min(room).cast_signed()
     }
-}
 
-fn parts(tokens: u64) -> i128 {
-    i128::from(tokens) * PARTS
+    fn parts(&self, tokens: u64) -> i128 {
+        i128::from(tokens) * PARTS * i128::from(self.rate.minutes)
+    }
 }
 
 #[cfg(test)]
@@ -194,13 +236,31 @@ mod tests {
         Time::from_nanos(seconds * 1_000_000_000)
     }
 
+    /// A bucket of whole tokens; the burst is rounded up to a nanosecond's gain.
+    fn bucket(rate: u64, burst: u64) -> TokenBucket {
+        TokenBucket::new(Rate::per_minute(rate as f64), Span::from_nanos((burst * 60_000_000_000).div_ceil(rate)))
+    }
+
+    #[test]
+    fn fractions_of_a_rate_count() {
+        // 30 calls at 7.5 a minute with a minute's burst: the last may start at (30 - 7.5) / 7.5 minutes.
+        let mut bucket = TokenBucket::new(Rate::per_minute(7.5), Span::from_secs_f64(60.0));
+        let mut now = Time::ZERO;
+        for _ in 0..30 {
+            now = bucket.earliest(now, 1);
+            assert!(bucket.take(now, 1));
+        }
+        assert_eq!(now, second(180));
+        assert_eq!(Rate::per_minute(0.1) / 7, Rate { tokens: 1, minutes: 70 });
+    }
+
     #[test]
     fn the_last_of_many_starts_when_theory_says() {
         // M calls of t tokens, all queued at 0: the last may start at max(0, (M t - B) / L).
         for (calls, tokens, rate, burst, expected) in
             [(100, 5_000, 200_000, 200_000, second(90)), (10, 5_000, 200_000, 200_000, Time::ZERO)]
         {
-            let mut bucket = TokenBucket::new(rate, burst);
+            let mut bucket = bucket(rate, burst);
             let mut now = Time::ZERO;
             for _ in 0..calls {
                 now = bucket.earliest(now, tokens);
@@ -212,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_nanosecond_before_the_earliest_is_too_early() {
-        let mut bucket = TokenBucket::new(7, 3);
+        let mut bucket = bucket(7, 3);
         assert!(bucket.take(Time::ZERO, 3));
         let when = bucket.earliest(Time::ZERO, 2);
         assert!(!bucket.take(Time::from_nanos(when.as_nanos() - 1), 2));
@@ -221,7 +281,7 @@ mod tests {
 
     #[test]
     fn an_amount_above_the_burst_waits_for_a_full_bucket_and_leaves_a_debt() {
-        let mut bucket = TokenBucket::new(60, 10);
+        let mut bucket = bucket(60, 10);
         assert!(bucket.take(Time::ZERO, 25));
         assert_eq!(bucket.level(Time::ZERO), -15);
         assert_eq!(bucket.earliest(Time::ZERO, 25), second(25));
@@ -229,13 +289,10 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_overflows_at_its_burst_and_without_rate_never_fills() {
-        let mut bucket = TokenBucket::new(60, 10);
+    fn a_bucket_overflows_at_its_burst() {
+        let mut bucket = bucket(60, 10);
         bucket.refund(Time::ZERO, 5);
         assert_eq!(bucket.level(Time::MAX), 10);
-        let mut dry = TokenBucket::new(0, 1);
-        assert!(dry.take(Time::ZERO, 1));
-        assert_eq!(dry.earliest(Time::ZERO, 1), Time::MAX);
     }
 
     #[test]

@@ -133,6 +133,32 @@ impl PrefixCache {
         if cached < self.min_tokens { 0 } else { cached }
     }
 
+    /// Like [`PrefixCache::read`] without renewing anything; also the next instant at which more of the prefix becomes
+    /// readable, if a call on its way is writing it.
+    pub fn peek(&self, now: Time, task: u32, prompt: &Prompt) -> (u64, Option<Time>) {
+        let mut cached = 0;
+        let mut more: Option<Time> = None;
+        // What stands behind a part that nobody can read yet is not readable either, but may be before that part's time
+        // is over; the first coming part of the chain is looked at again when it comes.
+        if self.enabled {
+            for (key, tokens) in texts(task, prompt) {
+                let Some(entry) = self.entries.get(&key).filter(|e| e.expires >= now) else {
+                    break;
+                };
+                let coming = entry.coming.tokens > 0;
+                let readable = if coming && entry.coming.from <= now { entry.coming } else { entry.readable };
+                if coming && entry.coming.from > now {
+                    more = Some(more.map_or(entry.coming.from, |m| m.min(entry.coming.from)));
+                }
+                cached += readable.tokens.min(tokens);
+                if readable.tokens < tokens {
+                    break;
+                }
+            }
+        }
+        (if cached < self.min_tokens { 0 } else { cached }, more)
+    }
+
     /// Registers a prompt that becomes readable at `from`.
     pub fn write(&mut self, now: Time, from: Time, task: u32, prompt: &Prompt) {
         if !self.enabled {

@@ -30,6 +30,18 @@ pub enum LimitPolicy {
     Backoff,
 }
 
+/// From when the time limit of a try counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeoutFrom {
+    /// From the instant at which the client sends the try: waiting for a slot of the server counts. Pacing of the client
+    /// itself (`at_limit = "queue"`) comes before it and does not.
+    #[default]
+    Dispatch,
+    /// From the start of service.
+    Service,
+}
+
 /// Spread of backoff times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -117,8 +129,11 @@ pub struct EndpointSpec {
     pub backoff_s: f64,
     /// Spread of the backoff.
     pub jitter: Jitter,
-    /// Seconds after which a try is given up and counts as failed.
+    /// Seconds after which a try is given up and counts as failed; each try has its own.
     pub timeout_s: Limit,
+    /// From when `timeout_s` counts. Not written out while it is `"dispatch"`.
+    #[serde(skip_serializing_if = "crate::model::is_default")]
+    pub timeout_from: TimeoutFrom,
     /// Prefix cache.
     pub cache: CacheSpec,
     /// Prices.
@@ -154,6 +169,7 @@ impl Default for EndpointSpec {
             backoff_s: 1.0,
             jitter: Jitter::Full,
             timeout_s: Limit::Unlimited,
+            timeout_from: TimeoutFrom::Dispatch,
             cache: CacheSpec::default(),
             price: PriceSpec::default(),
         }

@@ -29,6 +29,11 @@ id!(/** What a reply found: a handle without text; the workload knows what it ca
 id!(/** An append-only list of findings: the board, a lead's notebook, a worker's own notes. */ StoreId(u32));
 id!(/** An endpoint of the scenario, in the order of its names. */ EndpointId(u16));
 
+impl SubtaskId {
+    /// Stands for the whole task where a call is about no subtask: the last index that a random address has room for.
+    pub const WHOLE_TASK: Self = Self(0xff_ffff);
+}
+
 /// What a call is about; the stable part of its identity. Slots and claim order are not in it, so that
 /// two policies that ask the same thing meet the same answer and the same latency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

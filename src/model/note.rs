@@ -1,6 +1,7 @@
 //! Notes: how a policy tells the world what it changed in its own data. Trace, live text and replay
 //! rebuild context and queue from them.
 
+use super::call::CallError;
 use super::ids::{AgentId, FindingId, LineId, StoreId, SubtaskId};
 use serde::{Deserialize, Serialize};
 
@@ -141,6 +142,8 @@ pub enum Note {
     },
     /// A context outgrew its window and was compacted.
     Compacted(AgentId),
+    /// A delegation ends because its calls fail, for this reason.
+    GaveUp(AgentId, CallError),
     /// A line's last worker is through; it submits.
     Submitted(AgentId, LineId, Option<FindingId>),
 }

@@ -37,6 +37,13 @@ impl<T> InFlight<T> {
         self.open.insert(call, what);
     }
 
+    /// All open calls in the order in which they were made, for whoever calls everything off.
+    pub(crate) fn take_all(&mut self) -> Vec<(CallId, T)> {
+        let mut all: Vec<(CallId, T)> = self.open.drain().collect();
+        all.sort_unstable_by_key(|(call, _)| *call);
+        all
+    }
+
     /// What the call was for; `None` if it was cancelled meanwhile.
     pub(crate) fn take(&mut self, call: CallId) -> Option<T> {
         self.open.remove(&call)

@@ -10,7 +10,7 @@
 use super::prompt;
 use super::protocol::Outbox;
 use super::settings::{BoardPlace, Settings};
-use crate::model::call::{Answer, Content, Finding, Prompt, PromptSpan, Purpose, Reply, Request, SpanRole};
+use crate::model::call::{Answer, CallError, Content, Finding, Prompt, PromptSpan, Purpose, Reply, Request, SpanRole};
 use crate::model::ids::{About, AgentId, CallId};
 use crate::model::note::Note;
 use smallvec::SmallVec;
@@ -27,6 +27,12 @@ pub(crate) enum Next {
     /// The history became this digest (`whole` if nothing else is left of it); call `step`.
     Compacted { digest: Finding, whole: bool },
 }
+
+/// Steps in a row that may be lost to one kind of failure; with the next the delegation is given up.
+const MOST_LOST_ALIKE: u32 = 1;
+
+/// Distance between the steps of an agent's work and those under which it compacts: the two never meet in an address.
+pub(crate) const COMPACT_STEP: u32 = 1 << 20;
 
 /// Notes of one step; they become readable before the step's tool runs.
 pub(crate) type Notes = SmallVec<[Finding; 2]>;
@@ -47,6 +53,10 @@ pub(crate) struct Worker {
     steps: SmallVec<[u32; 4]>,
     in_flight: Option<CallId>,
     compacting: Option<bool>,
+    /// The history was compacted and nothing was done since: doing it again would not make it shorter.
+    compacted: bool,
+    /// Why the last steps were lost, and how many in a row.
+    lost: Option<(CallError, u32)>,
     /// Asks for a report of this length as the result; 0 for the raw result.
     result_tokens: u32,
     limit: u32,
@@ -64,6 +74,8 @@ impl Worker {
             steps: SmallVec::new(),
             in_flight: None,
             compacting: None,
+            compacted: false,
+            lost: None,
             result_tokens: 0,
             limit: u32::MAX,
         }
@@ -72,6 +84,8 @@ impl Worker {
     /// Starts on something new. A fresh start forgets the history.
     pub(crate) fn begin(&mut self, about: About, fixed: &[PromptSpan], fresh: bool, opening_tokens: u32, s: &Settings) {
         self.about = About { step: 0, ..about };
+        self.lost = None;
+        self.compacted = false;
         self.fixed = SmallVec::from_slice(fixed);
         if fresh {
             self.epoch += 1;
@@ -126,10 +140,9 @@ impl Worker {
         let full = s.memory_steps.at().is_some_and(|most| self.steps.len() as f64 >= most);
         let tokens: u64 = crate::model::call::prompt_tokens(&prompt);
         let over = s.window_tokens.at().is_some_and(|w| tokens as f64 > w) && history > 2 * s.digest_tokens;
-        let request = if full || over {
+        let request = if (full || over) && !self.compacted {
             self.compacting = Some(over);
-            let mut about = self.about;
-            about.step |= 1 << 20;
+            let about = About { step: self.about.step | COMPACT_STEP, ..self.about };
             let mut compact = Request::new(self.agent, Purpose::Compact, about, self.prompt(Purpose::Compact, None, s));
             compact.product_tokens = if over { s.digest_tokens } else { s.memory_digest_tokens };
             compact.completion_tokens = compact.product_tokens;
@@ -157,6 +170,8 @@ impl Worker {
     /// Takes a reply to this agent's own call.
     pub(crate) fn on_reply(&mut self, reply: &Reply, s: &Settings, out: &mut Outbox) -> (Notes, Next) {
         self.in_flight = None;
+        self.lost = None;
+        self.compacted = false;
         match &reply.answer {
             Answer::Step { notes, tool, result } => {
                 self.grew(u32::try_from(reply.usage.completion_tokens).unwrap_or(u32::MAX), s, true);
@@ -183,17 +198,29 @@ impl Worker {
                 let kept = if whole { 0 } else { (self.history_tokens + self.new_tokens).saturating_sub(old) };
                 self.history_tokens = 0;
                 self.new_tokens = kept + digest.tokens;
+                self.compacted = true;
                 (Notes::new(), Next::Compacted { digest: *digest, whole })
             }
             other => unreachable!("a worker's call was answered with {other:?}"),
         }
     }
 
-    /// A call failed for good: the step is lost.
-    pub(crate) fn on_failure(&mut self) -> Next {
+    /// A call failed for good: the step is lost. The delegation is given up, with the reason in a note, when the same
+    /// would happen again: a request that runs into its time limit is as long the next time, and a server that failed
+    /// through the tries of one step and of the next is down.
+    pub(crate) fn on_failure(&mut self, error: CallError, out: &mut Outbox) -> Next {
         self.in_flight = None;
         self.compacting = None;
         self.about.step += 1;
+        let alike = match self.lost {
+            Some((before, n)) if before == error => n + 1,
+            _ => 1,
+        };
+        self.lost = Some((error, alike));
+        if error == CallError::Timeout || alike > MOST_LOST_ALIKE {
+            out.note(Note::GaveUp(self.agent, error));
+            return Next::Done(None);
+        }
         if self.about.step >= self.limit { Next::Done(None) } else { Next::Step }
     }
 

@@ -31,14 +31,15 @@ impl Judge {
         self.sigma(at("agent_sigma"), e.agent_sigma);
         let mend = "write 0 where streams do not disturb each other, 1 where they share one server";
         self.within(at("stream_slowdown"), e.stream_slowdown, 0.0, MOST_SLOWDOWN, mend);
+        for (name, limit) in [("slots", e.slots), ("long_completion_tokens", e.long_completion_tokens)] {
+            self.whole_limit(at(name), limit);
+        }
         for (name, limit) in [
-            ("slots", e.slots),
-            ("long_completion_tokens", e.long_completion_tokens),
             ("requests_per_minute", e.requests_per_minute),
             ("input_tokens_per_minute", e.input_tokens_per_minute),
             ("output_tokens_per_minute", e.output_tokens_per_minute),
         ] {
-            self.whole_limit(at(name), limit);
+            self.rate_limit(at(name), limit);
         }
         if e.burst_s <= 0.0 || e.burst_s > MOST {
             self.bad(at("burst_s"), e.burst_s, "must be above 0", "60 holds a minute's rate");

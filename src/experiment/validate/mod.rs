@@ -121,11 +121,24 @@ impl Judge {
         self.within(key, n.into(), 1.0, high.into(), "write a whole number in that range");
     }
 
+    /// A count that may be absent: a fraction of a slot, an agent or a token is a slip.
     fn whole_limit(&mut self, key: KeyPath, limit: Limit) {
+        if let Some(x) = limit.at() {
+            if !(1.0..=MOST * 1e6).contains(&x) {
+                let wrong = "must be at least 1, or \"unlimited\"";
+                self.bad(key, x, wrong, "write \"unlimited\" for no limit");
+            } else if libm::floor(x) != x {
+                self.bad(key, x, "must be a whole number: it is a count", "write a number without fraction");
+            }
+        }
+    }
+
+    /// A rate that may be absent; fractions count, down to a millionth.
+    fn rate_limit(&mut self, key: KeyPath, limit: Limit) {
         if let Some(x) = limit.at()
-            && !(1.0..=MOST * 1e6).contains(&x)
+            && !(1e-6..=MOST * 1e3).contains(&x)
         {
-            let wrong = "must be at least 1, or \"unlimited\"";
+            let wrong = "must be at least a millionth, or \"unlimited\"";
             self.bad(key, x, wrong, "write \"unlimited\" for no limit");
         }
     }

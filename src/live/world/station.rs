@@ -1,6 +1,6 @@
 //! An endpoint's client side: how many tries are in flight, and how many may leave per minute.
 
-use crate::kernel::{Time, TokenBucket};
+use crate::kernel::{Rate, Span, Time, TokenBucket};
 use crate::model::Limit;
 use crate::model::endpoint::EndpointSpec;
 
@@ -25,7 +25,7 @@ impl Station {
     /// Slots are those of the scenario, but never more than `most`.
     pub(super) fn new(spec: &EndpointSpec, most: u32) -> Self {
         let bucket = |limit: Limit| {
-            limit.at().map(|rate| TokenBucket::new(rate as u64, ((rate * spec.burst_s / 60.0) as u64).max(1)))
+            limit.at().map(|rate| TokenBucket::new(Rate::per_minute(rate), Span::from_secs_f64(spec.burst_s)))
         };
         Self {
             slots: spec.slots.whole().unwrap_or(u64::MAX).clamp(1, u64::from(most.max(1))),

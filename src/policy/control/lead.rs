@@ -15,7 +15,9 @@ mod jobs;
 
 use super::agenda::{Agenda, Line};
 use crate::kernel::{Span, Time};
-use crate::model::call::{Answer, Finding, FindingKind, PromptSpan, Purpose, Reply, Request, SpanRole, SubtaskList};
+use crate::model::call::{
+    Answer, CallError, Finding, FindingKind, PromptSpan, Purpose, Reply, Request, SpanRole, SubtaskList,
+};
 use crate::model::ids::{About, AgentId, CallId, StoreId, TimerId};
 use crate::model::note::{Note, Phase};
 use crate::model::queue::TaskQueue;
@@ -285,7 +287,8 @@ impl Lead {
                 let store = StoreId(self.members.len() as u32 + self.s.leads + self.stores);
                 self.notebook.replace(store, digest, out);
                 out.note(Note::Compacted(lead));
-                self.do_job(lead, job, out);
+                // Once: a digest that is still too long would not get shorter by another.
+                self.call_for(lead, job, out);
             }
             (For::Work(i), _) => {
                 let (_, next) = self.members[i as usize].worker.on_reply(reply, &self.s, out);
@@ -296,11 +299,11 @@ impl Lead {
         }
     }
 
-    fn failed(&mut self, what: For, out: &mut Outbox) {
+    fn failed(&mut self, what: For, error: CallError, out: &mut Outbox) {
         match what {
             For::Job(lead, job) | For::Compact(lead, job) => self.job_done(lead, job, None, out),
             For::Work(i) => {
-                let next = self.members[i as usize].worker.on_failure();
+                let next = self.members[i as usize].worker.on_failure(error, out);
                 self.go_on(i, next, out);
             }
             For::Report(i) => self.collected(i, None, None, out),
@@ -313,8 +316,7 @@ impl Lead {
             self.end_round(out);
         } else if self.deadline == Some(timer) {
             self.deadline = None;
-            self.recall(out);
-            self.finish(None, out);
+            self.time_is_up(out);
         }
     }
 }
@@ -328,9 +330,9 @@ impl Policy for Lead {
                     self.replied(what, reply, out);
                 }
             }
-            Event::Failed(call, _) => {
+            Event::Failed(call, error) => {
                 if let Some(what) = self.calls.take(*call) {
-                    self.failed(what, out);
+                    self.failed(what, *error, out);
                 }
             }
             Event::TimerFired(timer) => self.timer(*timer, out),

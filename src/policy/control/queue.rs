@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! worker:  StartUp -> [Unfolding ->] Working -> (own admission) -> claims again, or InputWait
-//! task:    Planning -> running -> dry: the last finisher asks for more -> ... -> Finalizing -> over
+//! task:    Planning -> running -> dry: the last finisher asks for more -> ... [-> Unfolding] -> Finalizing -> over
+//!             +----------+--------------- deadline -----------------------------------^
 //! ```
 //!
 //! Invariant: a claimed subtask has one owner; a dependant starts after its prerequisites' entries are readable; at
@@ -13,8 +14,10 @@
 mod admitting;
 mod ending;
 
-use crate::kernel::Time;
-use crate::model::call::{Answer, Content, Finding, PromptSpan, Purpose, Reply, Request, SpanRole, SubtaskList};
+use crate::kernel::{Span, Time};
+use crate::model::call::{
+    Answer, CallError, Content, Finding, PromptSpan, Purpose, Reply, Request, SpanRole, SubtaskList,
+};
 use crate::model::ids::{About, AgentId, LineId, SubtaskId, TimerId};
 use crate::model::note::{Note, Phase};
 use crate::model::queue::TaskQueue;
@@ -36,6 +39,8 @@ enum For {
     Work(u32),
     Admission(Box<Admission>),
     More(AgentId),
+    /// Looks lost details up before the answer is written.
+    LookUp(AgentId),
     Finalize(AgentId),
 }
 
@@ -65,6 +70,7 @@ pub(crate) struct Queue {
     /// Writes to the board that wait for their append time.
     appends: VecDeque<(Option<TimerId>, Admission, Finding)>,
     finishing: bool,
+    deadline: Option<TimerId>,
 }
 
 impl Queue {
@@ -83,6 +89,7 @@ impl Queue {
             locked: false,
             appends: VecDeque::new(),
             finishing: false,
+            deadline: None,
             s,
         }
     }
@@ -103,6 +110,9 @@ impl Queue {
     }
 
     fn start(&mut self, out: &mut Outbox) {
+        if let Some(seconds) = self.s.deadline_s.at() {
+            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
+        }
         for i in 0..self.members.len() as u32 {
             out.note(Note::Phase(AgentId(i), Phase::StartUp));
             self.idle.push_back(i);
@@ -122,7 +132,7 @@ impl Queue {
 
     /// Gives ready subtasks to idle agents, those idle for longest first.
     fn hand_out(&mut self, out: &mut Outbox) {
-        while self.tasks.ready() > 0 {
+        while self.tasks.ready() > 0 && !self.finishing {
             let Some(i) = self.idle.pop_front() else {
                 return;
             };
@@ -231,6 +241,7 @@ impl Queue {
             }
             (For::Admission(admission), answer) => self.gate_replied(admission, answer, out),
             (For::More(agent), Answer::Subtasks(list)) => self.unlock(agent, list, out),
+            (For::LookUp(agent), Answer::Unfolded { tokens }) => self.write_answer(agent, *tokens, out),
             (For::Finalize(agent), Answer::Final(answer)) => self.submit(agent, Some(answer.id), out),
             (what, answer) => unreachable!("{what:?} was answered with {answer:?}"),
         }
@@ -247,7 +258,7 @@ impl Queue {
     }
 
     /// A call failed for good: a lost step, a subtask that goes back, a rejected gist, no more subtasks, no answer.
-    fn failed(&mut self, what: For, out: &mut Outbox) {
+    fn failed(&mut self, what: For, error: CallError, out: &mut Outbox) {
         match what {
             For::Plan => {
                 self.finishing = true;
@@ -255,7 +266,7 @@ impl Queue {
             }
             For::Unfold(i) => self.begin(i, 0, out),
             For::Work(i) => {
-                let next = self.members[i as usize].worker.on_failure();
+                let next = self.members[i as usize].worker.on_failure(error, out);
                 self.go_on(i, next, out);
             }
             For::Admission(admission) if admission.gist.is_some() => self.judged(admission, false, out),
@@ -267,6 +278,7 @@ impl Queue {
                 let first = self.tasks.created() as u32;
                 self.unlock(agent, &SubtaskList { first, ..SubtaskList::default() }, out);
             }
+            For::LookUp(agent) => self.write_answer(agent, 0, out),
             For::Finalize(agent) => self.submit(agent, None, out),
         }
     }
@@ -281,11 +293,12 @@ impl Policy for Queue {
                     self.replied(what, reply, out);
                 }
             }
-            Event::Failed(call, _) => {
+            Event::Failed(call, error) => {
                 if let Some(what) = self.calls.take(*call) {
-                    self.failed(what, out);
+                    self.failed(what, *error, out);
                 }
             }
+            Event::TimerFired(timer) if self.deadline == Some(*timer) => self.time_is_up(out),
             Event::TimerFired(timer) => self.appended(*timer, out),
         }
     }

@@ -3,15 +3,16 @@
 //!
 //! ```text
 //! Planning -> Working on subtask 0, 1, ... -> Finalizing -> Submitted
+//!    +-------------+--------- deadline ---------^
 //! ```
 //!
 //! Invariant: no agent's commands depend on another's replies.
 
-use crate::kernel::Time;
+use crate::kernel::{Span, Time};
 use crate::model::call::{
     Answer, Content, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission, SubtaskList,
 };
-use crate::model::ids::{About, AgentId, LineId, StoreId, SubtaskId};
+use crate::model::ids::{About, AgentId, LineId, StoreId, SubtaskId, TimerId};
 use crate::model::note::{Note, Phase};
 use crate::policy::board::{Notebook, private};
 use crate::policy::calls::InFlight;
@@ -29,6 +30,8 @@ struct Soloist {
     next: u32,
     subtasks: Arc<SubtaskList>,
     answer: Option<crate::model::ids::FindingId>,
+    /// The answer is being written, or was handed in.
+    ending: bool,
 }
 
 /// Independent agents.
@@ -39,6 +42,7 @@ pub(crate) struct Solo {
     /// Calls by agent; whether it is the agent's worker that called.
     calls: InFlight<(u32, bool)>,
     open: usize,
+    deadline: Option<TimerId>,
 }
 
 impl Solo {
@@ -52,12 +56,45 @@ impl Solo {
             next: 0,
             subtasks: Arc::default(),
             answer: None,
+            ending: false,
         };
-        Self { s: Arc::new(s), agents: (0..n).map(soloist).collect(), calls: InFlight::default(), open: n as usize }
+        Self {
+            s: Arc::new(s),
+            agents: (0..n).map(soloist).collect(),
+            calls: InFlight::default(),
+            open: n as usize,
+            deadline: None,
+        }
     }
 
     fn about(i: u32, subtask: u32) -> About {
         About { line: LineId(i), subtask: SubtaskId(subtask), attempt: 0, step: 0 }
+    }
+
+    fn start(&mut self, out: &mut Outbox) {
+        if let Some(seconds) = self.s.deadline_s.at() {
+            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
+        }
+        for i in 0..self.agents.len() as u32 {
+            out.note(Note::Phase(AgentId(i), Phase::StartUp));
+            let prompt = prompt::opening(Purpose::Plan, &self.s, &[]);
+            let call = out.call(Request::new(AgentId(i), Purpose::Plan, Self::about(i, 0), prompt));
+            self.calls.insert(call, (i, false));
+        }
+    }
+
+    /// Whoever does not write an answer yet stops and writes one from what it has.
+    fn time_is_up(&mut self, out: &mut Outbox) {
+        self.deadline = None;
+        for (call, (i, own)) in self.calls.take_all() {
+            if self.agents[i as usize].ending {
+                self.calls.insert(call, (i, own));
+                continue;
+            }
+            self.agents[i as usize].worker.stop();
+            out.cancel(call);
+            self.finalize(i, out);
+        }
     }
 
     fn next_subtask(&mut self, i: u32, out: &mut Outbox) {
@@ -79,6 +116,7 @@ impl Solo {
     }
 
     fn finalize(&mut self, i: u32, out: &mut Outbox) {
+        self.agents[i as usize].ending = true;
         if !self.s.finalize {
             self.submit(i, out);
             return;
@@ -96,6 +134,9 @@ impl Solo {
         out.note(Note::Phase(AgentId(i), Phase::IdleTail));
         self.open -= 1;
         if self.open == 0 {
+            if let Some(timer) = self.deadline.take() {
+                out.cancel_timer(timer);
+            }
             let submission = |(i, a): (usize, &Soloist)| Submission {
                 agent: AgentId(i as u32),
                 line: LineId(i as u32),
@@ -154,27 +195,21 @@ impl Solo {
 impl Policy for Solo {
     fn handle(&mut self, _now: Time, event: &Event, out: &mut Outbox) {
         match event {
-            Event::Started => {
-                for i in 0..self.agents.len() as u32 {
-                    out.note(Note::Phase(AgentId(i), Phase::StartUp));
-                    let prompt = prompt::opening(Purpose::Plan, &self.s, &[]);
-                    let call = out.call(Request::new(AgentId(i), Purpose::Plan, Self::about(i, 0), prompt));
-                    self.calls.insert(call, (i, false));
-                }
-            }
+            Event::Started => self.start(out),
             Event::Replied(call, reply) => {
                 if let Some((i, own)) = self.calls.take(*call) {
                     self.replied(i, own, reply, out);
                 }
             }
-            Event::Failed(call, _) => match self.calls.take(*call) {
+            Event::Failed(call, error) => match self.calls.take(*call) {
                 Some((i, true)) => {
-                    let next = self.agents[i as usize].worker.on_failure();
+                    let next = self.agents[i as usize].worker.on_failure(*error, out);
                     self.go_on(i, next, out);
                 }
                 Some((i, false)) => self.submit(i, out),
                 None => {}
             },
+            Event::TimerFired(timer) if self.deadline == Some(*timer) => self.time_is_up(out),
             Event::TimerFired(_) => {}
         }
     }

@@ -9,7 +9,9 @@
 //! Invariant: with the store off no thread's commands depend on another's replies.
 
 use crate::kernel::{Span, Time};
-use crate::model::call::{Answer, Decision, Finding, FindingKind, Outcome, Purpose, Reply, Request, Submission};
+use crate::model::call::{
+    Answer, CallError, Decision, Finding, FindingKind, Outcome, Purpose, Reply, Request, Submission,
+};
 use crate::model::ids::{About, AgentId, CallId, LineId, SubtaskId, TimerId};
 use crate::model::note::{Note, Phase};
 use crate::policy::board::{Board, Notebook, private};
@@ -49,7 +51,6 @@ pub(crate) struct Threads {
     members: Vec<Thread>,
     board: Board,
     calls: InFlight<For>,
-    judging: u32,
     starts: Vec<(TimerId, u32)>,
     deadline: Option<TimerId>,
     open: usize,
@@ -73,7 +74,6 @@ impl Threads {
             members: (0..n).map(thread).collect(),
             board: Board::new(n),
             calls: InFlight::default(),
-            judging: 0,
             starts: Vec::new(),
             deadline: None,
             open: n as usize,
@@ -198,7 +198,6 @@ impl Threads {
                 request.background = true;
                 request.judge = crate::policy::gate::judge(self.s.gate);
                 let call = out.call(request);
-                self.judging += 1;
                 self.calls.insert(call, For::Judge(i, *note));
             }
         }
@@ -214,10 +213,17 @@ impl Threads {
     }
 
     fn maybe_finish(&mut self, out: &mut Outbox) {
-        if self.open > 0 || self.judging > 0 || self.finished {
+        if self.open > 0 || self.finished {
             return;
         }
         self.finished = true;
+        // Nobody is left to read what is still before the judge.
+        for (call, what) in self.calls.take_all() {
+            out.cancel(call);
+            if let For::Judge(i, note) = what {
+                out.note(Note::Withdrawn(AgentId(i), note.id));
+            }
+        }
         if let Some(timer) = self.deadline.take() {
             out.cancel_timer(timer);
         }
@@ -245,24 +251,22 @@ impl Threads {
     }
 
     fn judged(&mut self, i: u32, note: &Finding, accepted: bool, out: &mut Outbox) {
-        self.judging -= 1;
         if accepted {
             self.admit(AgentId(i), note, out);
         } else {
             out.note(Note::Rejected(AgentId(i), note.id));
         }
-        self.maybe_finish(out);
     }
 
     /// A call failed for good. A failed plan ends the thread, a failed step is a lost step, a failed judge lets pass.
-    fn failed(&mut self, what: &For, out: &mut Outbox) {
+    fn failed(&mut self, what: &For, error: CallError, out: &mut Outbox) {
         match *what {
             For::Plan(i) => {
                 self.members[i as usize].planning = None;
                 self.submit(i, out);
             }
             For::Work(i) => {
-                let next = self.members[i as usize].worker.on_failure();
+                let next = self.members[i as usize].worker.on_failure(error, out);
                 self.go_on(i, &Notes::new(), next, out);
             }
             For::Judge(i, ref note) => self.judged(i, note, true, out),
@@ -297,9 +301,9 @@ impl Policy for Threads {
                     self.replied(what, reply, out);
                 }
             }
-            Event::Failed(call, _) => {
+            Event::Failed(call, error) => {
                 if let Some(what) = self.calls.take(*call) {
-                    self.failed(&what, out);
+                    self.failed(&what, *error, out);
                 }
             }
             Event::TimerFired(timer) if self.deadline == Some(*timer) => self.time_is_up(out),

@@ -95,6 +95,7 @@ impl Digest {
                 [10, u64::from(store.0), u64::from(finding.0), u64::from(version)]
             }
             Note::Compacted(agent) => [11, u64::from(agent.0), 0, 0],
+            Note::GaveUp(agent, error) => [13, u64::from(agent.0), error as u64, 0],
             Note::Submitted(agent, line, finding) => {
                 let finding = finding.map_or(0, |f| u64::from(f.0) + 1);
                 [12, u64::from(agent.0), u64::from(line.0), finding]

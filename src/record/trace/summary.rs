@@ -132,6 +132,8 @@ pub struct Summary {
     pub board_read_tokens: u64,
     /// Compactions.
     pub compactions: u64,
+    /// Delegations given up because their calls fail.
+    pub given_up: u64,
     /// Right submissions, per task.
     pub right: Vec<u64>,
     /// Submissions, per task.
@@ -173,6 +175,7 @@ impl Summary {
             board: (0, 0),
             board_read_tokens: 0,
             compactions: 0,
+            given_up: 0,
             right: Vec::new(),
             submissions: Vec::new(),
             facts: Vec::new(),
@@ -320,6 +323,7 @@ impl Summary {
             }
             Note::Withdrawn(..) => self.gate.withdrawn += 1,
             Note::Compacted(_) => self.compactions += 1,
+            Note::GaveUp(..) => self.given_up += 1,
             Note::Submitted(..) => {
                 self.submitted[task.index()].push(at);
                 if !unsupported && self.first_right[task.index()].is_none() {

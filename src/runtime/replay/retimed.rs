@@ -10,7 +10,7 @@
 //!
 //! Invariant: with every scale at 1 and no new limit, each call is asked for and ends when it did.
 
-use crate::kernel::{Calendar, Servers, Span, Time, TokenBucket};
+use crate::kernel::{Calendar, Rate, Servers, Span, Time, TokenBucket};
 use crate::model::call::{Purpose, SpanRole};
 use crate::model::ids::{AgentId, CallId, EndpointId, TaskId};
 use crate::model::note::Phase;
@@ -63,7 +63,7 @@ impl WhatIf {
 
     fn buckets(&self) -> [Option<TokenBucket>; 3] {
         [self.requests_per_minute, self.input_tokens_per_minute, self.output_tokens_per_minute]
-            .map(|rate| rate.map(|r| TokenBucket::new(r, (r as f64 * self.burst_s / 60.0) as u64)))
+            .map(|rate| rate.map(|r| TokenBucket::new(Rate::per_minute(r as f64), Span::from_secs_f64(self.burst_s))))
     }
 }
 

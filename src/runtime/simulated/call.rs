@@ -50,6 +50,10 @@ pub(super) struct Pending {
     pub(super) total: Span,
     pub(super) tries: u16,
     pub(super) event: Option<EventId>,
+    /// When the running try is given up, wherever it is by then.
+    pub(super) limit: Option<Time>,
+    /// Place in the line of a limit.
+    pub(super) ticket: u64,
     /// Of the running try, where streams disturb each other.
     pub(super) work: Option<Work>,
     /// Tokens of the running try.
@@ -86,6 +90,8 @@ impl Pending {
             total: Span::ZERO,
             tries: 0,
             event: None,
+            limit: None,
+            ticket: 0,
             work: None,
             usage: Usage::default(),
             spent: Roles::default(),

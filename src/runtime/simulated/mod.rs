@@ -36,6 +36,8 @@ enum Due {
     Again(u32),
     /// An endpoint's limit may admit the next call.
     Admit(u16),
+    /// A call that was cancelled in service has left its slot.
+    Vacant(u16),
     Timer(TaskId, TimerId),
 }
 
@@ -215,9 +217,10 @@ impl World for Simulated {
                 Due::FirstToken(slot) => self.first_token(slot),
                 Due::Again(slot) => self.again(slot),
                 Due::Admit(endpoint) => {
-                    self.stations[endpoint as usize].admission = None;
+                    self.stations[endpoint as usize].appointment = None;
                     self.admit(endpoint);
                 }
+                Due::Vacant(endpoint) => self.release(now, endpoint),
                 Due::Timer(task, timer) => {
                     self.tasks[task.index()].timers.remove(&timer);
                     self.happened(now, task, Body::TimerFired { timer });

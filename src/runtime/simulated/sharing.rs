@@ -71,6 +71,7 @@ impl Simulated {
         work.opened = true;
         self.stations[endpoint].cache.write(now, now, p.task.0, &p.request.prompt);
         self.milestone(slot, self.slowdown(endpoint));
+        self.line_changed(endpoint as u16);
     }
 
     fn slowdown(&self, endpoint: usize) -> f64 {

@@ -9,16 +9,16 @@
 use super::call::{Pending, Place};
 use super::sharing::Streams;
 use super::{Due, Simulated};
-use crate::kernel::{Address, EventId, Key, Law, Servers, Span, Time, TokenBucket};
+use crate::kernel::{Address, EventId, Key, Law, Rate, Servers, Span, Time, TokenBucket};
 use crate::model::cache::PrefixCache;
 use crate::model::call::{CallError, Purpose, Usage};
-use crate::model::endpoint::{EndpointSpec, Jitter, Latency, LimitPolicy};
+use crate::model::endpoint::{EndpointSpec, Jitter, Latency, LimitPolicy, TimeoutFrom};
 use crate::model::ids::{AgentId, TaskId, entity};
 use crate::model::note::Phase;
 use crate::model::workload::{FAILURE, Hidden, NOISE};
 use crate::record::trace::Body;
 use crate::runtime::driver::Delivery;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 /// Buckets of the three kinds of limit.
 #[derive(Debug)]
@@ -35,9 +35,12 @@ pub(super) struct Station {
     pub(super) streams: Streams,
     pub(super) cache: PrefixCache,
     buckets: Option<Buckets>,
-    /// Calls that wait for the limit, in order.
-    line: VecDeque<u32>,
-    pub(super) admission: Option<EventId>,
+    /// Calls that wait for the limit, by ticket.
+    line: BTreeMap<u64, u32>,
+    tickets: u64,
+    /// When the head of the line is looked at again: it may fit then, or need less. Whatever changes the head, its
+    /// prefix or the buckets makes a new appointment.
+    pub(super) appointment: Option<(Time, EventId)>,
     /// Persistent factors of agents, by task and agent, as far as they were asked for.
     factors: Vec<Vec<f64>>,
 }
@@ -45,7 +48,7 @@ pub(super) struct Station {
 impl Station {
     pub(super) fn new(spec: &EndpointSpec) -> Self {
         let bucket = |limit: crate::model::Limit| {
-            limit.at().map(|rate| TokenBucket::new(rate as u64, (rate * spec.burst_s / 60.0) as u64))
+            limit.at().map(|rate| TokenBucket::new(Rate::per_minute(rate), Span::from_secs_f64(spec.burst_s)))
         };
         let (requests, input, output) = (
             bucket(spec.requests_per_minute),
@@ -58,8 +61,9 @@ impl Station {
             streams: Streams::default(),
             cache: PrefixCache::new(&spec.cache),
             buckets: limited.then_some(Buckets { requests, input, output }),
-            line: VecDeque::new(),
-            admission: None,
+            line: BTreeMap::new(),
+            tickets: 0,
+            appointment: None,
             factors: Vec::new(),
         }
     }
@@ -118,50 +122,74 @@ impl Simulated {
             self.try_limit(slot);
             return;
         }
-        self.stations[endpoint.index()].line.push_back(slot);
+        let station = &mut self.stations[endpoint.index()];
+        station.tickets += 1;
+        let ticket = station.tickets;
+        station.line.insert(ticket, slot);
+        self.calls.get(slot).ticket = ticket;
         self.admit(endpoint.0);
         if self.calls.get(slot).place == Place::Limit {
             self.waits(slot, Phase::RateLimitWait);
         }
     }
 
-    /// What a call takes from the buckets of its endpoint.
-    fn demand(&mut self, slot: u32) -> (u64, u64) {
+    /// What a call takes from the buckets of its endpoint, and when that may become less.
+    fn demand(&mut self, slot: u32) -> ((u64, u64), Option<Time>) {
         let now = self.calendar.now();
         let pending = self.calls.get(slot);
         let spec = &self.fleet.endpoints[pending.endpoint.index()];
-        let cached = if spec.count_cached_input {
-            0
+        let (cached, less_at) = if spec.count_cached_input {
+            (0, None)
         } else {
-            self.stations[pending.endpoint.index()].cache.read(now, pending.task.0, &pending.request.prompt)
+            self.stations[pending.endpoint.index()].cache.peek(now, pending.task.0, &pending.request.prompt)
         };
-        (pending.prompt_tokens - cached, u64::from(spec.max_output_tokens))
+        ((pending.prompt_tokens - cached, u64::from(spec.max_output_tokens)), less_at)
     }
 
     /// Lets calls through the limit in order, as far as the buckets reach now.
     pub(super) fn admit(&mut self, endpoint: u16) {
         let now = self.calendar.now();
-        while let Some(&slot) = self.stations[endpoint as usize].line.front() {
-            let (input, output) = self.demand(slot);
+        while let Some((&ticket, &slot)) = self.stations[endpoint as usize].line.first_key_value() {
+            let ((input, output), less_at) = self.demand(slot);
             let station = &mut self.stations[endpoint as usize];
             let buckets = station.buckets.as_mut().expect("only limited endpoints have a line");
             let earliest = buckets.earliest(now, input, output);
             if earliest > now {
-                if station.admission.is_none() {
-                    station.admission = Some(self.calendar.schedule(earliest, Due::Admit(endpoint)));
-                }
+                self.appoint(endpoint, less_at.map_or(earliest, |at| at.min(earliest)));
                 return;
             }
             buckets.take(now, input, output);
-            station.line.pop_front();
+            station.line.remove(&ticket);
             self.seek_slot(slot);
+        }
+        if let Some((_, event)) = self.stations[endpoint as usize].appointment.take() {
+            self.calendar.cancel(event);
+        }
+    }
+
+    /// The head of the line is looked at again at `at`, and not before.
+    fn appoint(&mut self, endpoint: u16, at: Time) {
+        let station = &mut self.stations[endpoint as usize];
+        if station.appointment.is_some_and(|(before, _)| before == at) {
+            return;
+        }
+        if let Some((_, event)) = station.appointment.take() {
+            self.calendar.cancel(event);
+        }
+        station.appointment = Some((at, self.calendar.schedule(at, Due::Admit(endpoint))));
+    }
+
+    /// The head of the line or what it needs may have changed: it is looked at before time goes on.
+    pub(super) fn line_changed(&mut self, endpoint: u16) {
+        if !self.stations[endpoint as usize].line.is_empty() {
+            self.appoint(endpoint, self.calendar.now());
         }
     }
 
     /// The server answers 429 if the buckets do not reach.
     fn try_limit(&mut self, slot: u32) {
         let now = self.calendar.now();
-        let (input, output) = self.demand(slot);
+        let ((input, output), _) = self.demand(slot);
         let endpoint = self.calls.get(slot).endpoint;
         let buckets = self.stations[endpoint.index()].buckets.as_mut().expect("only limited endpoints try");
         let earliest = buckets.earliest(now, input, output);
@@ -175,13 +203,20 @@ impl Simulated {
         self.seek_slot(slot);
     }
 
+    /// The try is sent: its time runs.
     fn seek_slot(&mut self, slot: u32) {
         let now = self.calendar.now();
         let endpoint = self.calls.get(slot).endpoint;
+        let spec = &self.fleet.endpoints[endpoint.index()];
+        let counts = spec.timeout_from == TimeoutFrom::Dispatch;
+        self.calls.get(slot).limit =
+            spec.timeout_s.at().filter(|_| counts).map(|limit| now + Span::from_secs_f64(limit));
         if let Some(slot) = self.stations[endpoint.index()].servers.request(now, slot) {
             self.serve(slot);
         } else {
-            self.calls.get(slot).place = Place::Slot;
+            let p = self.calls.get(slot);
+            p.place = Place::Slot;
+            p.event = p.limit.map(|at| self.calendar.schedule(at, Due::Broken(slot, CallError::Timeout)));
             self.waits(slot, Phase::SlotWait);
         }
     }
@@ -199,6 +234,9 @@ impl Simulated {
         let now = self.calendar.now();
         let Self { key, fleet, calls, stations, calendar, .. } = self;
         let p = calls.get(slot);
+        if let Some(event) = p.event.take() {
+            calendar.cancel(event);
+        }
         let spec = &fleet.endpoints[p.endpoint.index()];
         let station = &mut stations[p.endpoint.index()];
         let draws = if p.tries == 0 {
@@ -233,9 +271,18 @@ impl Simulated {
         }
         (p.place, p.served_at, p.first_token, p.total) = (Place::Service, now, latency.first_token, latency.total);
         p.work = None;
-        let timeout = spec.timeout_s.at().map(Span::from_secs_f64);
+        // What is left of the time that began when the try was sent.
+        let timeout = match p.limit {
+            Some(limit) => Some(limit - now),
+            None => spec.timeout_s.at().map(Span::from_secs_f64),
+        };
+        let failure = Span::from_secs_f64(spec.failure_s);
+        let mut wrote = false;
         let due = if draws.uniform(FAILURE) < spec.failure_probability {
-            (Span::from_secs_f64(spec.failure_s), Due::Broken(slot, CallError::Server))
+            match timeout.filter(|t| failure > *t) {
+                Some(limit) => (limit, Due::Broken(slot, CallError::Timeout)),
+                None => (failure, Due::Broken(slot, CallError::Server)),
+            }
         } else if spec.is_shared() {
             p.takes_up(timeout.map(|limit| now + limit));
             self.join(slot);
@@ -245,10 +292,15 @@ impl Simulated {
             (limit, Due::Broken(slot, CallError::Timeout))
         } else {
             cache.write(now, now + latency.first_token, p.task.0, &p.request.prompt);
+            wrote = true;
             (latency.total, Due::Done(slot))
         };
+        let endpoint = p.endpoint.0;
         p.event = Some(calendar.schedule(now + due.0, due.1));
         self.served(slot);
+        if wrote {
+            self.line_changed(endpoint);
+        }
     }
 
     fn served(&mut self, slot: u32) {
@@ -267,7 +319,7 @@ impl Simulated {
         pending
     }
 
-    fn release(&mut self, now: Time, endpoint: u16) {
+    pub(super) fn release(&mut self, now: Time, endpoint: u16) {
         if let Some(next) = self.stations[endpoint as usize].servers.release(now) {
             self.serve(next);
         }
@@ -280,14 +332,15 @@ impl Simulated {
         let p = self.calls.get(slot);
         let (endpoint, id, task) = (p.endpoint, p.id, p.task);
         let spec = &fleet.endpoints[endpoint.index()];
-        if error == CallError::Timeout {
+        if error == CallError::Timeout && p.place == Place::Service {
             p.cut(now);
             p.spent = p.cost(&fleet.prices[endpoint.index()], now);
             let usage = p.usage;
             p.spent_usage.add(&usage);
         }
         p.usage = Usage::default();
-        let served = error != CallError::RateLimited;
+        let place = p.place;
+        (p.event, p.limit) = (None, None);
         p.tries += 1;
         let (tries, purpose) = (p.tries, p.request.purpose);
         let give_up = tries > spec.retries;
@@ -297,8 +350,10 @@ impl Simulated {
             ..p.address
         });
         self.trace.record(now, task, Body::TryFailed { call: id, purpose, error });
-        if served {
-            self.release(now, endpoint.0);
+        match place {
+            Place::Service => self.release(now, endpoint.0),
+            Place::Slot => drop(self.stations[endpoint.index()].servers.withdraw(now, |s| *s == slot)),
+            Place::Limit | Place::Backoff => {}
         }
         if give_up {
             return Some(self.failed(now, slot, error));
@@ -310,7 +365,7 @@ impl Simulated {
         let mut wait = Span::from_secs_f64(spec.backoff_s * f64::from(1u32 << (tries - 1).min(20)) * jitter);
         if error == CallError::RateLimited {
             // Retry-After: no use to come before the bucket holds enough.
-            let (input, output) = self.demand(slot);
+            let ((input, output), _) = self.demand(slot);
             let buckets = self.stations[endpoint.index()].buckets.as_mut().expect("only limited endpoints refuse");
             wait = wait.max(buckets.earliest(now, input, output) - now);
         }
@@ -353,11 +408,15 @@ impl Simulated {
         self.trace.record(now, pending.task, body);
         let station = &mut self.stations[endpoint.index()];
         match pending.place {
-            Place::Service => self.release(now, endpoint.0),
-            Place::Slot => {
-                station.servers.withdraw(now, |s| *s == slot);
+            // Whoever waits takes the slot after all that is cancelled now: a policy that calls off the call in service
+            // and the one behind it must not pay for the start of the second.
+            Place::Service => drop(self.calendar.schedule(now, Due::Vacant(endpoint.0))),
+            Place::Slot => drop(station.servers.withdraw(now, |s| *s == slot)),
+            Place::Limit => {
+                if station.line.remove(&pending.ticket).is_some() {
+                    self.line_changed(endpoint.0);
+                }
             }
-            Place::Limit => station.line.retain(|s| *s != slot),
             Place::Backoff => {}
         }
     }

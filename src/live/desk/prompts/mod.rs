@@ -131,6 +131,9 @@ fn closing(desk: &Reading, request: &Request) -> String {
             format!("{again}Write the note in at most {product} words.")
         }
         Purpose::Verify => "Does the result say all that the note says?".to_owned(),
+        Purpose::Unfold if about.is_none() => {
+            "You are about to write the answer to the question. Which labels do you need?".to_owned()
+        }
         Purpose::Unfold => format!("Your subtask: {ask}\nYou will read: {titles}\nWhich labels do you need?"),
         Purpose::Report => format!("Write the report in at most {product} words."),
         Purpose::Compact => format!("Write what to keep in at most {product} words."),

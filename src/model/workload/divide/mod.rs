@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Index of whole-task calls in random addresses.
-const WHOLE_TASK: u32 = 0xff_ffff;
+const WHOLE_TASK: u32 = SubtaskId::WHOLE_TASK.0;
 /// Subtasks of a wave; ids must fit the 24 bits of a random address, and the second wave adds half at most.
 const MOST_SUBTASKS: u64 = 10_000_000;
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a task is finished once, whoever comes first: the answer or the deadline.
 
-use super::{Job, Lead};
+use super::{For, Job, Lead};
 use crate::model::call::{Outcome, Submission};
 use crate::model::ids::{AgentId, FindingId, LineId};
 use crate::model::note::{Note, Phase};
@@ -31,6 +31,29 @@ impl Lead {
         } else {
             self.finish(None, out);
         }
+    }
+
+    /// The time is over: workers and leads are called off; the answer is written from what came back so far.
+    pub(super) fn time_is_up(&mut self, out: &mut Outbox) {
+        self.recall(out);
+        let open = self.calls.take_all();
+        if open.iter().any(|(_, what)| matches!(what, For::Job(_, Job::Finalize))) {
+            for (call, what) in open {
+                self.calls.insert(call, what);
+            }
+            return;
+        }
+        self.jobs.clear();
+        for (call, what) in open {
+            out.cancel(call);
+            if let For::Job(lead, _) | For::Compact(lead, _) = what {
+                self.idle_leads.push_back(lead);
+            }
+        }
+        for report in std::mem::take(&mut self.reports) {
+            self.notebook.keep(&report, out);
+        }
+        self.wrap_up(out);
     }
 
     pub(super) fn finish(&mut self, answer: Option<(AgentId, FindingId)>, out: &mut Outbox) {

@@ -8,6 +8,7 @@ use crate::model::ids::{About, AgentId};
 use crate::model::note::{Note, Phase};
 use crate::policy::prompt;
 use crate::policy::protocol::Outbox;
+use crate::policy::worker::COMPACT_STEP;
 
 impl Lead {
     pub(super) fn enqueue(&mut self, job: Job, out: &mut Outbox) {
@@ -25,7 +26,24 @@ impl Lead {
         }
     }
 
-    pub(super) fn do_job(&mut self, lead: AgentId, job: Job, out: &mut Outbox) {
+    fn do_job(&mut self, lead: AgentId, job: Job, out: &mut Outbox) {
+        let prompt = prompt::opening(Purpose::Compact, &self.s, &[self.notebook.text()]);
+        let tokens = crate::model::call::prompt_tokens(&prompt);
+        let full = self.s.window_tokens.at().is_some_and(|w| tokens as f64 > w);
+        if !full || self.notebook.tokens() <= 2 * self.s.digest_tokens {
+            self.call_for(lead, job, out);
+            return;
+        }
+        let about = About { attempt: self.stores as u16, step: COMPACT_STEP, ..About::default() };
+        let mut request = Request::new(lead, Purpose::Compact, about, prompt);
+        request.product_tokens = self.s.digest_tokens;
+        request.completion_tokens = self.s.digest_tokens;
+        let call = out.call(request);
+        self.calls.insert(call, For::Compact(lead, job));
+    }
+
+    /// The call that does the job, with the notebook as it is.
+    pub(super) fn call_for(&mut self, lead: AgentId, job: Job, out: &mut Outbox) {
         let (purpose, about, items) = match &job {
             Job::Plan => (Purpose::Plan, About::default(), 0),
             Job::Brief(_, workers) => {
@@ -37,18 +55,6 @@ impl Lead {
             Job::Finalize => (Purpose::Finalize, About::default(), 0),
         };
         let prompt = prompt::opening(purpose, &self.s, &[self.notebook.text()]);
-        let tokens = crate::model::call::prompt_tokens(&prompt);
-        let full = self.s.window_tokens.at().is_some_and(|w| tokens as f64 > w);
-        if full && self.notebook.tokens() > 2 * self.s.digest_tokens {
-            let prompt = prompt::opening(Purpose::Compact, &self.s, &[self.notebook.text()]);
-            let about = About { attempt: self.stores as u16, step: 1 << 20, ..About::default() };
-            let mut request = Request::new(lead, Purpose::Compact, about, prompt);
-            request.product_tokens = self.s.digest_tokens;
-            request.completion_tokens = self.s.digest_tokens;
-            let call = out.call(request);
-            self.calls.insert(call, For::Compact(lead, job));
-            return;
-        }
         let mut request = Request::new(lead, purpose, about, prompt);
         request.items = items;
         if purpose == Purpose::Dispatch {

@@ -3,12 +3,15 @@
 //! Invariant: at most one agent holds the lock; the answer is written once, after everything that was admitted.
 
 use super::{For, Queue};
-use crate::model::call::{Outcome, Purpose, Request, Submission, SubtaskList};
-use crate::model::ids::{About, AgentId, FindingId, LineId};
+use crate::model::call::{Content, Outcome, PromptSpan, Purpose, Request, SpanRole, Submission, SubtaskList};
+use crate::model::ids::{About, AgentId, FindingId, LineId, SubtaskId};
 use crate::model::note::{Note, Phase};
 use crate::policy::prompt;
 use crate::policy::protocol::Outbox;
 use crate::policy::settings::{DryPolicy, Finish};
+
+/// What a call is about that belongs to no subtask.
+const WHOLE_TASK: About = About { line: LineId(0), subtask: SubtaskId::WHOLE_TASK, attempt: 0, step: 0 };
 
 impl Queue {
     /// Nothing is eligible: the most recent finisher takes the lock and asks for more, or ends the task.
@@ -79,12 +82,64 @@ impl Queue {
             return;
         }
         let readable = self.readable(agent);
-        let prompt = prompt::board_first(Purpose::Finalize, &self.s, Some(readable), &[]);
+        if self.s.unfold && readable.tokens > 0 {
+            // Whoever answers looks up what the gists lost, as every agent does before it works.
+            let prompt = prompt::board_first(Purpose::Unfold, &self.s, Some(readable), &[]);
+            let call = out.call(Request::new(agent, Purpose::Unfold, WHOLE_TASK, prompt));
+            self.calls.insert(call, For::LookUp(agent));
+            return;
+        }
+        self.write_answer(agent, 0, out);
+    }
+
+    pub(super) fn write_answer(&mut self, agent: AgentId, unfolded_tokens: u32, out: &mut Outbox) {
+        let readable = self.readable(agent);
+        let content = Content::Unfolded(WHOLE_TASK.subtask);
+        let unfolded = [PromptSpan { content, role: SpanRole::Board, tokens: unfolded_tokens }];
+        let unfolded = if unfolded_tokens > 0 { &unfolded[..] } else { &[] };
+        let prompt = prompt::board_first(Purpose::Finalize, &self.s, Some(readable), unfolded);
         let call = out.call(Request::new(agent, Purpose::Finalize, About::default(), prompt));
         self.calls.insert(call, For::Finalize(agent));
     }
 
+    /// The time is over: what is in flight is called off, what is readable becomes the answer.
+    pub(super) fn time_is_up(&mut self, out: &mut Outbox) {
+        self.deadline = None;
+        let open = self.calls.take_all();
+        if self.finishing && open.iter().any(|(_, what)| matches!(what, For::Finalize(_))) {
+            for (call, what) in open {
+                self.calls.insert(call, what);
+            }
+            return;
+        }
+        self.finishing = true;
+        for (call, what) in open {
+            out.cancel(call);
+            if let For::Admission(admission) = what
+                && let Some(gist) = admission.gist
+            {
+                out.note(Note::Withdrawn(admission.author, gist.id));
+            }
+        }
+        for (timer, admission, gist) in std::mem::take(&mut self.appends) {
+            if let Some(timer) = timer {
+                out.cancel_timer(timer);
+            }
+            out.note(Note::Withdrawn(admission.author, gist.id));
+        }
+        self.idle = (0..self.members.len() as u32).collect();
+        let agent = self.take_lock(AgentId(0), out);
+        for i in std::mem::take(&mut self.idle) {
+            self.members[i as usize].worker.stop();
+            out.note(Note::Phase(AgentId(i), Phase::IdleTail));
+        }
+        if self.s.finalize { self.write_answer(agent, 0, out) } else { self.submit(agent, None, out) }
+    }
+
     pub(super) fn submit(&mut self, agent: AgentId, answer: Option<FindingId>, out: &mut Outbox) {
+        if let Some(timer) = self.deadline.take() {
+            out.cancel_timer(timer);
+        }
         out.note(Note::Submitted(agent, LineId(0), answer));
         out.note(Note::Phase(agent, Phase::IdleTail));
         let submission = Submission { agent, line: LineId(0), finding: answer };

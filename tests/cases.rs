@@ -1,0 +1,243 @@
+//! Small inputs whose right answer is known by hand: limits, fractions, timeouts, deadlines, failures, loops.
+
+use delm_sim::experiment::replication::{Point, Sinks};
+use delm_sim::experiment::{Overrides, Scenario, ScenarioError};
+
+/// A `divide` scenario without tokens, times or losses; a case says what it is about.
+const BARE: &str = r#"
+version = 1
+name = "case"
+question = "a small input whose right answer is known"
+replications = 1
+agents = [1]
+policies = ["p"]
+[workload.divide]
+second_wave = { constant = 0 }
+facts_needed = 0
+unsupported = 0.0
+steps_per_subtask = { constant = 1 }
+result_tokens = { constant = 0 }
+tokens_per_detail = 0.0
+retention_ktokens = 0.0
+completion_tokens = { constant = 0 }
+source_tokens = { constant = SOURCE }
+subtasks = { constant = SUBTASKS }
+[sizes]
+plan_tokens = { constant = 0 }
+merge_tokens = { constant = 0 }
+finalize_tokens = { constant = 0 }
+more_tokens = { constant = 0 }
+[policy.p]
+finalize = false
+ask_more = false
+requeues = 0
+task_tokens = 0
+delegation_tokens = 0
+report_tokens = 0
+POLICY
+[endpoints.free]
+[endpoints.m]
+ENDPOINT
+[roles]
+default = "free"
+step = "m"
+ROLES
+"#;
+
+struct Case {
+    subtasks: u32,
+    source_tokens: u32,
+    policy: &'static str,
+    endpoint: &'static str,
+    roles: &'static str,
+}
+
+const MAP_REDUCE: &str = "based_on = \"map-reduce\"\ninstructions_tokens = 0";
+
+impl Case {
+    fn parse(&self) -> Result<Scenario, ScenarioError> {
+        let text = BARE
+            .replace("SUBTASKS", &self.subtasks.to_string())
+            .replace("SOURCE", &self.source_tokens.to_string())
+            .replace("POLICY", self.policy)
+            .replace("ENDPOINT", self.endpoint)
+            .replace("ROLES", self.roles);
+        Scenario::parse("case", &text, None, &Overrides::default())
+    }
+
+    fn run(&self, agents: u32) -> Measured {
+        let scenario = self.parse().unwrap_or_else(|faults| panic!("{faults}"));
+        measure(&scenario, "p", agents)
+    }
+}
+
+/// The metrics of one run.
+struct Measured(Vec<(&'static str, f64)>);
+
+impl Measured {
+    fn get(&self, metric: &str) -> f64 {
+        self.0.iter().find(|(name, _)| *name == metric).unwrap_or_else(|| panic!("no {metric}")).1
+    }
+
+    #[track_caller]
+    fn is(&self, metric: &str, value: f64) {
+        assert!(
+            (self.get(metric) - value).abs() <= 1e-9 * value.abs(),
+            "{metric}: {} is not {value}",
+            self.get(metric)
+        );
+    }
+}
+
+fn measure(scenario: &Scenario, policy: &str, agents: u32) -> Measured {
+    let point = Point::new(scenario, policy, agents).expect("the point exists");
+    let run = point.run(0, Sinks::default()).unwrap_or_else(|error| panic!("{error}"));
+    Measured(run.values.iter().map(|(m, v)| (m.name, *v)).collect())
+}
+
+#[test]
+fn a_cancelled_head_of_a_limited_line_makes_room_for_the_next() {
+    // 100 tokens a second, 8,000 at once. Two workers of 5,000: the first goes at 0, the second waits for 20 s. At 2 s
+    // (brief and step of a second each) the barrier calls it off; a merge of 2,000 comes next and fits at once, and
+    // nothing waits for the time at which the cancelled call would have fitted.
+    let case = Case {
+        subtasks: 2,
+        source_tokens: 3000,
+        policy: "based_on = \"orchestrator-parallel\"\nbarrier = \"any\"\ninstructions_tokens = 2000\nbrief_tokens = 0",
+        endpoint: "base_s = 1.0\ncache = { enabled = false }\ninput_tokens_per_minute = 6000\nburst_s = 80.0",
+        roles: "dispatch = \"m\"\nmerge = \"m\"",
+    };
+    case.run(2).is("makespan_s", 11.0);
+}
+
+#[test]
+fn a_waiting_prompt_that_becomes_cached_needs_less_of_the_limit() {
+    // Two equal prompts of 5,000 at 6,000 a minute: the second has 1,000 left at 0 and would wait for 40 s, but from the
+    // first token of the first (1 s) on it is cached and needs none.
+    let case = Case {
+        subtasks: 2,
+        source_tokens: 0,
+        policy: "based_on = \"map-reduce\"\ninstructions_tokens = 5000",
+        endpoint: "base_s = 1.0\ninput_tokens_per_minute = 6000\nburst_s = 60.0",
+        roles: "",
+    };
+    case.run(2).is("makespan_s", 2.0);
+}
+
+#[test]
+fn fractions_of_a_rate_count_and_fractions_of_a_count_are_refused() {
+    let case = |endpoint| Case { subtasks: 30, source_tokens: 0, policy: MAP_REDUCE, endpoint, roles: "" };
+    // 30 calls at 7.5 a minute with a minute's burst: the last at (30 - 7.5) / 7.5 minutes.
+    case("requests_per_minute = 7.5").run(30).is("makespan_s", 180.0);
+    // 30 calls at one every three minutes, of which two are there at once.
+    case("requests_per_minute = 0.3333333333\nburst_s = 360.0").run(30).get("makespan_s");
+    for (endpoint, key) in [("slots = 2.5", "endpoints.m.slots"), ("long_completion_tokens = 10.5", "long_completion")]
+    {
+        let told = case(endpoint).parse().expect_err("a fraction of a count").to_string();
+        assert!(told.contains(key) && told.contains("whole number"), "{told}");
+    }
+    for setting in ["team = 2.5", "window_tokens = 4000.5", "memory_steps = 8.5"] {
+        let policy: &'static str = Box::leak(format!("{MAP_REDUCE}\n{setting}").into_boxed_str());
+        let faults = Case { subtasks: 1, source_tokens: 0, policy, endpoint: "", roles: "" }.parse();
+        let told = faults.expect_err("a fraction of a count").to_string();
+        assert!(told.contains(&format!("policy.p.{}", setting.split(' ').next().unwrap())), "{told}");
+    }
+}
+
+#[test]
+fn a_timeout_counts_while_a_try_waits_for_a_slot() {
+    // One slot of 4 s, 5 s from sending: the second is served from 4 s and given up at 5 s, the third with it; both
+    // try again at once, and so on. No try waits longer than 5 s.
+    let endpoint = "base_s = 4.0\nslots = 1\ntimeout_s = 5.0\nretries = 0";
+    let three = |endpoint| Case { subtasks: 3, source_tokens: 0, policy: MAP_REDUCE, endpoint, roles: "" };
+    let cut = three(endpoint).run(3);
+    cut.is("makespan_s", 5.0);
+    cut.is("failed_calls", 2.0);
+    let patient = "base_s = 4.0\nslots = 1\ntimeout_s = 5.0\nretries = 0\ntimeout_from = \"service\"";
+    let served = three(patient).run(3);
+    served.is("makespan_s", 12.0);
+    served.is("failed_calls", 0.0);
+    // The pacing of the client comes before it sends: 60 a minute, one at once.
+    three("requests_per_minute = 6\nburst_s = 10.0\ntimeout_s = 5.0\nretries = 0").run(3).is("makespan_s", 20.0);
+}
+
+#[test]
+fn a_certain_timeout_ends_the_delegation_after_the_tries_of_one_step() {
+    let case = |endpoint| Case { subtasks: 1, source_tokens: 0, policy: MAP_REDUCE, endpoint, roles: "" };
+    let run = case("base_s = 6.0\ntimeout_s = 3.5\nretries = 1\nbackoff_s = 0.0\njitter = \"none\"").run(1);
+    run.is("makespan_s", 7.0);
+    run.is("delegations_given_up", 1.0);
+    // A server that fails through the tries of one step and of the next is down.
+    let run = case("failure_probability = 1.0\nfailure_s = 1.0\nretries = 1\nbackoff_s = 0.0").run(1);
+    run.is("makespan_s", 4.0);
+    run.is("delegations_given_up", 1.0);
+}
+
+#[test]
+fn a_digest_that_cannot_shrink_a_history_is_not_asked_for_again() {
+    let policy = "based_on = \"map-reduce\"\ninstructions_tokens = 2400\nwindow_tokens = 2400\ndigest_tokens = 0";
+    let case = Case { subtasks: 3, source_tokens: 500, policy, endpoint: "base_s = 1.0", roles: "compact = \"m\"" };
+    let run = case.run(1);
+    assert!(run.get("calls") < 12.0, "{}", run.get("calls"));
+}
+
+/// Every form of both workloads, with few agents.
+const FORMS: &[(&str, &[&str])] = &[
+    (
+        "multi-doc-qa",
+        &[
+            "single",
+            "independent",
+            "map-reduce",
+            "orchestrator-sequential",
+            "orchestrator-serial",
+            "orchestrator-parallel",
+            "orchestrator-async",
+            "delm-queue",
+        ],
+    ),
+    (
+        "swe-verified",
+        &[
+            "independent",
+            "orchestrator-sequential",
+            "orchestrator-serial",
+            "orchestrator-parallel",
+            "orchestrator-async",
+            "delm-solvers",
+        ],
+    ),
+];
+
+#[test]
+fn a_deadline_binds_every_form() {
+    for (name, policies) in FORMS {
+        for deadline in [0.5, 5.0, 40.0] {
+            let set = vec![format!("all_policies.deadline_s={deadline:?}")];
+            let scenario = Scenario::load(name, &Overrides { set, ..Overrides::default() }).expect("it loads");
+            for policy in *policies {
+                for replication in 0..8 {
+                    let point = Point::new(&scenario, policy, 4).expect("the point exists");
+                    let run = point.run(replication, Sinks::default()).unwrap_or_else(|e| panic!("{e}"));
+                    let s = &run.summary;
+                    let end = s.makespans[0].as_secs_f64();
+                    // After the deadline there is the finishing call of each that answers, and nothing else.
+                    let finishing = s.calls[delm_sim::model::call::Purpose::Finalize.code() as usize];
+                    let longest = finishing.sojourn.as_secs_f64();
+                    assert!(end <= deadline + longest + 1e-9, "{name} {policy} {deadline}: ends at {end}");
+                    if *name == "multi-doc-qa" {
+                        assert_eq!(finishing.answered, s.submissions[0], "{policy}: what is there is submitted");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_waits_for_verdicts_that_nobody_can_read() {
+    let set = ["policy.delm-solvers.gate=\"llm\"", "endpoints.judge.base_s=1000.0"].map(str::to_owned).to_vec();
+    let scenario = Scenario::load("swe-verified", &Overrides { set, ..Overrides::default() }).expect("it loads");
+    let run = measure(&scenario, "delm-solvers", 4);
+    run.is("makespan_s", run.get("last_worker_s"));
+}
