@@ -241,3 +241,15 @@ fn nobody_waits_for_verdicts_that_nobody_can_read() {
     let run = measure(&scenario, "delm-solvers", 4);
     run.is("makespan_s", run.get("last_worker_s"));
 }
+
+#[test]
+fn times_of_many_agents_add_up_and_a_clock_at_its_end_is_an_error() {
+    let case = Case { subtasks: 60, source_tokens: 0, policy: MAP_REDUCE, endpoint: "base_s = 1e9", roles: "" };
+    let scenario = case.parse().expect("it is a scenario");
+    let error = Point::new(&scenario, "p", 1).expect("it exists").run(0, Sinks::default()).expect_err("60e9 s");
+    assert!(error.to_string().contains("times too long for this clock"), "{error}");
+    // 60 agents of 10^9 s are 6e10 s of agent time, more than one clock tells.
+    let wide = case.run(60);
+    wide.is("makespan_s", 1e9);
+    wide.is("agent_time_s", 61e9);
+}

@@ -52,7 +52,7 @@ fn row(r: &Prediction, format: Format) -> Vec<String> {
         r.metric.to_owned(),
         number(r.predicted),
         number(r.measured),
-        number(r.measured_half_width),
+        r.measured_half_width.map(number).unwrap_or_default(),
         r.runs.to_string(),
         error,
     ]

@@ -8,7 +8,7 @@ use super::{DONE, UsageError, output};
 use crate::experiment::replay::{self, Dependencies, Reading, RecordedRuns};
 use crate::experiment::study::Cell;
 use crate::experiment::{Options, Scenario, Study, conduct};
-use crate::policy::catalog;
+use crate::policy::settings::Form;
 use crate::report::{self, Command, Manifest};
 use crate::runtime::replay::WhatIf;
 use anyhow::{Context, Result};
@@ -264,7 +264,7 @@ fn decentral(study: &Study, recorded: &replay::Recorded) -> String {
             change(all, tokens)
         );
     }
-    for cell in study.cells.iter().filter(|c| catalog::is_decentral(study.scenario.base_of(&c.policy))) {
+    for cell in study.cells.iter().filter(|c| c.form == Some(Form::Decentral)) {
         let (s, all) = of(cell);
         let share = |metric: &str| cell.mean(metric).unwrap_or(f64::NAN) * 100.0;
         let (mut by_time, mut by_tokens) = (String::new(), String::new());

@@ -3,21 +3,14 @@
 //! Invariant: results come in order, whatever the number of jobs.
 
 use super::metrics::METRICS;
+use super::published::is_published;
 use super::replication::{Point, Run, Sinks};
 use super::scenario::Scenario;
-use super::study::{Cell, Series};
-use crate::policy::catalog;
+use super::study::{Cell, Origin, Series};
 use crate::runtime::RunError;
 use rayon::prelude::*;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
-
-/// Origin of cells of simulated runs.
-pub(super) const SIMULATED: &str = "simulated";
-/// Origin of cells of recorded calls under other conditions.
-pub(super) const REPLAYED: &str = "replayed";
-/// Origin of cells of live runs.
-pub(super) const MEASURED: &str = "measured";
 
 /// Runs replications `from..from + count` of every point, in parallel, in order.
 pub(super) fn replicate(
@@ -92,17 +85,18 @@ impl Write for Buffer {
 }
 
 /// Gathers the runs of a point into series.
-pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run], origin: &'static str) -> Cell {
-    let published = catalog::entry(scenario.base_of(point.policy)).map_or(u32::MAX, |e| e.published_up_to);
-    let extrapolated = point.agents > published && point.uses_more_than(published);
+pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run], origin: Origin) -> Cell {
+    let extrapolated = !is_published(&scenario.workload, &point.settings, point.agents);
     let (policy, agents) = (point.policy.to_owned(), point.agents);
-    Cell { policy, agents, origin, extrapolated, series: gather(runs) }
+    Cell { policy, agents, origin, form: Some(point.form), extrapolated, series: gather(runs) }
 }
 
 /// Series of all metrics that some run has.
 pub(super) fn gather(runs: &[Run]) -> Vec<Series> {
-    let mut series: Vec<Series> =
-        METRICS.iter().map(|m| Series { metric: m.name, unit: m.unit, values: Vec::new() }).collect();
+    let mut series: Vec<Series> = METRICS
+        .iter()
+        .map(|m| Series { metric: m.name, unit: m.unit, share: m.is_share(), values: Vec::new() })
+        .collect();
     for run in runs {
         // Values come in the order of the catalogue, some left out.
         let mut all = series.iter_mut();

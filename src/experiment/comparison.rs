@@ -3,11 +3,12 @@
 //! The default baseline is the best central form *of each metric at each team size*: the hardest rival there is. It is
 //! chosen on pilot replications that are not reported, so that picking the winner does not flatter it.
 
+use super::judgement::{Judgement, Search};
 use super::metrics::{self, Better};
 use super::scenario::Scenario;
 use super::study::{Cell, Comparison};
-use crate::policy::catalog;
-use crate::stats::paired;
+use crate::policy::settings::Form;
+use crate::stats::{Interval, paired, paired_share_interval};
 
 /// Metrics that are compared, and kept per replication in files.
 pub const HEADLINE: &[&str] =
@@ -19,10 +20,16 @@ pub const BEST_CENTRAL: &str = "best-central";
 const RESAMPLES: usize = 200;
 
 /// The policy to compare with, for one metric at one size; `pilot` holds the cells of pilot replications.
-pub(super) fn baseline<'a>(scenario: &'a Scenario, pilot: &'a [Cell], metric: &str, agents: u32) -> Option<&'a str> {
+pub(super) fn baseline<'a>(
+    scenario: &'a Scenario,
+    pilot: &'a Search<Vec<Cell>>,
+    metric: &str,
+    agents: u32,
+) -> Option<&'a str> {
     if scenario.baseline != BEST_CENTRAL {
         return Some(&scenario.baseline);
     }
+    let Search::Found(pilot) = pilot else { return None };
     let better = metrics::find(metric).map_or(Better::Lower, |m| m.better);
     let sign = if better == Better::Higher { -1.0 } else { 1.0 };
     pilot
@@ -33,13 +40,18 @@ pub(super) fn baseline<'a>(scenario: &'a Scenario, pilot: &'a [Cell], metric: &s
         .map(|(_, policy)| policy)
 }
 
-/// Whether a policy of this scenario has a lead or reducer.
+/// Whether a policy of this scenario is a central form.
 pub(super) fn is_central(scenario: &Scenario, policy: &str) -> bool {
-    catalog::entry(scenario.base_of(policy)).is_some_and(|e| e.central)
+    scenario.settings(policy).is_ok_and(|s| s.form() == Form::Central)
+}
+
+/// The interval of a paired difference, as the metric needs it; none for one pair.
+pub(super) fn difference_interval(share: bool, a: &[f64], b: &[f64]) -> Option<Interval> {
+    if share { paired_share_interval(a, b) } else { paired(a, b, 0, 0).interval }
 }
 
 /// Compares every policy with its baseline, cell by cell.
-pub(super) fn compare(scenario: &Scenario, cells: &[Cell], pilot: &[Cell]) -> Vec<Comparison> {
+pub(super) fn compare(scenario: &Scenario, cells: &[Cell], pilot: &Search<Vec<Cell>>) -> Vec<Comparison> {
     let mut rows = Vec::new();
     for metric in HEADLINE {
         for cell in cells {
@@ -65,19 +77,23 @@ pub(super) fn against(scenario: &Scenario, own: &Cell, cells: &[Cell], rival: &s
 }
 
 pub(super) fn pair(seed: u64, metric: &'static str, cell: &Cell, rival: &Cell) -> Option<Comparison> {
-    let (a, b) = (&cell.get(metric)?.values, &rival.get(metric)?.values);
+    let (own, other) = (cell.get(metric)?, rival.get(metric)?);
+    let (a, b) = (&own.values, &other.values);
     if a.len() != b.len() || a.is_empty() {
         return None;
     }
     let p = paired(a, b, RESAMPLES, seed);
+    let interval = difference_interval(own.share, a, b);
     let better = metrics::find(metric).map_or(Better::Lower, |m| m.better);
-    let verdict = match better {
-        _ if a == b => "equal",
-        _ if !(p.ci_low > 0.0 || p.ci_high < 0.0) => "no difference shown",
-        Better::Lower if p.ci_high < 0.0 => "better",
-        Better::Higher if p.ci_low > 0.0 => "better",
-        Better::Neither => "different",
-        _ => "worse",
+    let judgement = match interval {
+        None => Judgement::NotJudged,
+        Some(_) if a == b => Judgement::Equal,
+        Some(i) => match (i.sign(), better) {
+            (0, _) => Judgement::NotShown,
+            (-1, Better::Lower) | (1, Better::Higher) => Judgement::Better,
+            (_, Better::Neither) => Judgement::Different,
+            _ => Judgement::Worse,
+        },
     };
     Some(Comparison {
         metric,
@@ -85,25 +101,18 @@ pub(super) fn pair(seed: u64, metric: &'static str, cell: &Cell, rival: &Cell) -
         policy: cell.policy.clone(),
         baseline: rival.policy.clone(),
         difference: p.difference,
-        ratio: if p.ratio.is_finite() { p.ratio } else { f64::NAN },
-        ci_low: p.ci_low,
-        ci_high: p.ci_high,
-        verdict,
+        ratio: p.ratio.is_finite().then_some(p.ratio),
+        interval,
+        judgement,
     })
 }
 
 /// The best point of the central forms' grid within a spend: highest mean of `metric` among pilot cells whose mean
 /// `spend` is no more than `most`. Chosen on pilot replications, so that reporting it elsewhere is fair.
-pub(super) fn best_within<'a>(
-    scenario: &Scenario,
-    pilot: &'a [Cell],
-    metric: &str,
-    spend: &str,
-    most: f64,
-) -> Option<&'a Cell> {
+pub(super) fn best_within<'a>(pilot: &'a [Cell], metric: &str, spend: &str, most: f64) -> Option<&'a Cell> {
     pilot
         .iter()
-        .filter(|c| is_central(scenario, &c.policy) && c.mean(spend).is_some_and(|s| s <= most))
+        .filter(|c| c.form == Some(Form::Central) && c.mean(spend).is_some_and(|s| s <= most))
         .filter_map(|c| c.mean(metric).map(|mean| (mean, c)))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, cell)| cell)

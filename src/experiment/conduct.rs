@@ -2,11 +2,12 @@
 //!
 //! Invariant: results do not depend on the number of jobs; pilot replications are never reported.
 
-use super::cells::{SIMULATED, cell, replicate, replicate_recorded};
+use super::cells::{cell, replicate, replicate_recorded};
 use super::comparison::{self, BEST_CENTRAL};
+use super::judgement::Search;
 use super::replication::{Point, Run};
 use super::scenario::Scenario;
-use super::study::{Cell, Check, Study};
+use super::study::{Cell, Check, Origin, Study};
 use super::{sensitivity, verdict};
 use crate::runtime::RunError;
 use std::io::Write;
@@ -56,14 +57,14 @@ fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunErro
         }
         None => replicate(&points, 0, replications, &tick)?,
     };
-    assemble(scenario, options.compare, SIMULATED, &points, &runs)
+    assemble(scenario, options.compare, Origin::Simulated, &points, &runs)
 }
 
 /// Makes a study out of the runs of its points.
 pub(super) fn assemble(
     scenario: &Scenario,
     compare: bool,
-    origin: &'static str,
+    origin: Origin,
     points: &[Point],
     runs: &[Vec<Run>],
 ) -> Result<Study, RunError> {
@@ -73,11 +74,11 @@ pub(super) fn assemble(
     }
     let cells: Vec<Cell> = points.iter().zip(runs).map(|(p, runs)| cell(scenario, p, runs, origin)).collect();
     let comparing = compare && scenario.measure.is_none();
-    let pilot = if comparing { pilot(scenario)? } else { Vec::new() };
+    let pilot = if comparing { pilot(scenario)? } else { Search::NotLooked };
     let comparisons = if comparing { comparison::compare(scenario, &cells, &pilot) } else { Vec::new() };
     let mut verdicts = verdict::verdicts(scenario, &cells, &comparisons, &pilot);
     if comparing {
-        verdicts.extend(sensitivity::flips(scenario, &comparisons)?);
+        verdicts.extend(sensitivity::flips(scenario, &cells, &comparisons)?);
     }
     Ok(Study {
         checks: checks(scenario, &cells),
@@ -100,15 +101,17 @@ pub(super) fn points<'a>(scenario: &'a Scenario, policies: &'a [String]) -> Resu
 }
 
 /// Pilot cells of the central forms, to choose the best among them.
-fn pilot(scenario: &Scenario) -> Result<Vec<Cell>, RunError> {
+fn pilot(scenario: &Scenario) -> Result<Search<Vec<Cell>>, RunError> {
     if scenario.baseline != BEST_CENTRAL {
-        return Ok(Vec::new());
+        return Ok(Search::NotLooked);
     }
     let central: Vec<String> =
         scenario.policies.iter().filter(|p| comparison::is_central(scenario, p)).cloned().collect();
     let points = points(scenario, &central)?;
     let runs = replicate(&points, PILOT, scenario.replications.min(64), &|| {})?;
-    Ok(points.iter().zip(&runs).map(|(p, runs)| cell(scenario, p, runs, SIMULATED)).collect())
+    let cells: Vec<Cell> =
+        points.iter().zip(&runs).map(|(p, runs)| cell(scenario, p, runs, Origin::Simulated)).collect();
+    Ok(if cells.is_empty() { Search::NotFound } else { Search::Found(cells) })
 }
 
 /// Closed forms beside what the runs gave. Below the full budget, tolerances widen by the square root of the ratio.

@@ -144,7 +144,7 @@ pub fn fit(
     let mut fitted = Vec::with_capacity(free.len());
     for (i, row) in rows.iter().enumerate() {
         let seen = observe(&values, row, FRESH)?;
-        let standard_error = (seen.n > 1).then(|| seen.sd / (seen.n as f64).sqrt());
+        let standard_error = seen.sd.map(|sd| sd / (seen.n as f64).sqrt());
         fitted.push(Fitted { value: values[i], reached: reached[i], observed: seen.mean, standard_error });
     }
     Ok(fitted)

@@ -9,7 +9,7 @@
 //! Invariant: every run goes through the same code, whether it is real or journalled, so that a resumed study gives the
 //! same metrics as one that was never stopped; runs that did not come to their end are in no metric.
 
-use super::cells::{MEASURED, cell};
+use super::cells::cell;
 use super::metrics::measure;
 use super::replication::{Point, Run};
 use super::scenario::{LiveSpec, Scenario};
@@ -204,7 +204,7 @@ pub fn conduct_live(
     }
     let measured_points = points.iter().zip(&runs).filter(|(_, runs)| !runs.is_empty());
     let study = Study {
-        cells: measured_points.map(|(p, runs)| cell(scenario, p, runs, MEASURED)).collect(),
+        cells: measured_points.map(|(p, runs)| cell(scenario, p, runs, super::study::Origin::Measured)).collect(),
         comparisons: Vec::new(),
         checks: Vec::new(),
         verdicts: Vec::new(),

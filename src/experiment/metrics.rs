@@ -1,6 +1,6 @@
 //! Metrics: what a run's summary says, by name and unit. Definitions stand with the names.
 
-use crate::kernel::Span;
+use crate::kernel::SpanSum;
 use crate::model::call::Purpose;
 use crate::model::note::Phase;
 use crate::record::Summary;
@@ -27,6 +27,13 @@ pub struct Metric {
     pub better: Better,
     /// Meaning in a sentence.
     pub meaning: &'static str,
+}
+
+impl Metric {
+    /// Whether a run's value is a share of trials (right or wrong), so that the mean over runs is a proportion.
+    pub fn is_share(&self) -> bool {
+        matches!(self.name, "avg_at_1" | "pass" | "details_arrived" | "misled")
+    }
 }
 
 const fn metric(name: &'static str, unit: &'static str, better: Better, meaning: &'static str) -> Metric {
@@ -140,10 +147,11 @@ fn values(s: &Summary) -> impl Fn(&str) -> Option<f64> + '_ {
     let window = (s.end - s.start).as_secs_f64();
     let steady = s.makespans.is_empty();
     let all_time = move |phase: Phase| s.workers.time[phase as usize] + s.leads.time[phase as usize];
-    let agent_time: Span = Phase::ALL.iter().map(|p| all_time(*p)).sum();
-    let lead_time: Span = s.leads.time.iter().copied().sum();
-    let waiting =
-        |time: &[Span; 13]| -> Span { Phase::ALL.iter().filter(|p| p.is_waiting()).map(|p| time[*p as usize]).sum() };
+    let agent_time: SpanSum = Phase::ALL.iter().map(|p| all_time(*p)).sum();
+    let lead_time: SpanSum = s.leads.time.iter().copied().sum();
+    let waiting = |time: &[SpanSum; 13]| -> SpanSum {
+        Phase::ALL.iter().filter(|p| p.is_waiting()).map(|p| time[*p as usize]).sum()
+    };
     let stay =
         |phase: Phase| ratio(s.workers.stayed[phase as usize].as_secs_f64(), s.workers.stays[phase as usize] as f64);
     let count = |f: fn(&crate::record::trace::Counts) -> u64| s.calls.iter().map(f).sum::<u64>() as f64;

@@ -6,6 +6,7 @@ use super::conduct::{Options, conduct};
 use super::replay::{ReplayError, strict};
 use super::scenario::Scenario;
 use super::study::{Cell, Study};
+use crate::stats::Interval;
 use serde::Serialize;
 use std::path::Path;
 
@@ -34,7 +35,7 @@ pub struct Prediction {
     /// Mean over the simulated replications.
     pub predicted: f64,
     /// Half a 95 % interval of the measured mean, of the run's questions.
-    pub measured_half_width: f64,
+    pub measured_half_width: Option<f64>,
     /// Mean over the measured runs.
     pub measured: f64,
     /// Measured runs.
@@ -81,7 +82,7 @@ fn row(metric: &'static str, predicted: &Cell, measured: &Cell) -> Option<Predic
         agents: measured.agents,
         metric,
         predicted: p,
-        measured_half_width: (of.ci_high - of.ci_low) / 2.0,
+        measured_half_width: of.interval.map(Interval::half_width),
         measured: of.mean,
         runs: of.n,
         error,

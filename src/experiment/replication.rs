@@ -10,6 +10,7 @@ use crate::model::ids::TaskId;
 use crate::model::sharing::Sharing;
 use crate::model::workload::{Sizes, Team, Workload};
 use crate::policy::Policy;
+use crate::policy::settings::Form;
 use crate::policy::{Settings, catalog};
 use crate::record::transcript::{Recorder, RunLine};
 use crate::record::{Summary, Trace};
@@ -35,6 +36,8 @@ pub struct Point<'a> {
     pub policy: &'a str,
     /// Workers.
     pub agents: u32,
+    /// What kind of coordination it is: judged here, once, from the resolved settings.
+    pub form: Form,
     pub(super) settings: Arc<Settings>,
     pub(super) fleet: Arc<Fleet>,
     sizes: Arc<Sizes>,
@@ -58,6 +61,7 @@ impl<'a> Point<'a> {
             scenario,
             policy,
             agents,
+            form: settings.form(),
             settings,
             fleet: Arc::new(fleet),
             sizes: Arc::new(scenario.sizes.clone()),
@@ -65,11 +69,6 @@ impl<'a> Point<'a> {
             protocol,
             stop_after,
         })
-    }
-
-    /// Whether the policy puts more than `n` workers to use at this size; `single` never does.
-    pub fn uses_more_than(&self, n: u32) -> bool {
-        self.settings.team.at().is_none_or(|most| most > f64::from(n))
     }
 
     /// Runs one replication. Its trace may go to a writer as JSON Lines, its transcript to another (run `index` there).

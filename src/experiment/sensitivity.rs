@@ -1,16 +1,16 @@
 //! What flips a verdict: coordination parameters that nobody published, moved one at a time to the ends of their priors.
 
-use super::cells::{SIMULATED, cell, replicate};
-use super::comparison::{BEST_CENTRAL, baseline, is_central};
+use super::cells::{cell, replicate};
+use super::comparison::{BEST_CENTRAL, baseline, difference_interval, is_central};
+use super::judgement::{Judgement, Reversal, Rival, Search, Verdict};
 use super::metrics::{self, Better};
 use super::replication::Point;
 use super::scenario::Scenario;
-use super::study::Comparison;
+use super::study::{Cell, Comparison, Origin};
 use crate::model::sharing::Sharing;
 use crate::model::workload::WorkloadSpec;
-use crate::policy::catalog;
+use crate::policy::settings::Form;
 use crate::runtime::RunError;
-use crate::stats::paired;
 
 /// A parameter with the ends of its prior.
 struct Lever {
@@ -50,49 +50,48 @@ const DIVIDE: &[Lever] = &[
 const REPLICATIONS: u32 = 64;
 const FIRST: u64 = 1 << 41;
 
-/// Sentences: which assumption, at which end of its prior, turns a verdict of a decentralized policy around.
-pub(super) fn flips(scenario: &Scenario, comparisons: &[Comparison]) -> Result<Vec<String>, RunError> {
+/// Which assumption, at which end of its prior, turns a verdict of a decentralized policy around.
+pub(super) fn flips(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparison]) -> Result<Vec<Verdict>, RunError> {
     let levers = match scenario.workload {
         WorkloadSpec::Search(_) => SEARCH,
         WorkloadSpec::Divide(_) => DIVIDE,
         // What was recorded counts as supported, and nothing is graded: sharing has nothing to reverse.
         WorkloadSpec::Recorded(_) => return Ok(Vec::new()),
     };
-    let mut sentences = Vec::new();
-    let rival = if scenario.baseline == BEST_CENTRAL { "the best central forms" } else { scenario.baseline.as_str() };
-    let decentral: Vec<&String> =
-        scenario.policies.iter().filter(|p| catalog::is_decentral(scenario.base_of(p))).collect();
-    for policy in decentral {
-        let published = catalog::entry(scenario.base_of(policy)).map_or(u32::MAX, |e| e.published_up_to);
-        let Some(n) = scenario.agents.iter().copied().filter(|n| *n <= published).max() else {
+    let mut verdicts = Vec::new();
+    for policy in &scenario.policies {
+        let own = cells.iter().filter(|c| c.policy == *policy && c.form == Some(Form::Decentral));
+        // The largest published size; where none was run, the smallest.
+        let published = own.clone().filter(|c| !c.extrapolated).map(|c| c.agents).max();
+        let Some(n) = published.or_else(|| own.map(|c| c.agents).min()) else {
             continue;
         };
         let settled: Vec<&Comparison> = comparisons
             .iter()
-            .filter(|c| c.policy == *policy && c.agents == n && matches!(c.verdict, "better" | "worse"))
+            .filter(|c| {
+                c.policy == *policy && c.agents == n && matches!(c.judgement, Judgement::Better | Judgement::Worse)
+            })
             .filter(|c| matches!(c.metric, "makespan_s" | "cost_per_task_usd" | "avg_at_1" | "pass"))
             .collect();
         if settled.is_empty() {
             continue;
         }
-        let mut found: Vec<String> = Vec::new();
+        let mut reversals = Vec::new();
         for lever in levers {
             for end in [lever.low, lever.high] {
                 let turned = turned(scenario, policy, n, &settled, lever, end)?;
-                found.extend(turned.iter().map(|metric| format!("{metric} at {} = {end}", lever.name)));
+                let reversal = |metric| Reversal { metric, parameter: lever.name, value: end };
+                reversals.extend(turned.into_iter().map(reversal));
             }
         }
-        let tried = levers.len() * 2;
-        sentences.push(if found.is_empty() {
-            format!(
-                "{policy}, N = {n}, against {rival}: none of {tried} moves, one at a time, of {} sharing parameters to the ends of their priors reverses a verdict above; the other assumed inputs were not moved (see --set).",
-                levers.len()
-            )
+        let rival = if scenario.baseline == BEST_CENTRAL {
+            Rival::BestCentral
         } else {
-            format!("{policy}, N = {n}, against {rival}: reversed by assumption: {}.", found.join("; "))
-        });
+            Rival::Baseline(scenario.baseline.clone())
+        };
+        verdicts.push(Verdict::Flips { policy: policy.clone(), agents: n, rival, reversals, moved: levers.len() });
     }
-    Ok(sentences)
+    Ok(verdicts)
 }
 
 /// Metrics whose verdict no longer holds with the lever at this end.
@@ -115,21 +114,22 @@ fn turned(
     let points: Result<Vec<Point>, RunError> = policies.iter().map(|p| Point::new(&moved, p, n)).collect();
     let points = points?;
     let runs = replicate(&points, FIRST, REPLICATIONS, &|| {})?;
-    let mut cells: Vec<_> = points.iter().zip(&runs).map(|(p, r)| cell(&moved, p, r, SIMULATED)).collect();
+    let mut cells: Vec<_> = points.iter().zip(&runs).map(|(p, r)| cell(&moved, p, r, Origin::Simulated)).collect();
     let own = cells.pop().expect("the policy itself was run");
+    let cells = Search::Found(cells);
     let turned = settled.iter().filter(|c| {
         let Some(base) = baseline(&moved, &cells, c.metric, n) else {
             return false;
         };
-        let rival = cells.iter().find(|x| x.policy == base).and_then(|x| x.get(c.metric));
+        let Search::Found(rivals) = &cells else { return false };
+        let rival = rivals.iter().find(|x| x.policy == base).and_then(|x| x.get(c.metric));
         let (Some(a), Some(b)) = (own.get(c.metric), rival) else {
             return false;
         };
-        let p = paired(&a.values, &b.values, 20, moved.seed);
+        let Some(interval) = difference_interval(a.share, &a.values, &b.values) else { return false };
         let lower = metrics::find(c.metric).is_none_or(|m| m.better != Better::Higher);
-        let worse = if lower { p.ci_low > 0.0 } else { p.ci_high < 0.0 };
-        let better = if lower { p.ci_high < 0.0 } else { p.ci_low > 0.0 };
-        if c.verdict == "better" { worse } else { better }
+        let good = if lower { -1 } else { 1 };
+        interval.sign() == if c.judgement == Judgement::Better { -good } else { good }
     });
     Ok(turned.map(|c| c.metric).collect())
 }

@@ -1,8 +1,33 @@
 //! What a study yields: cells of replicated metrics, and paired comparisons. Plain data for reports.
 
+use super::judgement::{Judgement, Verdict, Warning};
 use super::scenario::Scenario;
-use crate::stats::Summary;
+use crate::policy::settings::Form;
+use crate::stats::{Interval, Summary};
 use serde::Serialize;
+
+/// Where numbers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// Runs of the simulated world.
+    Simulated,
+    /// Recorded calls under other conditions.
+    Replayed,
+    /// Real calls.
+    Measured,
+}
+
+impl Origin {
+    /// As in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+            Self::Replayed => "replayed",
+            Self::Measured => "measured",
+        }
+    }
+}
 
 /// A quantity of one cell over its replications.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -11,6 +36,8 @@ pub struct Series {
     pub metric: &'static str,
     /// Unit.
     pub unit: &'static str,
+    /// Whether its values are shares of trials, so that their mean is a proportion.
+    pub share: bool,
     /// Values of the replications that have one, in order.
     pub values: Vec<f64>,
 }
@@ -18,7 +45,7 @@ pub struct Series {
 impl Series {
     /// Mean, spread, interval and quantiles.
     pub fn summary(&self) -> Summary {
-        Summary::of(&self.values)
+        if self.share { Summary::of_share(&self.values) } else { Summary::of(&self.values) }
     }
 }
 
@@ -29,9 +56,11 @@ pub struct Cell {
     pub policy: String,
     /// Workers.
     pub agents: u32,
-    /// Where its numbers are from: `simulated`, `replayed` or `measured`.
-    pub origin: &'static str,
-    /// Beyond every published size of this policy.
+    /// Where its numbers are from.
+    pub origin: Origin,
+    /// What kind of coordination it is; unknown where a recording does not tell.
+    pub form: Option<Form>,
+    /// Nobody has published a run of this coordination at this size.
     pub extrapolated: bool,
     /// All metrics, in the order of the catalogue of metrics.
     pub series: Vec<Series>,
@@ -62,14 +91,12 @@ pub struct Comparison {
     pub baseline: String,
     /// Policy minus baseline, mean over replications.
     pub difference: f64,
-    /// Policy over baseline, ratio of means.
-    pub ratio: f64,
-    /// Interval of the difference.
-    pub ci_low: f64,
-    /// Interval of the difference.
-    pub ci_high: f64,
-    /// `better`, `worse`, `no difference shown`, or `equal`.
-    pub verdict: &'static str,
+    /// Policy over baseline, ratio of means; none where the baseline's is 0.
+    pub ratio: Option<f64>,
+    /// Interval of the difference; none for one replication.
+    pub interval: Option<Interval>,
+    /// What it says.
+    pub judgement: Judgement,
 }
 
 /// A closed form beside what the run gave.
@@ -104,10 +131,10 @@ pub struct Study {
     pub comparisons: Vec<Comparison>,
     /// Closed forms.
     pub checks: Vec<Check>,
-    /// Sentences for the first screen, most important first.
-    pub verdicts: Vec<String>,
-    /// Advice and caveats in words.
-    pub warnings: Vec<String>,
+    /// What was found, most important first.
+    pub verdicts: Vec<Verdict>,
+    /// Advice and caveats.
+    pub warnings: Vec<Warning>,
     /// Number of inputs by source: published, fitted, assumed, design.
     pub inputs: [usize; 4],
     /// Digest over the traces of all runs.
@@ -115,6 +142,16 @@ pub struct Study {
 }
 
 impl Study {
+    /// Where its numbers come from; all cells of a study have one origin.
+    pub fn origin(&self) -> Origin {
+        self.cells.first().map_or(Origin::Simulated, |c| c.origin)
+    }
+
+    /// What kind of coordination a policy is, if any of its cells tells.
+    pub fn form(&self, policy: &str) -> Option<Form> {
+        self.cells.iter().find(|c| c.policy == policy).and_then(|c| c.form)
+    }
+
     /// The cell of a policy and size.
     pub fn cell(&self, policy: &str, agents: u32) -> Option<&Cell> {
         self.cells.iter().find(|c| c.policy == policy && c.agents == agents)

@@ -1,189 +1,163 @@
-//! What a study says in sentences, and what it warns of.
+//! What a study says, and what it warns of, as values.
 
-use super::comparison::{self, BEST_CENTRAL, is_central};
+use super::comparison::{self, BEST_CENTRAL};
+use super::judgement::{EqualSpend, Judgement, Phrase, Rival, Search, Spend, Verdict, Warning};
 use super::scenario::Scenario;
 use super::study::{Cell, Comparison};
-use crate::policy::catalog;
+use crate::policy::settings::Form;
 
-/// Team sizes that sentences are about: the largest published one that was run, and the largest of all.
-fn sizes(scenario: &Scenario, policy: &str) -> Vec<u32> {
-    let published = catalog::entry(scenario.base_of(policy)).map_or(u32::MAX, |e| e.published_up_to);
-    let within = scenario.agents.iter().copied().filter(|n| *n <= published).max();
-    let largest = scenario.agents.iter().copied().max();
-    let mut sizes: Vec<u32> = within.into_iter().chain(largest).collect();
-    sizes.dedup();
-    sizes
-}
-
-/// Sentences, most important first.
-pub(super) fn verdicts(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparison], pilot: &[Cell]) -> Vec<String> {
-    let mut sentences = knees(scenario, cells);
-    for policy in scenario.policies.iter().filter(|p| catalog::is_decentral(scenario.base_of(p))) {
-        for (i, n) in sizes(scenario, policy).into_iter().enumerate() {
-            let Some(own) = cells.iter().find(|c| c.policy == *policy && c.agents == n) else { continue };
-            let mark = if own.extrapolated { " (beyond published sizes: extrapolation)" } else { "" };
-            let rows: Vec<&Comparison> = comparisons.iter().filter(|c| c.policy == *policy && c.agents == n).collect();
-            let rival = if scenario.baseline == BEST_CENTRAL {
-                "against the best central form of each metric".to_owned()
-            } else {
-                format!("against {}", scenario.baseline)
-            };
-            let named = scenario.baseline == BEST_CENTRAL;
-            sentences.extend(sentence(&format!("{policy}, N = {n}, {rival}{mark}"), own, &rows, cells, named));
-            // A variant of a catalogue's policy says less: its reader compares it with the original.
-            let variant = scenario.base_of(policy) != policy;
-            if i > 0 || scenario.baseline != BEST_CENTRAL {
-                continue;
-            }
-            for (other, who) in [(SCATTER_GATHER, ", the authors' own parallel rival"), ("independent", " attempts")] {
-                let found = comparison::against(scenario, own, cells, other);
-                let rows: Vec<&Comparison> = found.iter().filter(|_| !variant).collect();
-                let head = format!("{policy}, N = {n}, against {other}{who}");
-                sentences.extend(sentence(&head, own, &rows, cells, false));
-            }
-            if !variant {
-                sentences.extend(equal_spend(scenario, own, cells, pilot));
-            }
-        }
-    }
-    sentences
-}
-
+/// The rival that DeLM's authors built: scatter-gather.
+const SCATTER_GATHER: &str = "orchestrator-parallel";
+/// Attempts without any coordination.
+const INDEPENDENT: &str = "independent";
 /// A lead this busy is the bottleneck of its team.
 const SATURATED: f64 = 0.9;
+/// A share of subtasks given up that is worth a word.
+const MANY_ABANDONED: f64 = 0.2;
+/// Below this many replications intervals are wide and rest on few degrees of freedom.
+const FEW: u32 = 30;
+
+/// The cells that sentences are about: the largest published size that was run, and the largest of all.
+fn featured<'a>(cells: &'a [Cell], policy: &str) -> Vec<&'a Cell> {
+    let own = cells.iter().filter(|c| c.policy == policy && c.form == Some(Form::Decentral));
+    let published = own.clone().filter(|c| !c.extrapolated).max_by_key(|c| c.agents);
+    let mut featured: Vec<&Cell> = published.into_iter().chain(own.max_by_key(|c| c.agents)).collect();
+    featured.dedup_by_key(|c| c.agents);
+    featured
+}
+
+/// Findings, most important first.
+pub(super) fn verdicts(
+    scenario: &Scenario,
+    cells: &[Cell],
+    comparisons: &[Comparison],
+    pilot: &Search<Vec<Cell>>,
+) -> Vec<Verdict> {
+    let mut verdicts = knees(scenario, cells);
+    let best = scenario.baseline == BEST_CENTRAL;
+    for policy in &scenario.policies {
+        for (i, own) in featured(cells, policy).into_iter().enumerate() {
+            let rows = comparisons.iter().filter(|c| c.policy == *policy && c.agents == own.agents);
+            let rival = if best { Rival::BestCentral } else { Rival::Baseline(scenario.baseline.clone()) };
+            verdicts.extend(compared(own, rival, rows, cells, best));
+            // A variant of a catalogue's policy says less: its reader compares it with the original.
+            let variant = scenario.base_of(policy) != policy;
+            if i > 0 || !best || variant {
+                continue;
+            }
+            for (other, rival) in [
+                (SCATTER_GATHER, Rival::ScatterGather(SCATTER_GATHER.to_owned())),
+                (INDEPENDENT, Rival::Independent(INDEPENDENT.to_owned())),
+            ] {
+                let found = comparison::against(scenario, own, cells, other);
+                verdicts.extend(compared(own, rival, found.iter(), cells, false));
+            }
+            verdicts.extend(equal_spend(scenario, own, cells, pilot));
+        }
+    }
+    verdicts
+}
 
 /// From which team size on a lead is the bottleneck, for the forms whose lead ever is.
-fn knees(scenario: &Scenario, cells: &[Cell]) -> Vec<String> {
+fn knees(scenario: &Scenario, cells: &[Cell]) -> Vec<Verdict> {
     let knee = |policy: &String| {
         let own = cells.iter().filter(|c| c.policy == *policy);
         let busy = own.filter_map(|c| Some((c.agents, c.mean("controller_utilisation")?)));
-        let from = busy.filter(|(_, u)| *u >= SATURATED).min_by_key(|(n, _)| *n)?;
-        let served = from.1 * 100.0;
-        Some(format!("{policy}: its lead is the bottleneck from N = {} on (busy {served:.0} % of the time).", from.0))
+        let (agents, busy) = busy.filter(|(_, u)| *u >= SATURATED).min_by_key(|(n, _)| *n)?;
+        Some(Verdict::Knee { policy: policy.clone(), agents, busy })
     };
     scenario.policies.iter().filter_map(knee).collect()
 }
 
-/// The rival that DeLM's authors built: scatter-gather.
-const SCATTER_GATHER: &str = "orchestrator-parallel";
-
-/// `named` says each rival beside its figure, where rows have different ones.
-fn sentence(head: &str, own: &Cell, rows: &[&Comparison], cells: &[Cell], named: bool) -> Option<String> {
-    let parts: Vec<String> = rows.iter().filter_map(|c| phrase(c, own, cells, named)).collect();
-    (!parts.is_empty()).then(|| format!("{head}: {}.", parts.join("; ")))
+/// `named` tells each metric's rival, where they differ.
+fn compared<'a>(
+    own: &Cell,
+    rival: Rival,
+    rows: impl Iterator<Item = &'a Comparison>,
+    cells: &[Cell],
+    named: bool,
+) -> Option<Verdict> {
+    let phrases: Vec<Phrase> = rows.filter_map(|c| phrase(c, own, cells, named)).collect();
+    (!phrases.is_empty()).then(|| Verdict::Compared {
+        policy: own.policy.clone(),
+        agents: own.agents,
+        rival,
+        extrapolated: own.extrapolated,
+        phrases,
+    })
 }
 
-fn phrase(c: &Comparison, own: &Cell, cells: &[Cell], named: bool) -> Option<String> {
+fn phrase(c: &Comparison, own: &Cell, cells: &[Cell], named: bool) -> Option<Phrase> {
     let rival = cells.iter().find(|x| x.policy == c.baseline && x.agents == c.agents)?;
-    let open = if c.verdict == "no difference shown" { ", no difference shown" } else { "" };
-    let (scale, unit, name, digits) = match c.metric {
-        "makespan_s" => (100.0 / rival.mean(c.metric)?, " %", "makespan", 0),
-        "cost_per_task_usd" => (100.0 / rival.mean(c.metric)?, " %", "cost per task", 0),
-        "avg_at_1" => (100.0, " points", "Avg@1", 1),
-        "pass" => (100.0, " points", "Pass", 1),
-        _ => return None,
-    };
-    if c.verdict == "equal" {
-        let to = if named { format!(" to {}", c.baseline) } else { String::new() };
-        return Some(format!("{name} equal{to}, run by run"));
-    }
-    let (mid, low, high) = (c.difference * scale, c.ci_low * scale, c.ci_high * scale);
-    let at = if unit == " points" { price_of(rival, own) } else { String::new() };
-    let rival = if named { format!(" ({}{at})", c.baseline) } else { String::new() };
-    Some(format!("{name} {mid:+.digits$}{unit} [{low:+.digits$}, {high:+.digits$}]{open}{rival}"))
-}
-
-/// What the rival spends for its accuracy.
-fn price_of(rival: &Cell, own: &Cell) -> String {
-    let ratio = |metric| Some(rival.mean(metric)? / own.mean(metric)?);
-    match (ratio("makespan_s"), ratio("cost_per_task_usd")) {
-        (Some(time), Some(cost)) if time.is_finite() && cost.is_finite() => {
-            format!(" at {time:.1}x the time, {cost:.1}x the cost")
-        }
-        _ => String::new(),
-    }
+    let over = |metric| Some(rival.mean(metric)? / own.mean(metric)?).filter(|ratio: &f64| ratio.is_finite());
+    Some(Phrase {
+        metric: c.metric,
+        difference: c.difference,
+        interval: c.interval,
+        rival_mean: rival.mean(c.metric)?,
+        judgement: c.judgement,
+        rival: named.then(|| c.baseline.clone()),
+        rival_spends: over("makespan_s").zip(over("cost_per_task_usd")),
+    })
 }
 
 /// The best central point that spends no more dollars, and no more time, than this cell.
-fn equal_spend(scenario: &Scenario, own: &Cell, cells: &[Cell], pilot: &[Cell]) -> Vec<String> {
-    let mut sentences = Vec::new();
+fn equal_spend(scenario: &Scenario, own: &Cell, cells: &[Cell], pilot: &Search<Vec<Cell>>) -> Vec<Verdict> {
     if own.get("pass").is_none() {
-        return sentences;
+        return Vec::new();
     }
-    for (spend, words) in [("cost_per_task_usd", "dollars"), ("makespan_s", "time")] {
-        let found = own
-            .mean(spend)
-            .and_then(|most| comparison::best_within(scenario, pilot, "pass", spend, most))
+    let best = |spend: Spend| match pilot {
+        Search::NotLooked => Search::NotLooked,
+        Search::NotFound => Search::NotFound,
+        Search::Found(pilot) => own
+            .mean(spend.metric())
+            .and_then(|most| comparison::best_within(pilot, "pass", spend.metric(), most))
             .and_then(|best| cells.iter().find(|c| c.policy == best.policy && c.agents == best.agents))
-            .and_then(|best| Some((best, comparison::pair(scenario.seed, "pass", own, best)?)));
-        sentences.push(match found {
-            Some((best, c)) => format!(
-                "{}, N = {}, at equal {words}: Pass {:+.1} points [{:+.1}, {:+.1}] against the best central point within its spend, {} with N = {}.",
-                own.policy,
-                own.agents,
-                c.difference * 100.0,
-                c.ci_low * 100.0,
-                c.ci_high * 100.0,
-                best.policy,
-                best.agents
-            ),
-            None => format!(
-                "{}, N = {}, at equal {words}: no central form of this grid does with as little.",
-                own.policy, own.agents
-            ),
-        });
-    }
-    sentences
+            .and_then(|best| Some((best, comparison::pair(scenario.seed, "pass", own, best)?)))
+            .map_or(Search::NotFound, |(best, c)| {
+                Search::Found(EqualSpend {
+                    policy: best.policy.clone(),
+                    agents: best.agents,
+                    difference: c.difference,
+                    interval: c.interval,
+                })
+            }),
+    };
+    [Spend::Dollars, Spend::Time]
+        .map(|spend| Verdict::Equal { policy: own.policy.clone(), agents: own.agents, spend, best: best(spend) })
+        .to_vec()
 }
 
 /// Advice and caveats.
-pub(super) fn warnings(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparison]) -> Vec<String> {
+pub(super) fn warnings(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparison]) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let beyond: Vec<u32> =
-        scenario.agents.iter().copied().filter(|n| cells.iter().any(|c| c.agents == *n && c.extrapolated)).collect();
-    if let Some(first) = beyond.first() {
-        warnings.push(format!(
-            "From N = {first} on, nobody has published such a run: marked * here, dashed in the figures."
-        ));
-    }
-    let open = comparisons
-        .iter()
-        .filter(|c| c.verdict == "no difference shown" && catalog::is_decentral(scenario.base_of(&c.policy)))
-        .count();
+    let decentral = |policy: &str| cells.iter().any(|c| c.policy == policy && c.form == Some(Form::Decentral));
+    let beyond = cells.iter().filter(|c| c.extrapolated).map(|c| c.agents).min();
+    warnings.extend(beyond.map(Warning::Unpublished));
+    let open = comparisons.iter().filter(|c| c.judgement == Judgement::NotShown && decentral(&c.policy)).count();
     if open > 0 {
-        warnings.push(format!(
-            "{open} comparison(s) show no difference at {} replications: raise --replications before you conclude there is none.",
-            scenario.replications
-        ));
+        warnings.push(Warning::NotShown { comparisons: open, replications: scenario.replications });
     }
-    if scenario.replications < 30 {
-        warnings.push(format!(
-            "{} replications are few: intervals rest on t quantiles with {} degrees of freedom.",
-            scenario.replications,
-            scenario.replications.saturating_sub(1)
-        ));
+    match scenario.replications {
+        0 | 1 => warnings.push(Warning::OneReplication),
+        n if n < FEW => warnings.push(Warning::FewReplications(n)),
+        _ => {}
     }
-    if !scenario.policies.iter().any(|p| is_central(scenario, p)) && scenario.baseline == BEST_CENTRAL {
-        warnings.push(
-            "No central form runs here: there is nothing to compare with. Add one, or name --baseline.".to_owned(),
-        );
+    if !cells.iter().any(|c| c.form == Some(Form::Central)) && scenario.baseline == BEST_CENTRAL {
+        warnings.push(Warning::NoCentral);
     }
     for (policy, p) in &scenario.protocol {
         if (p.quality, p.cost, p.latency) != (1.0, 1.0, 1.0) {
-            warnings.push(format!(
-                "Protocol factors of {policy}: quality {}, cost {}, latency {}: differences of harness, not of sharing.",
-                p.quality, p.cost, p.latency
-            ));
+            let (quality, cost, latency) = (p.quality, p.cost, p.latency);
+            warnings.push(Warning::Protocol { policy: policy.clone(), quality, cost, latency });
         }
     }
     for cell in cells {
         let abandoned = cell.mean("subtasks_abandoned").unwrap_or(0.0);
         let done = cell.mean("subtasks_done").unwrap_or(0.0);
-        if abandoned > 0.2 * (abandoned + done).max(1.0) {
-            warnings.push(format!(
-                "{}, N = {}: {abandoned:.1} subtasks per task are given up; look at gate retries and requeues.",
-                cell.policy, cell.agents
-            ));
+        if abandoned > MANY_ABANDONED * (abandoned + done).max(1.0) {
+            let (policy, agents) = (cell.policy.clone(), cell.agents);
+            warnings.push(Warning::Abandoned { policy, agents, subtasks: abandoned });
         }
     }
     warnings

@@ -14,4 +14,4 @@ pub use calendar::{Calendar, EventId};
 pub use random::{Address, Draws, Key, Substream};
 pub use resource::{Integrals, Rate, Servers, TokenBucket};
 pub use sampler::{Law, Part};
-pub use time::{Span, Time};
+pub use time::{Span, SpanSum, Time};

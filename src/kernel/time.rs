@@ -133,6 +133,52 @@ impl Sum for Span {
     }
 }
 
+/// A sum of spans over many agents, calls or runs: 10^6 agents of an hour each are beyond what a [`Span`] can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SpanSum(u128);
+
+impl SpanSum {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// Its length in nanoseconds.
+    pub const fn as_nanos(self) -> u128 {
+        self.0
+    }
+
+    /// Its length in seconds; for tables.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / NANOS_PER_SECOND
+    }
+}
+
+impl From<Span> for SpanSum {
+    fn from(span: Span) -> Self {
+        Self(u128::from(span.0))
+    }
+}
+
+impl AddAssign<Span> for SpanSum {
+    fn add_assign(&mut self, span: Span) {
+        self.0 += u128::from(span.0);
+    }
+}
+
+impl Add for SpanSum {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl Sum for SpanSum {
+    fn sum<I: Iterator<Item = Self>>(sums: I) -> Self {
+        sums.fold(Self::ZERO, Add::add)
+    }
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.6} s", self.as_secs_f64())

@@ -172,6 +172,56 @@ impl Roles {
     }
 }
 
+/// A sum of pico-dollars over many calls: a million agents at $20 each are beyond what [`Picodollars`] can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PicodollarSum(u128);
+
+impl PicodollarSum {
+    /// As dollars, for tables.
+    pub fn as_usd(self) -> f64 {
+        self.0 as f64 * 1e-12
+    }
+}
+
+impl std::ops::AddAssign<Picodollars> for PicodollarSum {
+    fn add_assign(&mut self, other: Picodollars) {
+        self.0 += u128::from(other.0);
+    }
+}
+
+/// Costs of many calls by role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoleSums {
+    /// Working on the task.
+    pub work: PicodollarSum,
+    /// Tool time.
+    pub tool: PicodollarSum,
+    /// Planning, briefing, reporting, merging.
+    pub coordination: PicodollarSum,
+    /// The gate.
+    pub verification: PicodollarSum,
+    /// Reading the board.
+    pub reading: PicodollarSum,
+}
+
+impl RoleSums {
+    /// The whole cost.
+    pub fn total(&self) -> PicodollarSum {
+        PicodollarSum(
+            [self.work, self.tool, self.coordination, self.verification, self.reading].iter().map(|sum| sum.0).sum(),
+        )
+    }
+
+    /// Adds a call's cost.
+    pub fn add(&mut self, call: &Roles) {
+        self.work += call.work;
+        self.tool += call.tool;
+        self.coordination += call.coordination;
+        self.verification += call.verification;
+        self.reading += call.reading;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,14 +14,10 @@ pub struct Entry {
     pub name: &'static str,
     /// One sentence.
     pub summary: &'static str,
-    /// Whether it has a lead: a candidate for the best central form.
-    pub central: bool,
     /// Runs on `search`.
     pub search: bool,
     /// Runs on `divide`.
     pub divide: bool,
-    /// Largest published team size.
-    pub published_up_to: u32,
     /// Changes to the common defaults.
     change: fn(&mut Settings),
 }
@@ -86,28 +82,22 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         name: "single",
         summary: "one agent, one budget, its own memory",
-        central: false,
         search: true,
         divide: true,
-        published_up_to: 1,
         change: |s| s.team = Limit::At(1.0),
     },
     Entry {
         name: "independent",
         summary: "N agents that never hear of each other; each submits",
-        central: false,
         search: true,
         divide: true,
-        published_up_to: 4,
         change: |_| {},
     },
     Entry {
         name: "map-reduce",
         summary: "a queue of subtasks, no store; one call reads all results",
-        central: true,
         search: false,
         divide: true,
-        published_up_to: 4,
         change: |s| {
             s.control = Control::Queue;
             s.finish = Finish::Lead;
@@ -117,10 +107,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         name: "orchestrator-sequential",
         summary: "a lead delegates to one worker at a time and reads its report before the next (AOrchestra)",
-        central: true,
         search: true,
         divide: true,
-        published_up_to: 4,
         change: |s| {
             lead(s, Dispatch::Sequential);
             s.report_call = true;
@@ -129,37 +117,29 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         name: "orchestrator-serial",
         summary: "rounds; the lead briefs every worker by a call of its own before any starts",
-        central: true,
         search: true,
         divide: true,
-        published_up_to: 4,
         change: |s| lead(s, Dispatch::Serial),
     },
     Entry {
         name: "orchestrator-parallel",
         summary: "rounds; one call briefs all workers, a barrier collects them (scatter-gather)",
-        central: true,
         search: true,
         divide: true,
-        published_up_to: 4,
         change: |s| lead(s, Dispatch::Parallel),
     },
     Entry {
         name: "orchestrator-async",
         summary: "no rounds; every finished worker is served by the lead in order of arrival",
-        central: true,
         search: true,
         divide: true,
-        published_up_to: 4,
         change: |s| lead(s, Dispatch::Async),
     },
     Entry {
         name: "delm-queue",
         summary: "DeLM's paper algorithm: dependency queue, verified shared gists, unfolding, no lead",
-        central: false,
         search: false,
         divide: true,
-        published_up_to: 4,
         change: |s| {
             s.control = Control::Queue;
             s.store = Store::Shared;
@@ -173,10 +153,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         name: "delm-solvers",
         summary: "DeLM's SWE-bench form: N solver threads that share typed notes on a board",
-        central: false,
         search: true,
         divide: false,
-        published_up_to: 4,
         change: |s| {
             s.store = Store::Shared;
             s.gate = Gate::Rule;
@@ -189,11 +167,6 @@ pub const ENTRIES: &[Entry] = &[
 /// The catalogue's entry for a name.
 pub fn entry(name: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|e| e.name == name)
-}
-
-/// Whether a name stands for a form of DeLM: decentralized, with a shared context.
-pub fn is_decentral(name: &str) -> bool {
-    settings(name).is_some_and(|s| s.store == Store::Shared && s.control != Control::Lead)
 }
 
 /// The settings of a named policy.

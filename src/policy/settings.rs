@@ -111,6 +111,18 @@ pub enum BoardPlace {
     Tail,
 }
 
+/// What kind of coordination settings amount to; follows from the mechanisms, never from a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// Somebody decides or merges for all: a lead, or a single reducer of a queue.
+    Central,
+    /// No lead, and a shared context that all read: DeLM's kind.
+    Decentral,
+    /// Nobody hears of anybody.
+    Independent,
+}
+
 /// A point of the space with all its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -191,4 +203,17 @@ pub struct Settings {
     pub dry_policy: DryPolicy,
     /// Seconds that one write to the shared context takes (writes are serial).
     pub append_s: f64,
+}
+
+impl Settings {
+    /// What kind of coordination this is.
+    pub fn form(&self) -> Form {
+        if self.control == Control::Lead || self.finish == Finish::Lead {
+            Form::Central
+        } else if self.store == Store::Shared {
+            Form::Decentral
+        } else {
+            Form::Independent
+        }
+    }
 }

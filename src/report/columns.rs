@@ -3,7 +3,7 @@
 use super::number;
 use crate::experiment::Study;
 use crate::experiment::study::Cell;
-use crate::policy::catalog;
+use crate::policy::settings::Form;
 
 /// One column of the headline table.
 pub(super) struct Column {
@@ -56,6 +56,8 @@ impl Column {
         let summary = number::summary(series);
         if !summary.mean.is_finite() {
             "-".to_owned()
+        } else if series.share {
+            number::with_ends(&summary, self.scale, 1)
         } else if self.interval {
             number::with_half_width(&summary, self.scale, self.least)
         } else {
@@ -79,7 +81,7 @@ pub(super) fn sizes(study: &Study) -> Vec<u32> {
 
 /// The largest size at which nothing of DeLM is extrapolated (of any policy, if the study has no form of DeLM).
 pub(super) fn largest_published(study: &Study) -> Option<u32> {
-    let decentral = |cell: &&Cell| catalog::is_decentral(study.scenario.base_of(&cell.policy));
+    let decentral = |cell: &&Cell| cell.form == Some(Form::Decentral);
     let any = study.cells.iter().any(|cell| decentral(&cell));
     let beyond: Vec<u32> = study
         .cells
@@ -114,7 +116,7 @@ pub(super) fn featured(study: &Study) -> Vec<&str> {
             names.push(&comparison.policy);
         }
     }
-    let decentral = |name: &&str| catalog::is_decentral(study.scenario.base_of(name));
+    let decentral = |name: &&str| study.form(name) == Some(Form::Decentral);
     if names.iter().any(decentral) {
         names.retain(decentral);
     }

@@ -5,7 +5,7 @@
 
 use super::file::File;
 use super::number::{self, exact};
-use super::{plot, summary};
+use super::{plot, summary, words};
 use crate::experiment::Study;
 use crate::experiment::comparison::HEADLINE;
 use csv::WriterBuilder;
@@ -72,8 +72,11 @@ pub fn metrics_csv(study: &Study) -> String {
                 series.metric.to_owned(),
                 series.unit.to_owned(),
             ];
-            row.extend([s.mean, s.sd, s.ci_low, s.ci_high, s.p50, s.p90, s.p99].map(exact));
-            row.extend([s.n.to_string(), cell.origin.to_owned(), cell.extrapolated.to_string()]);
+            let known = |x: Option<f64>| x.map(exact).unwrap_or_default();
+            let ends = [s.interval.map(|i| i.low), s.interval.map(|i| i.high)].map(known);
+            row.extend([exact(s.mean), known(s.sd)].into_iter().chain(ends));
+            row.extend([s.p50, s.p90, s.p99].map(exact));
+            row.extend([s.n.to_string(), cell.origin.name().to_owned(), cell.extrapolated.to_string()]);
             row
         })
     });
@@ -90,8 +93,10 @@ pub fn comparison_csv(study: &Study) -> String {
             c.policy.clone(),
             c.baseline.clone(),
         ];
-        row.extend([c.difference, c.ratio, c.ci_low, c.ci_high].map(exact));
-        row.push(c.verdict.to_owned());
+        let known = [c.ratio, c.interval.map(|i| i.low), c.interval.map(|i| i.high)];
+        row.push(exact(c.difference));
+        row.extend(known.map(|x| x.map(exact).unwrap_or_default()));
+        row.push(words::judgement(c.judgement).to_owned());
         row
     });
     csv(&COMPARISON, rows)

@@ -10,8 +10,8 @@ pub(super) fn page(study: &Study) -> String {
     let scenario = &study.scenario;
     let mut out = format!("# {}\n\n{}\n\n", scenario.name, scenario.question);
     let _ = writeln!(out, "{}\n\n{}\n", table::sources(study), table::inputs(study));
-    bullets(&mut out, "Verdict", &study.verdicts);
-    bullets(&mut out, "Caveats", &study.warnings);
+    bullets(&mut out, "Verdict", &super::words::verdicts(study));
+    bullets(&mut out, "Caveats", &super::words::warnings(study));
     cells(&mut out, study);
     comparisons(&mut out, study);
     checks(&mut out, study);

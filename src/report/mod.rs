@@ -13,6 +13,7 @@ pub mod reproduce;
 pub mod store;
 pub mod summary;
 pub mod table;
+mod words;
 
 mod columns;
 mod markdown;

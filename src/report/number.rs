@@ -3,7 +3,7 @@
 //! Invariant: no text here is ever `NaN`, `inf` or a negative zero.
 
 use crate::experiment::study::Series;
-use crate::stats::Summary;
+use crate::stats::{Interval, Summary};
 
 /// Shortest text that reads back as the same number; empty for what is not finite.
 pub(super) fn exact(value: f64) -> String {
@@ -59,15 +59,25 @@ pub(super) fn digits(value: f64, significant: i32) -> String {
 pub(super) fn with_half_width(summary: &Summary, scale: f64, least: usize) -> String {
     let mean = summary.mean * scale;
     let places = decimals(mean, 3).max(least);
-    if summary.n < 2 {
-        return rounded(mean, places);
+    match summary.interval {
+        None => rounded(mean, places),
+        Some(i) => format!("{} \u{b1}{}", rounded(mean, places), rounded(i.half_width() * scale, places)),
     }
-    let half = (summary.ci_high - summary.ci_low) / 2.0 * scale;
-    format!("{} \u{b1}{}", rounded(mean, places), rounded(half, places))
+}
+
+/// Mean and both ends of the 95 % interval of a share, which is not symmetric; without one the mean alone.
+pub(super) fn with_ends(summary: &Summary, scale: f64, places: usize) -> String {
+    let mean = rounded(summary.mean * scale, places);
+    summary.interval.map_or(mean.clone(), |i| {
+        format!("{mean} [{}, {}]", rounded(i.low * scale, places), rounded(i.high * scale, places))
+    })
 }
 
 /// A difference with its interval, to the decimals that the narrower of difference and interval needs.
-pub(super) fn with_interval(value: f64, low: f64, high: f64) -> String {
+pub(super) fn with_interval(value: f64, interval: Option<Interval>) -> String {
+    let Some(Interval { low, high }) = interval else {
+        return signed(value, decimals(value.abs(), 3));
+    };
     let largest = value.abs().max(low.abs()).max(high.abs());
     let places = decimals(largest, 3);
     format!("{} [{}, {}]", signed(value, places), signed(low, places), signed(high, places))
@@ -114,7 +124,7 @@ mod tests {
         assert_eq!(short(1234.6), "1235");
         assert_eq!(short(0.012_345), "0.0123");
         assert_eq!(short(0.0), "0");
-        assert_eq!(with_interval(-12.34, -20.0, 0.5), "-12.3 [-20.0, +0.5]");
+        assert_eq!(with_interval(-12.34, Some(Interval { low: -20.0, high: 0.5 })), "-12.3 [-20.0, +0.5]");
     }
 
     #[test]

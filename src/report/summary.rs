@@ -151,11 +151,11 @@ impl SummaryFile {
             scenario_hash: manifest::scenario_hash(scenario),
             seed: scenario.seed,
             replications: scenario.replications,
-            origin: "simulated".to_owned(),
+            origin: study.origin().name().to_owned(),
             mix: scenario.mix.clone(),
             inputs: Inputs { published, fitted, assumed, design },
-            verdicts: study.verdicts.clone(),
-            warnings: study.warnings.clone(),
+            verdicts: super::words::verdicts(study),
+            warnings: super::words::warnings(study),
             rows: rows(study),
             comparisons: comparisons(study),
             checks: checks(study),
@@ -183,8 +183,8 @@ fn rows(study: &Study) -> Vec<Row> {
                 let estimate = Estimate {
                     unit: series.unit.to_owned(),
                     mean: finite(s.mean),
-                    ci_low: finite(s.ci_low),
-                    ci_high: finite(s.ci_high),
+                    ci_low: s.interval.and_then(|i| finite(i.low)),
+                    ci_high: s.interval.and_then(|i| finite(i.high)),
                     replications: s.n,
                 };
                 (series.metric.to_owned(), estimate)
@@ -206,10 +206,10 @@ fn comparisons(study: &Study) -> Vec<Paired> {
             policy: c.policy.clone(),
             baseline: c.baseline.clone(),
             difference: finite(c.difference),
-            ratio: finite(c.ratio),
-            ci_low: finite(c.ci_low),
-            ci_high: finite(c.ci_high),
-            verdict: c.verdict.to_owned(),
+            ratio: c.ratio.and_then(finite),
+            ci_low: c.interval.and_then(|i| finite(i.low)),
+            ci_high: c.interval.and_then(|i| finite(i.high)),
+            verdict: super::words::judgement(c.judgement).to_owned(),
         })
         .collect()
 }

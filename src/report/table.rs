@@ -4,6 +4,7 @@
 
 use super::columns::{self, COMPARED, Column, HEADLINE};
 use super::number::{self, with_interval, wrap};
+use super::words;
 use crate::experiment::Study;
 use crate::experiment::study::{Check, Comparison};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, presets};
@@ -22,8 +23,8 @@ pub fn screen(study: &Study) -> String {
         parts.push(rows(study));
     }
     parts.extend((!study.checks.is_empty()).then(|| checks_table(study)));
-    parts.extend(listed("Verdict", &study.verdicts));
-    parts.extend(listed("Caveats", &study.warnings));
+    parts.extend(listed("Verdict", &words::verdicts(study)));
+    parts.extend(listed("Caveats", &words::warnings(study)));
     parts.extend(against(study));
     parts.join("\n")
 }
@@ -79,9 +80,9 @@ pub(super) fn sources(study: &Study) -> String {
             .map(|(what, from)| format!("{what} from {from}"))
             .collect();
     if parts.is_empty() {
-        "Simulated; the scenario does not say where its numbers come from.".to_owned()
+        format!("{}; the scenario does not say where its numbers come from.", words::origin(study.origin()))
     } else {
-        format!("Simulated: {}.", parts.join("; "))
+        format!("{}: {}.", words::origin(study.origin()), parts.join("; "))
     }
 }
 
@@ -91,8 +92,10 @@ pub(super) fn inputs(study: &Study) -> String {
     let total = published + fitted + assumed;
     format!(
         "Inputs: {assumed} of {total} ASSUMED, {fitted} fitted, {published} published (each: delm-sim params). \
-         {} replications, seed {}; \u{b1} is half a 95 % interval of simulation noise alone.",
-        study.scenario.replications, study.scenario.seed
+         {} replications, seed {}; \u{b1} is half a 95 % interval, [ ] one of a share (Wilson), of {} alone.",
+        study.scenario.replications,
+        study.scenario.seed,
+        words::noise(study.origin())
     )
 }
 
@@ -116,7 +119,7 @@ fn rows(study: &Study) -> String {
     }
     let mut out = text(&table);
     if study.cells.iter().any(|c| c.extrapolated && shown.contains(&c.agents)) {
-        out += "* beyond every published team size of this policy: extrapolated\n";
+        out += "* nobody has published such a run: extrapolated\n";
     }
     let others: Vec<String> = columns::sizes(study).iter().filter(|n| !shown.contains(n)).map(u32::to_string).collect();
     if !others.is_empty() {
@@ -167,14 +170,14 @@ pub(super) fn comparison_row(study: &Study, c: &Comparison) -> Vec<String> {
         Some(x) => format!("{}, {}", x.heading, x.unit),
         None => c.metric.to_owned(),
     };
-    let ratio = if c.ratio.is_finite() { format!("{}x", number::short(c.ratio)) } else { "-".to_owned() };
+    let ratio = c.ratio.map_or("-".to_owned(), |ratio| format!("{}x", number::short(ratio)));
     vec![
         c.policy.clone(),
         name,
         format!("{mark}{}", c.agents),
-        with_interval(c.difference * scale, c.ci_low * scale, c.ci_high * scale),
+        with_interval(c.difference * scale, c.interval.map(|i| i.scaled(scale))),
         ratio,
-        c.verdict.to_owned(),
+        words::judgement(c.judgement).to_owned(),
         c.baseline.clone(),
     ]
 }

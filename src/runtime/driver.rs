@@ -23,6 +23,10 @@ pub trait World {
     fn execute(&mut self, task: TaskId, command: Command);
     /// Tasks that have not finished.
     fn unfinished(&self) -> usize;
+    /// Why nothing more will happen, where it is not that all is done.
+    fn failure(&self) -> Option<RunError> {
+        None
+    }
 }
 
 /// Why a run did not come to its end.
@@ -33,6 +37,20 @@ pub enum RunError {
     Stalled {
         /// How many.
         unfinished: usize,
+    },
+    /// Something is due after the last instant that the clock can tell.
+    #[error(
+        "times too long for this clock: it counts nanoseconds and ends after 584 years (1.8e10 s); shorten the durations of \
+         the scenario"
+    )]
+    ClockEnds,
+    /// Policies act on and on, and time stands still.
+    #[error("{events} events at one instant ({at_s} s): a policy acts without end; this is a defect of the policy")]
+    Endless {
+        /// How many.
+        events: u64,
+        /// Where the clock stands, in whole seconds.
+        at_s: u64,
     },
     /// The point does not exist.
     #[error("policy \"{policy}\": {why}")]
@@ -59,15 +77,27 @@ pub enum RunError {
     },
 }
 
+/// The largest teams (10^6 agents) start with some events each at one instant; this is far more than any needs.
+const MOST_EVENTS_AT_ONCE: u64 = 1 << 26;
+
 /// Runs one policy per task until the world is still.
 pub fn drive(world: &mut impl World, policies: &mut [Box<dyn Policy>]) -> Result<(), RunError> {
     let mut boxes: Vec<Outbox> = policies.iter().map(|_| Outbox::default()).collect();
+    let (mut instant, mut events) = (Time::ZERO, 0_u64);
     while let Some(Delivery { task, at, event }) = world.next() {
+        events = if at == instant { events + 1 } else { 0 };
+        instant = at;
+        if events > MOST_EVENTS_AT_ONCE {
+            return Err(RunError::Endless { events, at_s: at.as_nanos() / 1_000_000_000 });
+        }
         let out = &mut boxes[task.index()];
         policies[task.index()].handle(at, &event, out);
         for command in out.drain() {
             world.execute(task, command);
         }
+    }
+    if let Some(failure) = world.failure() {
+        return Err(failure);
     }
     match world.unfinished() {
         0 => Ok(()),

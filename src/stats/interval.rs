@@ -13,6 +13,36 @@ use super::summary::{half_width, mean_and_sd};
 const LOW: f64 = 0.025;
 const HIGH: f64 = 0.975;
 
+/// A 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    pub(super) fn around(centre: f64, half: f64) -> Self {
+        Self { low: centre - half, high: centre + half }
+    }
+
+    /// Half its width.
+    pub fn half_width(self) -> f64 {
+        (self.high - self.low) / 2.0
+    }
+
+    /// Both ends times a factor that is not negative.
+    pub fn scaled(self, factor: f64) -> Self {
+        Self { low: self.low * factor, high: self.high * factor }
+    }
+
+    /// Whether all of it lies on one side of 0, and on which: -1, 1, or 0 if it does not.
+    pub fn sign(self) -> i8 {
+        i8::from(self.low > 0.0) - i8::from(self.high < 0.0)
+    }
+}
+
 /// Two samples compared pair by pair.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Paired {
@@ -20,12 +50,10 @@ pub struct Paired {
     pub n: usize,
     /// Mean of `a - b`.
     pub difference: f64,
-    /// Sample standard deviation of `a - b`.
-    pub sd: f64,
-    /// Lower end of the t interval of the difference.
-    pub ci_low: f64,
-    /// Upper end of the t interval of the difference.
-    pub ci_high: f64,
+    /// Sample standard deviation of `a - b`; unknown for one pair.
+    pub sd: Option<f64>,
+    /// Interval of the difference: Student's; unknown for one pair.
+    pub interval: Option<Interval>,
     /// Mean of `a` over mean of `b`; not finite if the latter is 0.
     pub ratio: f64,
     /// Lower end of the bootstrap percentile interval of the ratio.
@@ -53,9 +81,8 @@ pub fn paired(a: &[f64], b: &[f64], resamples: usize, seed: u64) -> Paired {
         return Paired {
             n,
             difference: nothing,
-            sd: nothing,
-            ci_low: nothing,
-            ci_high: nothing,
+            sd: None,
+            interval: None,
             ratio: nothing,
             ratio_ci_low: nothing,
             ratio_ci_high: nothing,
@@ -63,7 +90,7 @@ pub fn paired(a: &[f64], b: &[f64], resamples: usize, seed: u64) -> Paired {
     }
     let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
     let (difference, sd) = mean_and_sd(&differences);
-    let half = half_width(n, sd);
+    let sd = (n > 1).then_some(sd);
     let ratio = exact_sum(a) / exact_sum(b);
     let mut resampler = Resampler::new(seed);
     let (ratio_ci_low, ratio_ci_high) = percentile_interval(resamples, ratio, || {
@@ -79,8 +106,7 @@ pub fn paired(a: &[f64], b: &[f64], resamples: usize, seed: u64) -> Paired {
         n,
         difference,
         sd,
-        ci_low: difference - half,
-        ci_high: difference + half,
+        interval: sd.map(|sd| Interval::around(difference, half_width(n, sd))),
         ratio,
         ratio_ci_low,
         ratio_ci_high,
@@ -197,7 +223,8 @@ mod tests {
         let a: Vec<f64> = (0..20).map(f64::from).collect();
         let b: Vec<f64> = a.iter().map(|value| value + 2.0).collect();
         let paired = paired(&a, &b, 200, 1);
-        assert_eq!((paired.difference, paired.sd, paired.ci_low, paired.ci_high), (-2.0, 0.0, -2.0, -2.0));
+        let point = Interval { low: -2.0, high: -2.0 };
+        assert_eq!((paired.difference, paired.sd, paired.interval), (-2.0, Some(0.0), Some(point)));
         assert!(paired.ratio_ci_low <= paired.ratio && paired.ratio <= paired.ratio_ci_high);
     }
 }

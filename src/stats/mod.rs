@@ -6,6 +6,7 @@
 pub mod distance;
 pub mod histogram;
 pub mod interval;
+pub mod proportion;
 pub mod quantile;
 pub mod student;
 pub mod sum;
@@ -13,7 +14,8 @@ pub mod summary;
 
 pub use distance::ks_distance;
 pub use histogram::Histogram;
-pub use interval::{Paired, bootstrap_interval, cluster_bootstrap, paired};
+pub use interval::{Interval, Paired, bootstrap_interval, cluster_bootstrap, paired};
+pub use proportion::{paired_share_interval, share_interval, wilson};
 pub use quantile::quantile;
 pub use student::student_t_quantile;
 pub use sum::ExactSum;

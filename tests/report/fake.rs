@@ -3,7 +3,12 @@
 #![allow(clippy::disallowed_methods, reason = "invented numbers, compared with nothing that another machine computed")]
 
 use delm_sim::experiment::Scenario;
-use delm_sim::experiment::study::{Cell, Check, Comparison, Series, Study};
+use delm_sim::experiment::judgement::{
+    EqualSpend, Judgement, Phrase, Reversal, Rival, Search, Spend, Verdict, Warning,
+};
+use delm_sim::experiment::study::{Cell, Check, Comparison, Origin, Series, Study};
+use delm_sim::policy::settings::Form;
+use delm_sim::stats::Interval;
 
 const SCENARIO: &str = r#"
 version = 1
@@ -36,7 +41,7 @@ fn wobble(a: usize, b: usize, c: usize) -> f64 {
 
 fn series(metric: &'static str, unit: &'static str, mean: f64, spread: f64, place: usize) -> Series {
     let values = (0..12).map(|r| mean * (1.0 + spread * wobble(place, metric.len(), r))).collect();
-    Series { metric, unit, values }
+    Series { metric, unit, share: matches!(metric, "avg_at_1" | "pass"), values }
 }
 
 fn cell(place: usize, policy: &str, agents: u32) -> Cell {
@@ -82,7 +87,80 @@ fn cell(place: usize, policy: &str, agents: u32) -> Cell {
     let total: f64 = phases.iter().map(|p| p.1).sum();
     all.extend(phases.map(|(name, share)| series(name, "share", share / total, 0.0, at)));
     let published = if policy == "single" { 1 } else { 4 };
-    Cell { policy: policy.to_owned(), agents, origin: "simulated", extrapolated: agents > published, series: all }
+    let form = Some(match (policy.starts_with("delm"), lead) {
+        (true, _) => Form::Decentral,
+        (_, Some(_)) => Form::Central,
+        _ => Form::Independent,
+    });
+    let origin = Origin::Simulated;
+    Cell { policy: policy.to_owned(), agents, origin, form, extrapolated: agents > published, series: all }
+}
+
+/// A verdict of every variant.
+fn every_verdict() -> Vec<Verdict> {
+    let (policy, agents) = ("delm-solvers".to_owned(), 4);
+    let phrase = |metric, judgement, rival_mean, interval| Phrase {
+        metric,
+        difference: -0.5,
+        interval,
+        rival_mean,
+        judgement,
+        rival: Some("orchestrator-async".to_owned()),
+        rival_spends: Some((2.0, 0.5)),
+    };
+    let around = Some(Interval { low: -0.75, high: -0.25 });
+    let phrases = vec![
+        phrase("makespan_s", Judgement::Better, 2.0, around),
+        phrase("cost_per_task_usd", Judgement::NotShown, 0.0, Some(Interval { low: -0.75, high: 0.25 })),
+        phrase("avg_at_1", Judgement::NotJudged, 0.6, None),
+        phrase("pass", Judgement::Equal, 0.7, around),
+    ];
+    let compared = |rival, extrapolated, phrases| Verdict::Compared {
+        policy: policy.clone(),
+        agents,
+        rival,
+        extrapolated,
+        phrases,
+    };
+    let equal = |spend, best| Verdict::Equal { policy: policy.clone(), agents, spend, best };
+    let found = EqualSpend {
+        policy: "orchestrator-serial".to_owned(),
+        agents: 8,
+        difference: 0.05,
+        interval: Some(Interval { low: 0.01, high: 0.09 }),
+    };
+    let flips = |rival, reversals| Verdict::Flips { policy: policy.clone(), agents, rival, reversals, moved: 7 };
+    vec![
+        Verdict::Knee { policy: "orchestrator-async".to_owned(), agents: 16, busy: 0.93 },
+        compared(Rival::BestCentral, true, phrases.clone()),
+        compared(Rival::Baseline("map-reduce".to_owned()), false, phrases[..1].to_vec()),
+        compared(Rival::ScatterGather("orchestrator-parallel".to_owned()), false, phrases[..1].to_vec()),
+        compared(Rival::Independent("independent".to_owned()), false, phrases[..1].to_vec()),
+        equal(Spend::Dollars, Search::Found(found)),
+        equal(Spend::Time, Search::NotFound),
+        equal(Spend::Time, Search::NotLooked),
+        Verdict::Retimed { runs: 3, recorded_s: 10.0, retimed_s: 9.0, exact: 1 },
+        flips(Rival::BestCentral, Vec::new()),
+        flips(
+            Rival::Baseline("map-reduce".to_owned()),
+            vec![Reversal { metric: "pass", parameter: "respect", value: 0.0 }],
+        ),
+    ]
+}
+
+/// A warning of every variant.
+fn every_warning() -> Vec<Warning> {
+    let policy = "delm-solvers".to_owned();
+    vec![
+        Warning::Unpublished(8),
+        Warning::NotShown { comparisons: 3, replications: 12 },
+        Warning::OneReplication,
+        Warning::FewReplications(12),
+        Warning::NoCentral,
+        Warning::Protocol { policy: policy.clone(), quality: 1.5, cost: 1.0, latency: 1.0 },
+        Warning::Abandoned { policy, agents: 4, subtasks: 2.5 },
+        Warning::Told("what the recording lacks".to_owned()),
+    ]
 }
 
 fn comparisons(cells: &[Cell]) -> Vec<Comparison> {
@@ -103,13 +181,12 @@ fn comparisons(cells: &[Cell]) -> Vec<Comparison> {
                 policy: c.policy.clone(),
                 baseline: base.policy.clone(),
                 difference: a - b,
-                ratio: a / b,
-                ci_low: a - b - half,
-                ci_high: a - b + half,
-                verdict: match (better, (a - b).abs() > half) {
-                    (_, false) => "no difference shown",
-                    (true, _) => "better",
-                    (false, _) => "worse",
+                ratio: Some(a / b),
+                interval: Some(Interval { low: a - b - half, high: a - b + half }),
+                judgement: match (better, (a - b).abs() > half) {
+                    (_, false) => Judgement::NotShown,
+                    (true, _) => Judgement::Better,
+                    (false, _) => Judgement::Worse,
                 },
             });
         }
@@ -135,11 +212,8 @@ pub(crate) fn study() -> Study {
         comparisons: comparisons(&cells),
         cells,
         checks: Vec::new(),
-        verdicts: vec![
-            "At N = 4 delm-solvers takes 0.78 of the time of orchestrator-async (difference -230 s, 95 % interval -290 to -170); 17 of 34 inputs are assumed.".to_owned(),
-            "The order flips if hypotheses_per_budget is below 3.".to_owned(),
-        ],
-        warnings: vec!["12 replications: intervals are wide; use --replications 200.".to_owned()],
+        verdicts: every_verdict(),
+        warnings: every_warning(),
         inputs: [9, 8, 17, 5],
         digest: "d1".repeat(32),
         scenario,
@@ -153,8 +227,13 @@ pub(crate) fn closed_form() -> Study {
     study.scenario.agents = vec![4];
     study.scenario.policies = vec!["orchestrator-parallel".to_owned()];
     study.cells.retain(|c| c.agents == 4 && c.policy == "orchestrator-parallel");
-    study.cells[0].series.push(Series { metric: "empty_s", unit: "s", values: Vec::new() });
-    study.cells[0].series.push(Series { metric: "gap_s", unit: "s", values: vec![1.0, f64::NAN, f64::INFINITY] });
+    study.cells[0].series.push(Series { metric: "empty_s", unit: "s", share: false, values: Vec::new() });
+    study.cells[0].series.push(Series {
+        metric: "gap_s",
+        unit: "s",
+        share: false,
+        values: vec![1.0, f64::NAN, f64::INFINITY],
+    });
     let headline = |s: &&mut Series| s.metric == "cost_per_submission_usd";
     let broken = study.cells[0].series.iter_mut().find(headline);
     broken.expect("it is there").values = vec![1.5, f64::NAN];
@@ -164,10 +243,9 @@ pub(crate) fn closed_form() -> Study {
         policy: "delm-solvers".to_owned(),
         baseline: "single".to_owned(),
         difference: f64::NAN,
-        ratio: f64::INFINITY,
-        ci_low: f64::NAN,
-        ci_high: f64::NEG_INFINITY,
-        verdict: "equal",
+        ratio: None,
+        interval: Some(Interval { low: f64::NAN, high: f64::NEG_INFINITY }),
+        judgement: Judgement::Equal,
     }];
     study.checks = vec![
         check("makespan_s", 2.083_333_333, 2.0871, "mean of the maximum of 4 exponentials: H(4)"),

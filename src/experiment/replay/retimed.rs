@@ -2,10 +2,12 @@
 
 use super::work::{AS_RECORDED, of_recordings};
 use super::{ReplayError, next_counted_run, told_of_unfinished, unfinished};
-use crate::experiment::cells::{REPLAYED, gather};
+use crate::experiment::cells::gather;
+use crate::experiment::judgement::{Verdict, Warning};
 use crate::experiment::metrics::measure;
 use crate::experiment::replication::Run;
 use crate::experiment::scenario::Scenario;
+use crate::experiment::study;
 use crate::experiment::study::{Cell, Study};
 use crate::model::workload::{RecordedSpec, Team};
 use crate::record::transcript::{Origin, Reader, Recording, Recordings};
@@ -80,7 +82,7 @@ pub fn retimed(path: &Path, what_if: &WhatIf, progress: &dyn Fn(u64)) -> Result<
         warnings
             .push("the recording is a simulation; simulating the other conditions asks its policies too".to_owned());
     }
-    let study = study(scenario, &groups, verdicts(&rows), warnings);
+    let study = study(scenario, &groups, verdict(&rows), warnings.into_iter().map(Warning::Told).collect());
     Ok(Retimed { runs: rows, study })
 }
 
@@ -91,7 +93,7 @@ fn one(recording: &Recording, what_if: &WhatIf) -> Result<(RetimedRun, Run), Str
     let mut trace = retime(recording, what_if, trace)?;
     let waits = [crate::model::note::Phase::SlotWait, crate::model::note::Phase::RateLimitWait];
     let waited = waits.iter().map(|p| trace.summary.workers.time[*p as usize] + trace.summary.leads.time[*p as usize]);
-    let waited_s = waited.map(crate::kernel::Span::as_secs_f64).sum();
+    let waited_s = waited.map(crate::kernel::SpanSum::as_secs_f64).sum();
     let recorded_ns = recording
         .finishes
         .iter()
@@ -145,12 +147,7 @@ fn scenario(
     Ok(scenario)
 }
 
-fn study(
-    scenario: Scenario,
-    groups: &[(String, u32, Vec<Run>)],
-    verdicts: Vec<String>,
-    warnings: Vec<String>,
-) -> Study {
+fn study(scenario: Scenario, groups: &[(String, u32, Vec<Run>)], verdict: Verdict, warnings: Vec<Warning>) -> Study {
     let mut hasher = blake3::Hasher::new();
     for run in groups.iter().flat_map(|(.., runs)| runs) {
         hasher.update(&run.digest);
@@ -158,7 +155,8 @@ fn study(
     let cells = groups.iter().map(|(policy, agents, runs)| Cell {
         policy: policy.clone(),
         agents: *agents,
-        origin: REPLAYED,
+        origin: study::Origin::Replayed,
+        form: None,
         extrapolated: false,
         series: gather(runs),
     });
@@ -166,7 +164,7 @@ fn study(
         cells: cells.collect(),
         comparisons: Vec::new(),
         checks: Vec::new(),
-        verdicts,
+        verdicts: vec![verdict],
         warnings,
         inputs: crate::experiment::parameters::counts(&crate::experiment::parameters::parameters(&scenario)),
         digest: hasher.finalize().to_hex()[..16].to_owned(),
@@ -174,14 +172,12 @@ fn study(
     }
 }
 
-fn verdicts(rows: &[RetimedRun]) -> Vec<String> {
+fn verdict(rows: &[RetimedRun]) -> Verdict {
     let sum = |f: fn(&RetimedRun) -> f64| rows.iter().map(f).sum::<f64>();
-    let (recorded, retimed) = (sum(|r| r.recorded_s), sum(|r| r.retimed_s));
-    let exact = rows.iter().filter(|r| r.recorded_s == r.retimed_s).count();
-    let change = if recorded > 0.0 { (retimed / recorded - 1.0) * 100.0 } else { 0.0 };
-    vec![format!(
-        "{} runs, one after the other: recorded {recorded:.3} s, retimed {retimed:.3} s ({change:+.1} %); {exact} of them \
-         take exactly as long as recorded.",
-        rows.len()
-    )]
+    Verdict::Retimed {
+        runs: rows.len(),
+        recorded_s: sum(|r| r.recorded_s),
+        retimed_s: sum(|r| r.retimed_s),
+        exact: rows.iter().filter(|r| r.recorded_s == r.retimed_s).count(),
+    }
 }

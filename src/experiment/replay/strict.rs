@@ -1,10 +1,11 @@
 //! Strict replay of a whole transcript.
 
 use super::{ReplayError, next_run, scenario_of};
-use crate::experiment::cells::{MEASURED, SIMULATED};
 use crate::experiment::conduct::{assemble, points};
+use crate::experiment::judgement::Warning;
 use crate::experiment::replication::{Point, Run, endpoint_names};
 use crate::experiment::scenario::Scenario;
+use crate::experiment::study;
 use crate::experiment::study::Study;
 use crate::model::workload::WorkloadSpec;
 use crate::record::Trace;
@@ -79,10 +80,11 @@ pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError>
         return Err(ReplayError::Unusable { path: path.to_owned(), problem });
     }
     (points, runs) = points.into_iter().zip(runs).filter(|(_, runs)| !measured || !runs.is_empty()).unzip();
-    let origin = if measured { MEASURED } else { SIMULATED };
+    let origin = if measured { study::Origin::Measured } else { study::Origin::Simulated };
     let mut study = assemble(&scenario, false, origin, &points, &runs)?;
     if !left_out.is_empty() {
-        study.warnings.push(format!("stopped before their end, hence not replayed: runs {}", left_out.join(", ")));
+        let told = format!("stopped before their end, hence not replayed: runs {}", left_out.join(", "));
+        study.warnings.push(Warning::Told(told));
     }
     Ok(study)
 }

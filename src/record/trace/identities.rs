@@ -1,14 +1,14 @@
 //! Identities that hold in every run, in integers.
 
 use super::summary::Summary;
-use crate::kernel::Span;
+use crate::kernel::SpanSum;
 
 impl Summary {
     /// The first identity that is broken. Only for runs that came to their end and were measured whole.
     pub fn broken_identity(&self) -> Option<String> {
-        let agents = u64::from(self.team().workers + self.team().leads);
-        let span: u64 = self.makespans.iter().map(|t| t.as_nanos()).sum();
-        let spent: Span = self.workers.time.iter().chain(&self.leads.time).copied().sum();
+        let agents = u128::from(self.team().workers) + u128::from(self.team().leads);
+        let span: u128 = self.makespans.iter().map(|t| u128::from(t.as_nanos())).sum();
+        let spent: SpanSum = self.workers.time.iter().chain(&self.leads.time).copied().sum();
         let owed = agents * span;
         if spent.as_nanos() != owed {
             return Some(format!("agent time: phases sum to {} ns, agents x makespan is {owed} ns", spent.as_nanos()));

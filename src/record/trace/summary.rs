@@ -1,11 +1,11 @@
 //! A running summary of the trace. Its memory grows with agents and submissions, not with events.
 
 use super::record::{Body, Record};
-use crate::kernel::{Span, Time};
+use crate::kernel::{SpanSum, Time};
 use crate::model::call::{Purpose, Usage};
 use crate::model::ids::{AgentId, TaskId};
 use crate::model::note::{Note, Phase};
-use crate::model::price::Roles;
+use crate::model::price::{RoleSums, Roles};
 use crate::model::workload::Team;
 
 /// Phase of an agent whose call for this purpose is being served.
@@ -36,20 +36,20 @@ pub struct Counts {
     /// Tokens.
     pub usage: Usage,
     /// Time from command to reply, of answered calls.
-    pub sojourn: Span,
+    pub sojourn: SpanSum,
     /// Time of the last try, of answered calls.
-    pub service: Span,
+    pub service: SpanSum,
 }
 
 /// Time of a group of agents by phase.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Station {
     /// Time per phase.
-    pub time: [Span; 13],
+    pub time: [SpanSum; 13],
     /// Stays per phase that ended, begun before the window or not.
     pub stays: [u64; 13],
     /// Their whole lengths.
-    pub stayed: [Span; 13],
+    pub stayed: [SpanSum; 13],
 }
 
 /// What the gate did.
@@ -110,13 +110,13 @@ pub struct Summary {
     /// Calls in flight.
     pub in_flight: i64,
     /// Cost by role.
-    pub cost: Roles,
+    pub cost: RoleSums,
     /// Workers' time.
     pub workers: Station,
     /// Leads' time.
     pub leads: Station,
     /// Background time that overlaps agents' own work.
-    pub overlap: Span,
+    pub overlap: SpanSum,
     /// The gate.
     pub gate: GateCounts,
     /// Subtasks created, done, abandoned, claimed, released.
@@ -163,10 +163,10 @@ impl Summary {
             makespans: Vec::new(),
             calls: [Counts::default(); 12],
             in_flight: 0,
-            cost: Roles::default(),
+            cost: RoleSums::default(),
             workers: Station::default(),
             leads: Station::default(),
-            overlap: Span::ZERO,
+            overlap: SpanSum::ZERO,
             gate: GateCounts::default(),
             subtasks: [0; 5],
             staleness: (0, 0),

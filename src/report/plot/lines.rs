@@ -108,8 +108,8 @@ fn lines(study: &Study, metric: &str, scale: f64) -> Vec<Line> {
                 s.mean.is_finite().then_some(Value {
                     agents: cell.agents,
                     mean: s.mean * scale,
-                    low: s.ci_low * scale,
-                    high: s.ci_high * scale,
+                    low: s.interval.map_or(s.mean, |i| i.low) * scale,
+                    high: s.interval.map_or(s.mean, |i| i.high) * scale,
                     extrapolated: cell.extrapolated,
                 })
             })

@@ -95,7 +95,7 @@ fn caption(study: &Study, notes: &[&str]) -> String {
         .filter(|(_, from)| !from.is_empty())
         .map(|(what, from)| format!("{what} from {from}"))
         .collect();
-    parts.insert(0, format!("{}: simulated", study.scenario.name));
+    parts.insert(0, format!("{}: {}", study.scenario.name, study.origin().name()));
     parts.push(format!("{} replications", study.scenario.replications));
     parts.push(format!("{} assumed inputs", study.inputs[2]));
     parts.extend(notes.iter().filter(|n| !n.is_empty()).map(ToString::to_string));

@@ -3,7 +3,7 @@
 
 use super::canvas::{Ink, Marker};
 use crate::experiment::Study;
-use crate::policy::catalog;
+use crate::policy::settings::Form;
 
 /// Look of a policy's line.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +36,11 @@ enum Family {
 }
 
 fn family(study: &Study, policy: &str) -> Family {
-    let base = study.scenario.base_of(policy);
-    match catalog::entry(base) {
-        _ if catalog::is_decentral(base) => Family::Delm,
-        Some(entry) if entry.central => Family::Central,
-        Some(entry) if matches!(entry.name, "single" | "independent") => Family::Alone,
-        _ => Family::Other,
+    match study.form(policy) {
+        Some(Form::Decentral) => Family::Delm,
+        Some(Form::Central) => Family::Central,
+        Some(Form::Independent) => Family::Alone,
+        None => Family::Other,
     }
 }
 

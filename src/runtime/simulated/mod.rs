@@ -7,7 +7,7 @@ mod call;
 mod sharing;
 mod station;
 
-use super::driver::{Delivery, World};
+use super::driver::{Delivery, RunError, World};
 use super::fleet::Fleet;
 use crate::kernel::{Calendar, Key, Span, Time};
 use crate::model::call::{CallError, Outcome, Reply, Request};
@@ -58,6 +58,7 @@ pub struct Simulated {
     calls: Calls,
     open: usize,
     stop_after: Option<u64>,
+    clock_ended: bool,
     /// The trace of everything that happened.
     pub trace: Trace,
 }
@@ -80,6 +81,7 @@ impl Simulated {
             calendar,
             tasks,
             stop_after,
+            clock_ended: false,
             trace,
         }
     }
@@ -203,6 +205,10 @@ impl World for Simulated {
                 return None;
             }
             let (now, due) = self.calendar.pop()?;
+            if now == Time::MAX {
+                self.clock_ended = true;
+                return None;
+            }
             match due {
                 Due::Arrive(task) => {
                     self.happened(now, task, Body::Arrived);
@@ -257,6 +263,10 @@ impl World for Simulated {
 
     fn unfinished(&self) -> usize {
         self.open
+    }
+
+    fn failure(&self) -> Option<RunError> {
+        self.clock_ended.then_some(RunError::ClockEnds)
     }
 }
 

@@ -1,0 +1,99 @@
+//! What has been published: which coordination, on which workload, at which team sizes, and where. A point that matches no
+//! row is marked as an extrapolation wherever it is shown.
+
+use crate::model::workload::WorkloadSpec;
+use crate::policy::Settings;
+use crate::policy::settings::{Control, Dispatch, Finish, Gate, Store};
+
+/// A published result's coordination.
+struct Published {
+    /// Whether settings are the published coordination.
+    is: fn(&Settings) -> bool,
+    /// On `search` (issues) or else on `divide` (questions).
+    search: bool,
+    /// Team sizes; empty where the source does not tell any.
+    agents: &'static [u32],
+    /// Source.
+    #[allow(dead_code, reason = "a fact keeps its source beside it; tests print it")]
+    source: &'static str,
+}
+
+const PUBLISHED: &[Published] = &[
+    Published {
+        is: |s| s.control == Control::None && s.store == Store::None,
+        search: true,
+        agents: &[1, 2, 4],
+        source: "Avg@1, Pass@2, Pass@4 of mini-SWE-agent and AOrchestra (DeLM v1 paper, Table 1)",
+    },
+    Published {
+        is: |s| s.control == Control::None && s.store == Store::Shared && s.gate == Gate::Rule,
+        search: true,
+        agents: &[2, 4],
+        source: "DeLM on SWE-bench Verified, n = 2 and 4 (DeLM v1 paper, Table 1; project page)",
+    },
+    Published {
+        is: |s| s.control == Control::Lead && s.dispatch == Dispatch::Sequential && s.store == Store::Relay,
+        search: true,
+        agents: &[1],
+        source: "AOrchestra (DeLM v1 paper, Table 1); its Pass@k rows are k independent runs, not a team of k",
+    },
+    Published {
+        is: |s| s.control == Control::Lead && s.dispatch == Dispatch::Parallel && s.store == Store::Relay,
+        search: true,
+        agents: &[2, 4],
+        source: "AOrchestra-Parallel (DeLM v1 paper, Table 1)",
+    },
+    Published {
+        is: |s| s.control == Control::None && s.store == Store::None,
+        search: false,
+        agents: &[1],
+        source: "base model on LongBench-v2 Multi-Doc QA (DeLM v1 paper, Table 2)",
+    },
+    Published {
+        is: |s| {
+            (s.control, s.store, s.gate, s.finish) == (Control::Queue, Store::Shared, Gate::Llm, Finish::Last)
+                && s.unfold
+        },
+        search: false,
+        agents: &[],
+        source: "DeLM on LongBench-v2 Multi-Doc QA (DeLM v1 paper, Table 2); its number of agents is not told",
+    },
+];
+
+/// Whether somebody has published a run of this coordination at this size.
+pub(super) fn is_published(workload: &WorkloadSpec, settings: &Settings, agents: u32) -> bool {
+    let search = matches!(workload, WorkloadSpec::Search(_));
+    let agents = settings.team.whole().map_or(agents, |most| agents.min(most as u32));
+    let recorded = matches!(workload, WorkloadSpec::Recorded(_));
+    !recorded && PUBLISHED.iter().any(|p| p.search == search && p.agents.contains(&agents) && (p.is)(settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Overrides, Scenario};
+
+    #[test]
+    fn a_point_is_published_by_what_it_is_and_not_by_its_name() {
+        let load = |set: &[&str]| {
+            let set = set.iter().map(|s| (*s).to_owned()).collect();
+            Scenario::load("swe-verified", &Overrides { set, ..Overrides::default() }).expect("it loads")
+        };
+        let is =
+            |s: &Scenario, policy: &str, n| is_published(&s.workload, &s.settings(policy).expect("it is there"), n);
+        let plain = load(&[]);
+        for (policy, agents) in
+            [("delm-solvers", 2), ("delm-solvers", 4), ("independent", 4), ("orchestrator-sequential", 1)]
+        {
+            assert!(is(&plain, policy, agents), "{policy} {agents}");
+        }
+        for (policy, agents) in
+            [("delm-solvers", 8), ("delm-solvers", 1), ("orchestrator-sequential", 4), ("orchestrator-async", 2)]
+        {
+            assert!(!is(&plain, policy, agents), "{policy} {agents}");
+        }
+        let other = load(&["policy.delm-solvers.gate=\"llm\""]);
+        assert!(!is(&other, "delm-solvers", 2), "another gate is another system");
+        assert!(PUBLISHED.iter().all(|p| !p.source.is_empty()));
+    }
+}

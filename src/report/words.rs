@@ -1,0 +1,192 @@
+//! The words of judgements, verdicts and warnings: every sentence that a study says is made here.
+
+use crate::experiment::Study;
+use crate::experiment::judgement::{Judgement, Phrase, Rival, Search, Spend, Verdict, Warning};
+use crate::experiment::study::Origin;
+use crate::stats::Interval;
+
+/// A judgement, as in tables and files.
+pub(super) fn judgement(judgement: Judgement) -> &'static str {
+    match judgement {
+        Judgement::NotJudged => "not judged",
+        Judgement::Equal => "equal",
+        Judgement::NotShown => "no difference shown",
+        Judgement::Better => "better",
+        Judgement::Worse => "worse",
+        Judgement::Different => "different",
+    }
+}
+
+/// An origin as the first word of a sentence.
+pub(super) fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Simulated => "Simulated",
+        Origin::Replayed => "Replayed",
+        Origin::Measured => "Measured",
+    }
+}
+
+fn rival(rival: &Rival) -> String {
+    match rival {
+        Rival::BestCentral => "the best central form of each metric".to_owned(),
+        Rival::Baseline(name) => name.clone(),
+        Rival::ScatterGather(name) => format!("{name}, the authors' own parallel rival"),
+        Rival::Independent(name) => format!("{name} attempts"),
+    }
+}
+
+fn between(interval: Option<Interval>, digits: usize) -> String {
+    interval.map_or_else(String::new, |i| format!(" [{:+.digits$}, {:+.digits$}]", i.low, i.high))
+}
+
+fn phrase(p: &Phrase) -> Option<String> {
+    let (points, name, digits) = match p.metric {
+        "makespan_s" => (false, "makespan", 0),
+        "cost_per_task_usd" => (false, "cost per task", 0),
+        "avg_at_1" => (true, "Avg@1", 1),
+        "pass" => (true, "Pass", 1),
+        _ => return None,
+    };
+    if p.judgement == Judgement::Equal {
+        let to = p.rival.as_ref().map_or_else(String::new, |name| format!(" to {name}"));
+        return Some(format!("{name} equal{to}, run by run"));
+    }
+    let open = match p.judgement {
+        Judgement::NotShown => ", no difference shown",
+        Judgement::NotJudged => ", not judged",
+        _ => "",
+    };
+    let spends = match p.rival_spends {
+        Some((time, cost)) if points => format!(" at {time:.1}x the time, {cost:.1}x the cost"),
+        _ => String::new(),
+    };
+    let named = p.rival.as_ref().map_or_else(String::new, |name| format!(" ({name}{spends})"));
+    // Against a rival that costs nothing there is a difference and no percentage.
+    let told = if points {
+        format!("{:+.digits$} points{}", p.difference * 100.0, between(p.interval.map(|i| i.scaled(100.0)), digits))
+    } else if p.rival_mean > 0.0 {
+        let scale = 100.0 / p.rival_mean;
+        format!("{:+.digits$} %{}", p.difference * scale, between(p.interval.map(|i| i.scaled(scale)), digits))
+    } else {
+        let unit = if p.metric == "makespan_s" { "s" } else { "USD" };
+        format!("{:+.3} {unit}{}", p.difference, between(p.interval, 3))
+    };
+    Some(format!("{name} {told}{open}{named}"))
+}
+
+/// A verdict in a sentence; none where there is nothing to say.
+pub(super) fn verdict(verdict: &Verdict) -> Option<String> {
+    Some(match verdict {
+        Verdict::Knee { policy, agents, busy } => {
+            let busy = busy * 100.0;
+            format!("{policy}: its lead is the bottleneck from N = {agents} on (busy {busy:.0} % of the time).")
+        }
+        Verdict::Compared { policy, agents, rival: whom, extrapolated, phrases } => {
+            let parts: Vec<String> = phrases.iter().filter_map(phrase).collect();
+            if parts.is_empty() {
+                return None;
+            }
+            let mark = if *extrapolated { " (nobody has published such a run: extrapolation)" } else { "" };
+            format!("{policy}, N = {agents}, against {}{mark}: {}.", rival(whom), parts.join("; "))
+        }
+        Verdict::Equal { policy, agents, spend, best } => {
+            let words = match spend {
+                Spend::Dollars => "dollars",
+                Spend::Time => "time",
+            };
+            let head = format!("{policy}, N = {agents}, at equal {words}:");
+            match best {
+                Search::NotLooked => return None,
+                Search::NotFound => format!("{head} no central form of this grid does with as little."),
+                Search::Found(best) => format!(
+                    "{head} Pass {:+.1} points{} against the best central point within its spend, {} with N = {}.",
+                    best.difference * 100.0,
+                    between(best.interval.map(|i| i.scaled(100.0)), 1),
+                    best.policy,
+                    best.agents
+                ),
+            }
+        }
+        Verdict::Retimed { runs, recorded_s, retimed_s, exact } => {
+            let change = if *recorded_s > 0.0 {
+                format!(" ({:+.1} %)", (retimed_s / recorded_s - 1.0) * 100.0)
+            } else {
+                String::new()
+            };
+            format!(
+                "{runs} runs, one after the other: recorded {recorded_s:.3} s, retimed {retimed_s:.3} s{change}; {exact} of \
+                 them take exactly as long as recorded."
+            )
+        }
+        Verdict::Flips { policy, agents, rival: whom, reversals, moved } => {
+            let whom = match whom {
+                Rival::BestCentral => "the best central forms".to_owned(),
+                other => rival(other),
+            };
+            let head = format!("{policy}, N = {agents}, against {whom}:");
+            if reversals.is_empty() {
+                format!(
+                    "{head} none of {} moves, one at a time, of {moved} sharing parameters to the ends of their priors \
+                     reverses a verdict above; the other assumed inputs were not moved (see --set).",
+                    2 * moved
+                )
+            } else {
+                let told = |r: &crate::experiment::judgement::Reversal| {
+                    format!("{} at {} = {}", r.metric, r.parameter, r.value)
+                };
+                let list: Vec<String> = reversals.iter().map(told).collect();
+                format!("{head} reversed by assumption: {}.", list.join("; "))
+            }
+        }
+    })
+}
+
+/// A warning in a sentence that says what to do.
+pub(super) fn warning(warning: &Warning) -> String {
+    match warning {
+        Warning::Unpublished(first) => {
+            format!(
+                "From N = {first} on there are runs that nobody has published: marked * here, dashed in the figures."
+            )
+        }
+        Warning::NotShown { comparisons, replications } => format!(
+            "{comparisons} comparison(s) show no difference at {replications} replications: raise --replications before \
+             you conclude there is none."
+        ),
+        Warning::OneReplication => {
+            "One replication has no interval: nothing is judged. Raise --replications.".to_owned()
+        }
+        Warning::FewReplications(n) => {
+            format!("{n} replications are few: intervals rest on t quantiles with {} degrees of freedom.", n - 1)
+        }
+        Warning::NoCentral => {
+            "No central form runs here: there is nothing to compare with. Add one, or name --baseline.".to_owned()
+        }
+        Warning::Protocol { policy, quality, cost, latency } => format!(
+            "Protocol factors of {policy}: quality {quality}, cost {cost}, latency {latency}: differences of harness, not \
+             of sharing."
+        ),
+        Warning::Abandoned { policy, agents, subtasks } => format!(
+            "{policy}, N = {agents}: {subtasks:.1} subtasks per task are given up; look at gate retries and requeues."
+        ),
+        Warning::Told(text) => text.clone(),
+    }
+}
+
+/// What the intervals of a study are intervals of.
+pub(super) fn noise(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Simulated => "simulation noise",
+        Origin::Replayed | Origin::Measured => "the spread between recorded runs",
+    }
+}
+
+/// All verdicts of a study in sentences.
+pub(super) fn verdicts(study: &Study) -> Vec<String> {
+    study.verdicts.iter().filter_map(verdict).collect()
+}
+
+/// All warnings of a study in sentences.
+pub(super) fn warnings(study: &Study) -> Vec<String> {
+    study.warnings.iter().map(warning).collect()
+}
