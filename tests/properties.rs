@@ -410,7 +410,7 @@ fn row() -> impl Strategy<Value = Vec<u8>> {
 fn rows_reach_the_paths_they_are_for() {
     let mut reached = [0u64; 12];
     let mut runs = 0;
-    for k in 0..24u64 {
+    for k in 0..64u64 {
         // A fixed scatter of bytes.
         let row: Vec<u8> = (0..BYTES as u64 + 30).map(|i| ((i * 2_654_435_761 + k * 40_503) >> 7) as u8).collect();
         for divide in [false, true] {

@@ -227,7 +227,12 @@ fn faults_of_files() {
         ),
         (SMALL, "base_s = 1.0", "noise = { table = { quantiles = [2, 1] } }", &["must not be below quantiles[0]"]),
         (SMALL, "base_s = 1.0", "noise = { pareto = { alpha = 1, mean = 1 } }", &["alpha is 1, but must be above 1"]),
-        (SMALL, "base_s = 1.0", "requests_per_minute = 0.5", &["requests_per_minute = 0.5: must be at least 1"]),
+        (
+            SMALL,
+            "base_s = 1.0",
+            "requests_per_minute = 0.0000001",
+            &["requests_per_minute = 0.0000001: must be at least a millionth"],
+        ),
         (
             SMALL,
             "base_s = 1.0",
@@ -618,10 +623,10 @@ proptest! {
         probability in 0.0..=1.0_f64,
         mean in 0.0..1e6_f64,
         sigma in 0.0..3.0_f64,
-        limit in proptest::option::of(1.0..1e6_f64),
+        limit in proptest::option::of(1_u32..1_000_000),
     ) {
         let (name, _) = embedded::SCENARIOS[embedded_scenario];
-        let limit = limit.map_or("\"unlimited\"".to_owned(), |x| format!("{x:?}"));
+        let limit = limit.map_or("\"unlimited\"".to_owned(), |x| x.to_string());
         let mut overrides = set(&[
             &format!("sharing.respect={probability:?}"),
             &format!("sizes.plan_tokens.lognormal={{mean={mean:?}, sigma={sigma:?}}}"),

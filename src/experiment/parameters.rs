@@ -385,7 +385,13 @@ mod tests {
             assert!(inputs(&scenario).is_ok());
         }
         let idle: Vec<&str> = KNOWN.iter().map(|k| k.path).filter(|p| !met.contains(p)).collect();
-        let recorded = ["sizes.by_purpose.*", "workload.recorded.instances", "workload.recorded.unfolded_tokens"];
+        // Not written out at its default, and no embedded scenario needs the other value.
+        let recorded = [
+            "endpoints.*.timeout_from",
+            "sizes.by_purpose.*",
+            "workload.recorded.instances",
+            "workload.recorded.unfolded_tokens",
+        ];
         let allowed = [&["protocol.*.quality", "protocol.*.cost", "protocol.*.latency"][..], &recorded].concat();
         assert!(idle.iter().all(|p| allowed.contains(p)), "{idle:?}");
     }

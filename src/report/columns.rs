@@ -41,7 +41,7 @@ pub(super) const HEADLINE: [Column; 7] = [
     column("avg_at_1", "Avg@1", "%", true),
     column("pass", "Pass", "%", true),
     column("controller_utilisation", "lead busy", "%", false),
-    column("waiting_share", "waiting", "%", false),
+    column("waiting_share", "wait", "%", false),
 ];
 
 /// Metrics of the comparison on the first screen.
@@ -57,7 +57,7 @@ impl Column {
         if !summary.mean.is_finite() {
             "-".to_owned()
         } else if series.share {
-            number::with_ends(&summary, self.scale, 1)
+            number::with_ends(&summary, self.scale)
         } else if self.interval {
             number::with_half_width(&summary, self.scale, self.least)
         } else {

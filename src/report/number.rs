@@ -65,11 +65,12 @@ pub(super) fn with_half_width(summary: &Summary, scale: f64, least: usize) -> St
     }
 }
 
-/// Mean and both ends of the 95 % interval of a share, which is not symmetric; without one the mean alone.
-pub(super) fn with_ends(summary: &Summary, scale: f64, places: usize) -> String {
-    let mean = rounded(summary.mean * scale, places);
+/// Mean and both ends of the 95 % interval of a share, which is not symmetric; without one the mean alone. Ends are
+/// rounded outwards to whole numbers: there is room for no more, and the files have them exactly.
+pub(super) fn with_ends(summary: &Summary, scale: f64) -> String {
+    let mean = rounded(summary.mean * scale, 1);
     summary.interval.map_or(mean.clone(), |i| {
-        format!("{mean} [{}, {}]", rounded(i.low * scale, places), rounded(i.high * scale, places))
+        format!("{mean} [{},{}]", rounded(libm::floor(i.low * scale), 0), rounded(libm::ceil(i.high * scale), 0))
     })
 }
 

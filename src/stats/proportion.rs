@@ -38,9 +38,9 @@ fn effective_trials(values: &[f64], mean: f64, sd: f64) -> f64 {
     }
 }
 
-/// The 95 % interval of a share; none for fewer than two values.
+/// The 95 % interval of a share; none for fewer than two values, and none of what is no share.
 pub fn share_interval(values: &[f64]) -> Option<Interval> {
-    if values.len() < 2 {
+    if values.len() < 2 || values.iter().any(|value| !(0.0..=1.0).contains(value)) {
         return None;
     }
     let (mean, sd) = mean_and_sd(values);

@@ -135,12 +135,12 @@ const EDITS: &[Edit] = &[
     (
         "a call's number",
         |l| raise(l, "finalize", &["call"]),
-        &["first difference: call: recorded 15, the replay comes to 14"],
+        &["first difference: call: recorded 16, the replay comes to 15"],
     ),
     (
         "the finding of an answer",
         |l| raise(l, "finalize", &["response", "answer", "final", "id"]),
-        &["field `right[0]`: recorded true, but finding 7 is submitted and `right_findings` has [6]", "line 19"],
+        &["field `right[0]`: recorded true, but finding 7 is submitted and `right_findings` has [6]", "line 20"],
     ),
     (
         "the finding of a gist",
@@ -162,7 +162,7 @@ const EDITS: &[Edit] = &[
             let i = nth(l, "finish", "", 0);
             l[i]["right"] = json!([false]);
         },
-        &["field `right[0]`: recorded false", "line 19"],
+        &["field `right[0]`: recorded false", "line 20"],
     ),
     (
         "the right findings",
@@ -170,22 +170,22 @@ const EDITS: &[Edit] = &[
             let i = nth(l, "finish", "", 0);
             l[i]["right_findings"] = json!([6, 9]);
         },
-        &["first difference: right_findings: recorded 2 of them, the replay comes to 1", "line 19"],
+        &["first difference: right_findings: recorded 2 of them, the replay comes to 1", "line 20"],
     ),
     (
         "the end of a task",
         |l| raise_in(l, "finish", "at_ns"),
-        &["field `at_ns`: recorded 43600000001 ns, task 0 ends at 43600000000 ns", "line 19"],
+        &["field `at_ns`: recorded 45900000001 ns, task 0 ends at 45900000000 ns", "line 20"],
     ),
     (
         "the number of calls",
         |l| raise_in(l, "end", "calls"),
-        &["first difference: calls: recorded 16, the replay comes to 15", "line 20"],
+        &["first difference: calls: recorded 17, the replay comes to 16", "line 21"],
     ),
     (
         "the makespan",
         |l| raise_in(l, "end", "makespan_ns"),
-        &["first difference: makespan_ns: recorded 43600000001, the replay comes to 43600000000", "line 20"],
+        &["first difference: makespan_ns: recorded 45900000001, the replay comes to 45900000000", "line 21"],
     ),
     (
         "the team",
@@ -398,7 +398,7 @@ const MISCOUNTS: &[Edit] = &[
             let i = nth(l, "call", "finalize", 0);
             l.remove(i);
         },
-        &["c.jsonl:19: field `calls`: 15, but the run has 14 `call` line(s)"],
+        &["c.jsonl:20: field `calls`: 16, but the run has 15 `call` line(s)"],
     ),
     (
         "a shorter run",
@@ -406,7 +406,7 @@ const MISCOUNTS: &[Edit] = &[
             let i = nth(l, "end", "", 0);
             l[i]["makespan_ns"] = json!(5);
         },
-        &["c.jsonl:20: field `makespan_ns`: 5, but something ends at 43600000000 ns"],
+        &["c.jsonl:21: field `makespan_ns`: 5, but something ends at 45900000000 ns"],
     ),
 ];
 
