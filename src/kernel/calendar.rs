@@ -4,7 +4,7 @@
 //! two events. Payloads rest in a slab and never move, the keys in a ladder of buckets. Events for the present
 //! instant pass through a FIFO ring, so that a burst of zero delays costs constant time per event. To cancel frees
 //! the slot at once and leaves a dead key behind; dead keys are swept when they outnumber the living. Nothing is
-//! allocated per event once the population has reached its peak (large buckets are, once per some hundred events).
+//! allocated per event once the population has reached its peak.
 //!
 //! Invariant: events leave in the order of (time, sequence), each exactly once, and `now` never decreases.
 
@@ -150,10 +150,10 @@ impl<E> Calendar<E> {
     /// Removes the earliest event and moves [`Calendar::now`] to its time.
     #[inline]
     pub fn pop(&mut self) -> Option<(Time, E)> {
-        let key = match (self.present.front(), self.future.peek()) {
-            (Some(&first), Some(top)) if top < first => self.future.pop(),
-            (Some(_), _) => self.present.pop_front(),
-            (None, _) => self.future.pop(),
+        let key = match self.present.front() {
+            None => self.future.pop(),
+            Some(&first) if self.future.peek().is_some_and(|top| top < first) => self.future.pop(),
+            Some(_) => self.present.pop_front(),
         }?;
         let (time, id) = unpack(key);
         let event = self.vacate(id).expect("the earliest key is live: dead ones are dropped as they surface");

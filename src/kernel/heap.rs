@@ -1,6 +1,8 @@
 //! A 4-ary minimum heap of packed keys: half the levels of a binary heap, and the four children share a
 //! cache line.
 
+use std::hint::select_unpredictable;
+
 const ARITY: usize = 4;
 
 /// Minimum heap of `u128` keys.
@@ -49,29 +51,35 @@ impl Heap {
         Some(top)
     }
 
-    /// Puts `key` into the hole and moves it down to its place.
+    /// Puts `key` into the hole and moves it to its place: first the hole sinks to a leaf, past the least child at each
+    /// level, then the key rises from there. The key comes from a leaf and mostly stays where the hole ends, so that the
+    /// way down needs no comparison with it; which child is least is a coin toss, so that selecting beats branching.
     #[inline]
-    fn sink(&mut self, mut hole: usize, key: u128) {
+    fn sink(&mut self, top: usize, key: u128) {
         let keys = self.keys.as_mut_slice();
-        loop {
-            let first = ARITY * hole + 1;
-            let (child, least) = if let Some(&[a, b, c, d]) = keys.get(first..first + ARITY) {
-                let (i, left) = if b < a { (first + 1, b) } else { (first, a) };
-                let (j, right) = if d < c { (first + 3, d) } else { (first + 2, c) };
-                if right < left { (j, right) } else { (i, left) }
-            } else {
-                let Some((offset, &least)) =
-                    keys.get(first..).and_then(|rest| rest.iter().enumerate().min_by_key(|&(_, key)| *key))
-                else {
-                    break;
-                };
-                (first + offset, least)
-            };
-            if key <= least {
+        let mut hole = top;
+        let mut first = ARITY * hole + 1;
+        while let Some(&[a, b, c, d]) = keys.get(first..first + ARITY) {
+            let (left, right) = (b < a, d < c);
+            let (i, x) = (usize::from(left), select_unpredictable(left, b, a));
+            let (j, y) = (2 + usize::from(right), select_unpredictable(right, d, c));
+            let other = y < x;
+            keys[hole] = select_unpredictable(other, y, x);
+            hole = first + select_unpredictable(other, j, i);
+            first = ARITY * hole + 1;
+        }
+        let rest = keys.get(first..).unwrap_or_default();
+        if let Some((offset, &least)) = rest.iter().enumerate().min_by_key(|&(_, key)| *key) {
+            keys[hole] = least;
+            hole = first + offset;
+        }
+        while hole > top {
+            let parent = (hole - 1) / ARITY;
+            if keys[parent] <= key {
                 break;
             }
-            keys[hole] = least;
-            hole = child;
+            keys[hole] = keys[parent];
+            hole = parent;
         }
         keys[hole] = key;
     }

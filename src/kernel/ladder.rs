@@ -5,7 +5,7 @@
 //! *top*. When the near future runs dry, the top is spread over the buckets of a *rung*, or a crowded bucket over a
 //! finer rung; a small bucket becomes the run, sorted within the processor's cache. What is scheduled for the near
 //! future is inserted into the run while that is short, else it goes to a heap, so that the worst case stays
-//! logarithmic. Small populations never leave the run.
+//! logarithmic. Small populations live in the heap: to keep them sorted would move half of them per event.
 //!
 //! Invariant: every key with a time up to `limit` is near (run or heap), every later one in the rungs or the top; the
 //! rungs follow each other without gap or overlap, the finest and earliest last; nothing is near only if all is empty.
@@ -14,6 +14,8 @@ use super::heap::Heap;
 
 /// To insert into a longer run would move too much memory: the heap takes the key.
 const LONG: usize = 192;
+/// So few keys are quicker sorted than in a heap.
+const HANDFUL: usize = 8;
 /// A near heap that grows beyond this is spread, unless it has been already.
 const SPILL: usize = 512;
 /// A top of at most this many keys comes near as a whole.
@@ -79,7 +81,7 @@ impl Ladder {
     pub(super) fn push(&mut self, key: u128) {
         if time_of(key) > self.limit {
             self.push_far(key);
-        } else if self.run.len() < LONG {
+        } else if self.takes_into_run() {
             let place = self.run.partition_point(|&other| other > key);
             self.run.insert(place, key);
         } else {
@@ -88,6 +90,12 @@ impl Ladder {
                 self.spill();
             }
         }
+    }
+
+    /// A run near rungs is short-lived, so that a key may as well wait in it; alone, it is only for a handful.
+    #[inline]
+    fn takes_into_run(&self) -> bool {
+        if self.limit == u64::MAX { self.heap.len() == 0 && self.run.len() < HANDFUL } else { self.run.len() < LONG }
     }
 
     #[inline]
