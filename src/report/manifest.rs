@@ -117,7 +117,8 @@ impl Manifest {
     #[must_use]
     pub fn typed(mut self, flags: &[(&str, String)]) -> Self {
         for (flag, value) in flags {
-            self.command_line.push_str(&format!(" --{flag}"));
+            self.command_line += " --";
+            self.command_line += flag;
             if !value.is_empty() {
                 self.command_line.push(' ');
                 self.command_line.push_str(&quoted(value));
