@@ -119,3 +119,63 @@ fn a_closed_pipe_is_no_failure() {
     assert!(!said.contains("panicked"), "{said}");
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
+
+#[test]
+fn without_a_command_the_flags_of_a_comparison_work_and_the_manifest_tells_all_of_them() {
+    let folder = folder();
+    let flags = ["--seed", "7", "--replications", "2", "--agents", "1,2", "--policy", "independent,delm-solvers"];
+    let more = ["--baseline", "independent", "--no-figures", "--output-dir", "out", "--set", "sharing.respect=.8"];
+    let done = delm_sim(folder.path(), &[&flags[..], &more].concat());
+    assert_eq!(done.code, 0, "{}", done.err);
+    let manifest = std::fs::read_to_string(folder.path().join("out/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["scenario"]["sharing"]["respect"], 0.8);
+    assert_eq!(
+        manifest["command_line"],
+        "delm-sim compare swe-verified --seed 7 --replications 2 --agents 1,2 --policy independent,delm-solvers \
+         --baseline independent --set sharing.respect=.8 --no-figures"
+    );
+}
+
+#[test]
+fn names_do_not_steer_the_terminal() {
+    let folder = folder();
+    let text = "version = 1\nname = \"x\"\nquestion = \"a \\u001b[31mred one\"\nreplications = 2\nagents = [1]\n\
+                policies = [\"independent\"]\nbaseline = \"independent\"\n[workload.search]\n[endpoints.m]\n[roles]\n\
+                default = \"m\"\n";
+    std::fs::write(folder.path().join("good.toml"), text).unwrap();
+    let good = delm_sim(folder.path(), &["run", "good.toml"]);
+    assert!(good.code == 0 && good.out.contains("\\u{1b}[31mred"), "{}", good.err);
+    std::fs::write(folder.path().join("bad.toml"), text.replace("\"independent\"]", "\"\\u001b[31mno\"]")).unwrap();
+    let bad = delm_sim(folder.path(), &["run", "bad.toml"]);
+    assert_eq!(bad.code, 2);
+    assert!(!(good.out + &good.err + &bad.out + &bad.err).contains('\u{1b}'));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_directory_behind_a_dangling_link_is_refused_before_the_run() {
+    let folder = folder();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+    let args = ["compare", "--replications", "1", "--agents", "1", "--no-figures", "--output-dir", "link"];
+    let done = delm_sim(folder.path(), &args);
+    assert!(done.code == 2 && done.err.contains("link is not a directory"), "{}", done.err);
+}
+
+#[test]
+fn one_replication_has_no_interval_and_no_verdict() {
+    let folder = folder();
+    let args =
+        ["compare", "multi-doc-qa", "--replications", "1", "--agents", "1,2", "--no-figures", "--output-dir", "o"];
+    let done = delm_sim(folder.path(), &args);
+    assert_eq!(done.code, 0, "{}", done.err);
+    for word in ["better", "worse", "no difference shown", "run by run"] {
+        assert!(!done.out.contains(word), "{word}: {}", done.out);
+    }
+    let csv = std::fs::read_to_string(folder.path().join("o/comparison.csv")).unwrap();
+    let mut rows = csv.lines();
+    let at = |name: &str| csv.lines().next().unwrap().split(',').position(|word| word == name).unwrap();
+    let (low, high) = (at("ci_low"), at("ci_high"));
+    rows.next();
+    assert!(rows.all(|row| row.split(',').nth(low) == Some("") && row.split(',').nth(high) == Some("")), "{csv}");
+}

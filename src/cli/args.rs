@@ -18,10 +18,35 @@ use std::path::PathBuf;
 #[command(name = "delm-sim", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 run failed, 2 usage or configuration, 3 a closed form or gate missed, \
                         4 a replay diverged, 130 interrupted.\nData goes to standard output, everything else to standard error.")]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Flags of the comparison that runs without a command.
+    #[command(flatten)]
+    pub bare: BareArgs,
+}
+
+/// Flags without a command.
+#[derive(Clone, Debug, Args)]
+pub struct BareArgs {
+    /// Write no figures
+    #[arg(long)]
+    pub no_figures: bool,
+    /// Changes to the scenario.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+impl From<BareArgs> for CompareArgs {
+    fn from(bare: BareArgs) -> Self {
+        let BareArgs { no_figures, change, output } = bare;
+        Self { no_figures, change, output, ..Self::default() }
+    }
 }
 
 /// The commands.

@@ -14,7 +14,10 @@ pub fn execute(args: &CompareArgs) -> Result<u8> {
         return super::against::execute(args, run);
     }
     let scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
-    let plan = announce(Manifest::announce(Command::Compare, &scenario, !args.no_figures), &args.output)?;
+    let mut told = args.change.told();
+    told.extend(args.no_figures.then(|| ("no-figures", String::new())));
+    let manifest = Manifest::announce(Command::Compare, &scenario, !args.no_figures).typed(&told);
+    let plan = announce(manifest, &args.output)?;
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
     output::print(&report::render(&study, args.output.format.into()))?;
     if args.output.format == Format::Table {

@@ -35,6 +35,11 @@ pub struct ChangeArgs {
 }
 
 impl ChangeArgs {
+    /// The flags that a scenario's own keys do not tell, for the manifest's command line.
+    pub fn told(&self) -> Vec<(&'static str, String)> {
+        self.set.iter().map(|edit| ("set", edit.clone())).collect()
+    }
+
     /// As the loader takes them.
     pub fn overrides(&self) -> Overrides {
         Overrides {

@@ -54,7 +54,7 @@ pub struct UsageError(pub String);
 /// Runs the command that was typed.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let done = match cli.command.unwrap_or(Command::Compare(CompareArgs::default())) {
+    let done = match cli.command.unwrap_or_else(|| Command::Compare(CompareArgs::from(cli.bare))) {
         Command::Run(args) => run::execute(&args),
         Command::Compare(args) => compare::execute(&args),
         Command::Live(args) => live::execute(&args),

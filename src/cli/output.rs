@@ -5,13 +5,27 @@ use anyhow::Result;
 use comfy_table::{ContentArrangement, Table, presets};
 use std::io::{self, IsTerminal, Write};
 
+/// A text with its control characters as escapes, line ends and tabs left alone: names from scenarios, logs and
+/// manifests must not steer the terminal. Everything that is printed goes through here.
+fn harmless(text: &str) -> std::borrow::Cow<'_, str> {
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(steers) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if steers(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out.into()
+}
+
 /// Writes data to standard output.
 ///
 /// # Errors
 /// As the system says; a closed pipe is told apart by [`is_broken_pipe`].
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
+    out.write_all(harmless(text).as_bytes())?;
     if !text.ends_with('\n') {
         out.write_all(b"\n")?;
     }
@@ -22,7 +36,7 @@ pub fn print(text: &str) -> Result<()> {
 /// Says a line on standard error; nobody listening is no failure.
 pub fn say(line: &str) {
     // Unlike `eprintln!` this does not panic when standard error is closed.
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", harmless(line));
 }
 
 /// Whether the reader of standard output went away, which is no failure.
@@ -84,6 +98,12 @@ fn columns() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_are_shown_and_do_not_act() {
+        assert_eq!(harmless("a\u{1b}[31mred\r\n\tb\u{9b}"), "a\\u{1b}[31mred\\r\n\tb\\u{9b}");
+        assert_eq!(harmless("Überschrift \u{b1}"), "Überschrift \u{b1}");
+    }
 
     #[test]
     fn one_table_in_four_forms() {

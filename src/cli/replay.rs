@@ -191,8 +191,10 @@ fn retimed(args: &ReplayArgs) -> Result<u8> {
         output::print(&format!("\n{}", report::render(&found.study, report::Format::Table)))?;
     }
     if args.output.output_dir.is_some() {
-        let input = report::manifest::Input::of(&args.file, &format!("{what_if:?}"))?;
-        let manifest = Manifest::announce(Command::Replay, &found.study.scenario, false).resting_on(input);
+        let told = told(&what_if);
+        let options: Vec<String> = told.iter().map(|(flag, value)| format!("--{flag} {value}")).collect();
+        let input = report::manifest::Input::of(&args.file, &options.join(" "))?;
+        let manifest = Manifest::announce(Command::Replay, &found.study.scenario, false).typed(&told).resting_on(input);
         let plan = announce(manifest, &args.output)?;
         let stored = report::store(&plan, &found.study)?;
         if !args.output.quiet {
@@ -200,6 +202,20 @@ fn retimed(args: &ReplayArgs) -> Result<u8> {
         }
     }
     Ok(DONE)
+}
+
+/// The flags that say what is otherwise than recorded.
+fn told(what_if: &WhatIf) -> Vec<(&'static str, String)> {
+    let usual = WhatIf::default();
+    let other = |name, now: f64, then: f64| (now != then).then(|| (name, now.to_string()));
+    let mut told = vec![("mode", "retimed".to_owned())];
+    told.extend(other("latency-scale", what_if.latency_scale, usual.latency_scale));
+    told.extend(other("gap-scale", what_if.gap_scale, usual.gap_scale));
+    told.extend(what_if.slots.map(|n| ("concurrency", n.to_string())));
+    told.extend(what_if.requests_per_minute.map(|n| ("requests-per-minute", n.to_string())));
+    told.extend(what_if.input_tokens_per_minute.map(|n| ("input-tokens-per-minute", n.to_string())));
+    told.extend(what_if.output_tokens_per_minute.map(|n| ("output-tokens-per-minute", n.to_string())));
+    told
 }
 
 fn row(run: &replay::RetimedRun) -> Vec<String> {

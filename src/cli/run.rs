@@ -21,9 +21,11 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
         return Err(UsageError("--output-dir, --trace and --record go with one scenario".to_owned()).into());
     }
     let scenarios: Vec<Scenario> = scenarios.into_iter().map(|s| if args.full { s.full() } else { s }).collect();
+    let mut told = args.change.told();
+    told.extend(args.full.then(|| ("full", String::new())));
     let plans = scenarios
         .iter()
-        .map(|s| announce(Manifest::announce(Command::Run, s, false), &args.output))
+        .map(|s| announce(Manifest::announce(Command::Run, s, false).typed(&told), &args.output))
         .collect::<Result<Vec<_>, _>>()?;
     if let Some(path) = &args.trace {
         trace(&scenarios[0], path)?;
@@ -38,12 +40,12 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
         }
         output::print(&report::render(&study, args.output.format.into()))?;
         if !args.output.quiet {
-            eprintln!("{stored}");
+            output::say(&stored.to_string());
         }
         missed += study.checks.iter().filter(|c| !c.holds).count();
     }
     if missed > 0 {
-        eprintln!("error: {missed} closed form(s) missed; see the rows marked above");
+        output::say(&format!("error: {missed} closed form(s) missed; see the rows marked above"));
     }
     Ok(if missed > 0 { MISSED } else { DONE })
 }

@@ -310,7 +310,8 @@ impl Edit {
         let value = value.trim();
         let parsed = match format!("v = {value}").parse::<toml::Table>() {
             Ok(mut table) if table.len() == 1 => table.remove("v"),
-            _ => None,
+            // TOML wants a digit on both sides of the point; people do not.
+            _ => number(value).map(Value::Float),
         };
         let bare = value.starts_with(|c: char| c.is_alphabetic() || "/._~".contains(c))
             && value.chars().all(|c| c.is_alphanumeric() || "-_./:~ ".contains(c));
@@ -320,6 +321,12 @@ impl Edit {
             None => Err(fault("the value is not TOML")),
         }
     }
+}
+
+/// A number as people write it, such as `.8` or `1.`.
+fn number(text: &str) -> Option<f64> {
+    let plain = text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
+    text.parse().ok().filter(|value: &f64| plain && value.is_finite())
 }
 
 /// The keys of a document that holds a single dotted key.
@@ -362,6 +369,15 @@ mod tests {
         assert!(edit("=1").unwrap_err().contains("no path"));
         assert!(edit("a=[1").unwrap_err().contains("not TOML"));
         assert!(edit("a=1\nb = 2").is_err());
+    }
+
+    #[test]
+    fn numbers_without_a_leading_digit_are_numbers() {
+        for (text, value) in [(".8", 0.8), ("-.5", -0.5), ("1.", 1.0), ("+.25", 0.25)] {
+            let edit = Edit::parse(&format!("sharing.respect={text}")).unwrap();
+            assert_eq!(edit.value.value().as_float(), Some(value), "{text}");
+        }
+        assert_eq!(Edit::parse("name=.hidden").unwrap().value.as_str(), Some(".hidden"));
     }
 
     #[test]

@@ -60,6 +60,12 @@ impl DirectoryError {
     /// Exit code of the program: 2 for what the user can choose otherwise, 1 for a failing file system.
     pub fn exit_code(&self) -> u8 {
         match self {
+            // Where nobody may write, another place is the user's choice.
+            Self::Io { source, .. }
+                if matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+            {
+                2
+            }
             Self::Io { .. } => 1,
             _ => 2,
         }
@@ -131,6 +137,8 @@ pub(super) fn inspect(plan: &Plan) -> Result<Found, DirectoryError> {
         Ok(_) => {
             return Err(DirectoryError::NotADirectory { path: dir.to_owned() });
         }
+        // A link that leads nowhere is in the way as a file is.
+        Err(_) if dir.is_symlink() => return Err(DirectoryError::NotADirectory { path: dir.to_owned() }),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return match dir.ancestors().skip(1).find(|a| a.exists()) {
                 Some(parent) if !parent.is_dir() => Err(DirectoryError::NotADirectory { path: parent.to_owned() }),

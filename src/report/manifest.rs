@@ -112,6 +112,21 @@ impl Manifest {
         }
     }
 
+    /// The same with further flags in its command line: those that changed a number and are not told by the scenario's
+    /// own keys, in the order typed.
+    #[must_use]
+    pub fn typed(mut self, flags: &[(&str, String)]) -> Self {
+        for (flag, value) in flags {
+            self.command_line += " --";
+            self.command_line += flag;
+            if !value.is_empty() {
+                self.command_line.push(' ');
+                self.command_line.push_str(&quoted(value));
+            }
+        }
+        self
+    }
+
     /// The same for a study that rests on a file besides its scenario.
     #[must_use]
     pub fn resting_on(mut self, input: Input) -> Self {
@@ -164,16 +179,26 @@ fn canonical(scenario: &Scenario) -> String {
     serde_json::to_string(scenario).expect("plain values become JSON")
 }
 
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 fn command_line(command: Command, scenario: &Scenario) -> String {
     let agents: Vec<String> = scenario.agents.iter().map(u32::to_string).collect();
     format!(
         "delm-sim {} {} --seed {} --replications {} --agents {} --policy {} --baseline {}",
         command.name(),
-        scenario.name,
+        quoted(&scenario.name),
         scenario.seed,
         scenario.replications,
         agents.join(","),
-        scenario.policies.join(","),
-        scenario.baseline,
+        quoted(&scenario.policies.join(",")),
+        quoted(&scenario.baseline),
     )
 }

@@ -33,6 +33,7 @@ impl Interval {
     }
 
     /// Both ends times a factor that is not negative.
+    #[must_use]
     pub fn scaled(self, factor: f64) -> Self {
         Self { low: self.low * factor, high: self.high * factor }
     }

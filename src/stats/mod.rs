@@ -15,7 +15,7 @@ pub mod summary;
 pub use distance::ks_distance;
 pub use histogram::Histogram;
 pub use interval::{Interval, Paired, bootstrap_interval, cluster_bootstrap, paired};
-pub use proportion::{paired_share_interval, share_interval, wilson};
+pub use proportion::{clopper_pearson, paired_share_interval, share_interval};
 pub use quantile::quantile;
 pub use student::student_t_quantile;
 pub use sum::ExactSum;
