@@ -138,7 +138,7 @@ impl Model for Repairman {
     #[inline]
     fn react(&mut self, now: u64, event: u64, schedule: &mut impl FnMut(u64, u64)) {
         let machine = event / 2;
-        if event % 2 == 0 {
+        if event.is_multiple_of(2) {
             if self.idle > 0 {
                 self.idle -= 1;
                 schedule(now + self.offsets.draw().0 / 18, 2 * machine + 1);
@@ -168,7 +168,9 @@ struct Ours<M> {
 impl<M: Model> Ours<M> {
     fn new(mut model: M) -> Self {
         let mut calendar = Calendar::new();
-        model.start(&mut |at, event| drop(calendar.schedule(Time::from_nanos(at), event)));
+        model.start(&mut |at, event| {
+            calendar.schedule(Time::from_nanos(at), event);
+        });
         Self { calendar, model }
     }
 }
@@ -179,7 +181,7 @@ impl<M: Model> Engine for Ours<M> {
         for _ in 0..events {
             let (now, event) = calendar.pop().expect("the model goes on");
             model.react(now.as_nanos(), black_box(event), &mut |at, event| {
-                drop(calendar.schedule(Time::from_nanos(at), event));
+                calendar.schedule(Time::from_nanos(at), event);
             });
         }
     }
@@ -268,7 +270,10 @@ impl<M: Model> Engine for Desque<M> {
     }
 }
 
-fn engines<M: Model + Clone>(model: &M) -> [Box<dyn Engine>; 3] {
+/// One of each, in the order of [`NAMES`].
+type Engines = [Box<dyn Engine>; 3];
+
+fn engines<M: Model + Clone>(model: &M) -> Engines {
     [Box::new(Ours::new(model.clone())), Box::new(Std::new(model.clone())), Box::new(Desque::new(model.clone()))]
 }
 
@@ -280,17 +285,13 @@ fn main() {
         .configure_from_args();
     let offsets = Offsets::new();
     let hold = |pending| engines(&Hold { offsets: offsets.clone(), pending });
-    let models: Vec<(String, u64, [Box<dyn Engine>; 3])> = vec![
-        ("hold-100".into(), 1 << 20, hold(100)),
-        ("hold-10000".into(), 1 << 20, hold(10_000)),
-        ("hold-1000000".into(), 3 << 20, hold(1_000_000)),
-        ("m-m-1".into(), 1 << 20, engines(&Queue { offsets: offsets.clone(), waiting: 0 })),
-        ("phold-1024".into(), 1 << 20, engines(&Phold { offsets: offsets.clone(), processes: vec![0; 1024] })),
-        (
-            "repairman-90-5".into(),
-            1 << 20,
-            engines(&Repairman { offsets: offsets.clone(), broken: VecDeque::new(), idle: 5 }),
-        ),
+    let models: Vec<(&str, u64, Engines)> = vec![
+        ("hold-100", 1 << 20, hold(100)),
+        ("hold-10000", 1 << 20, hold(10_000)),
+        ("hold-1000000", 3 << 20, hold(1_000_000)),
+        ("m-m-1", 1 << 20, engines(&Queue { offsets: offsets.clone(), waiting: 0 })),
+        ("phold-1024", 1 << 20, engines(&Phold { offsets: offsets.clone(), processes: vec![0; 1024] })),
+        ("repairman-90-5", 1 << 20, engines(&Repairman { offsets: offsets.clone(), broken: VecDeque::new(), idle: 5 })),
     ];
     println!("million events per second, medians of {ROUNDS} rounds in which the engines take turns");
     println!(
@@ -313,7 +314,7 @@ fn main() {
         let (desque, heap) = (over(2), over(1));
         let [ours, std, other] = rates.map(median);
         println!("{name:>15} {ours:>9.1} {std:>12.1} {other:>8.2} {desque:>9.2} {heap:>14.2}");
-        let mut group = criterion.benchmark_group(&name);
+        let mut group = criterion.benchmark_group(name);
         for (engine, label) in engines.iter_mut().zip(NAMES) {
             group.bench_function(BenchmarkId::from_parameter(label), |bencher| {
                 bencher.iter_custom(|events| {

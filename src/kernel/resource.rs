@@ -140,6 +140,7 @@ impl Rate {
 impl std::ops::Div<u64> for Rate {
     type Output = Self;
 
+    #[allow(clippy::suspicious_arithmetic_impl, reason = "dividing a fraction multiplies its denominator")]
     fn div(self, by: u64) -> Self {
         Self::lowest(self.tokens, self.minutes * by)
     }

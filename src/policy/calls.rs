@@ -39,6 +39,7 @@ impl<T> InFlight<T> {
 
     /// All open calls in the order in which they were made, for whoever calls everything off.
     pub(crate) fn take_all(&mut self) -> Vec<(CallId, T)> {
+        #[allow(clippy::disallowed_methods, reason = "sorted at once: no order of hashing is left")]
         let mut all: Vec<(CallId, T)> = self.open.drain().collect();
         all.sort_unstable_by_key(|(call, _)| *call);
         all
