@@ -30,6 +30,11 @@ pub struct Metric {
 }
 
 impl Metric {
+    /// Whether the value rests on prices.
+    pub fn is_money(&self) -> bool {
+        self.unit == "USD" || self.name == "reading_share"
+    }
+
     /// Whether a run's value is a share of trials (right or wrong), so that the mean over runs is a proportion.
     pub fn is_share(&self) -> bool {
         matches!(self.name, "avg_at_1" | "pass" | "details_arrived" | "misled")

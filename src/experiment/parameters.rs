@@ -388,6 +388,7 @@ mod tests {
         // Not written out at its default, and no embedded scenario needs the other value.
         let recorded = [
             "endpoints.*.timeout_from",
+            "endpoints.*.price.unknown",
             "sizes.by_purpose.*",
             "workload.recorded.instances",
             "workload.recorded.unfolded_tokens",

@@ -137,7 +137,12 @@ impl<'a> Point<'a> {
             recorder.flush().map_err(|e| RunError::Trace(e.to_string()))?;
         }
         trace.close().map_err(|e| RunError::Trace(e.to_string()))?;
-        Ok(Run { values: measure(&trace.summary), digest, summary: trace.summary })
+        let mut values = measure(&trace.summary);
+        if !self.fleet.prices_are_known() {
+            // An unknown price is not 0: what rests on it has no value.
+            values.retain(|(metric, _)| !metric.is_money());
+        }
+        Ok(Run { values, digest, summary: trace.summary })
     }
 }
 

@@ -70,6 +70,17 @@ pub struct PriceSpec {
     /// Busy hours of a tool's sandbox.
     #[serde(default)]
     pub busy_usd_per_hour: f64,
+    /// Nobody knows what is charged here. While no rate is set, costs are unknown, and not 0. Not written out while it
+    /// is false.
+    #[serde(default, skip_serializing_if = "crate::model::is_default")]
+    pub unknown: bool,
+}
+
+impl PriceSpec {
+    /// Whether costs can be told: the price is known, or somebody set a rate after all.
+    pub fn is_known(&self) -> bool {
+        !self.unknown || *self != Self { unknown: true, ..Self::default() }
+    }
 }
 
 /// A price list in integers.

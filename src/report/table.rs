@@ -92,7 +92,7 @@ pub(super) fn inputs(study: &Study) -> String {
     let total = published + fitted + assumed;
     format!(
         "Inputs: {assumed} of {total} ASSUMED, {fitted} fitted, {published} published (each: delm-sim params). \
-         {} replications, seed {}; \u{b1} is half a 95 % interval, [ ] one of a share (Wilson, rounded outwards), of {} alone.",
+         {} replications, seed {}; \u{b1} is half a 95 % interval, [ ] one of a share (rounded outwards), of {} alone.",
         study.scenario.replications,
         study.scenario.seed,
         words::noise(study.origin())

@@ -67,6 +67,11 @@ impl Fleet {
         Ok(Self { endpoints: specs, prices, latency_factor: latency, by_purpose, by_worker, free })
     }
 
+    /// Whether what all endpoints charge is known.
+    pub fn prices_are_known(&self) -> bool {
+        self.endpoints.iter().all(|e| e.price.is_known())
+    }
+
     /// Who serves a request that a model must answer, judges included.
     pub(crate) fn model_of(&self, request: &Request) -> EndpointId {
         match self.by_worker.get(&request.agent.0) {

@@ -88,3 +88,28 @@ fn calls_without_an_answer_are_no_work_and_are_told() {
         .collect();
     assert_eq!(steps, [vec![(10.0, 4.0), (10.0, 0.0)], vec![(10.0, 0.0)]]);
 }
+
+#[test]
+fn a_recordings_own_prices_are_carried_over_and_an_unknown_price_is_not_zero() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let args = ["run", "multi-doc-qa", "--policy", "independent", "--agents", "2", "--replications", "2"];
+    let done = delm_sim(path, &[&args[..], &["--record", "own.jsonl", "-q", "--output-dir", "own"]].concat());
+    assert_eq!(done.code, 0, "{}", done.err);
+    let made = counterfactual(&RecordedRuns::read(&path.join("own.jsonl")).unwrap(), &Reading::default()).unwrap();
+    let own =
+        delm_sim::experiment::Scenario::load("multi-doc-qa", &delm_sim::experiment::Overrides::default()).unwrap();
+    assert_eq!(made.scenario.endpoints["model"].price, own.endpoints["worker"].price);
+    assert!(made.scenario.endpoints["model"].price.is_known());
+
+    // A log that names no model has no price: no cost, no comparison of costs.
+    write(path.join("log.jsonl"), &hand_written(&[(0, 0.0, 10.0, vec![]), (1, 10.0, 20.0, after(0, 0.0))]));
+    let made = counterfactual(&RecordedRuns::read(&path.join("log.jsonl")).unwrap(), &Reading::default()).unwrap();
+    let study = conduct(&made.scenario, &Options { jobs: 1, compare: true, ..Options::default() }).unwrap();
+    assert!(study.cells.iter().all(|c| c.get("makespan_s").is_some() && c.get("cost_per_task_usd").is_none()));
+    assert!(study.comparisons.iter().all(|c| !c.metric.contains("usd")));
+    let mut priced = made.scenario.clone();
+    priced.endpoints.get_mut("model").unwrap().price.rates.input_usd_per_mtok = 1.0;
+    let study = conduct(&priced, &Options { jobs: 1, ..Options::default() }).unwrap();
+    assert!(study.cells.iter().all(|c| c.mean("cost_per_task_usd").is_some_and(|usd| usd > 0.0)));
+}

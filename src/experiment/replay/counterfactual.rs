@@ -14,6 +14,7 @@ use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
 use crate::kernel::{Law, Span};
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
+use crate::model::price::PriceSpec;
 use crate::model::workload::RecordedSpec;
 use crate::record::transcript::{CallLine, Header, Reader, Recording, Recordings, Status};
 use std::collections::BTreeMap;
@@ -151,7 +152,7 @@ pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Coun
     "best-central".clone_into(&mut scenario.baseline);
     settings(&mut scenario, &found);
     sizes(&mut scenario, &found);
-    let (endpoint, mut assumptions) = endpoint(runs);
+    let (endpoint, mut assumptions) = endpoint(runs, header);
     scenario.endpoints.insert("model".to_owned(), endpoint);
     "not graded: the recording does not say what is right".clone_into(&mut scenario.mix.accuracy);
     "steps: as recorded; other calls: a law fitted to all recorded calls".clone_into(&mut scenario.mix.latencies);
@@ -204,7 +205,7 @@ fn sizes(scenario: &mut Scenario, found: &Found) {
 }
 
 /// The law of modelled calls, fitted to all recorded calls, with the list price of the commonest model.
-fn endpoint(runs: &[Recording]) -> (EndpointSpec, Vec<String>) {
+fn endpoint(runs: &[Recording], header: &Header) -> (EndpointSpec, Vec<String>) {
     let mut told = Vec::new();
     let mut models: BTreeMap<&str, u64> = BTreeMap::new();
     let mut requests = Vec::new();
@@ -244,18 +245,34 @@ fn endpoint(runs: &[Recording]) -> (EndpointSpec, Vec<String>) {
         fit(&requests, RESAMPLES, 0).endpoint
     };
     let commonest = models.iter().max_by_key(|(name, n)| (**n, std::cmp::Reverse(**name))).map(|(name, _)| *name);
-    match commonest.and_then(|model| Some((model, list_price(model)?))) {
-        Some((model, price)) => {
+    let listed = commonest.and_then(|model| Some((model, list_price(model)?)));
+    match (recorded_price(header), listed) {
+        (Some(price), _) => {
+            endpoint.price = price;
+            told.push("All calls are priced as the recording's own scenario prices the steps of workers.".to_owned());
+        }
+        (None, Some((model, price))) => {
             endpoint.price = price.price;
             told.push(format!("All calls are priced as {model} ({PRICE_SOURCE})."));
         }
-        None => told.push(format!(
-            "No list price is known for {}: all costs are shown as zero, and costs that compare as equal say nothing; set \
-             endpoints.model.price.rates.*.",
-            commonest.unwrap_or("the recorded model, which the source does not name")
-        )),
+        (None, None) => {
+            endpoint.price.unknown = true;
+            told.push(format!(
+                "No list price is known for {}: costs are unknown and left out; set endpoints.model.price.rates.*.",
+                commonest.unwrap_or("the recorded model, which the source does not name")
+            ));
+        }
     }
     (endpoint, told)
+}
+
+/// What the recording's own scenario charges for a worker's step, where the recording has a scenario.
+fn recorded_price(header: &Header) -> Option<PriceSpec> {
+    let scenario = header.scenario.as_ref()?;
+    let roles = scenario.get("roles")?;
+    let name = roles.get(Purpose::Step.name()).or_else(|| roles.get("default"))?.as_str()?;
+    let price = scenario.get("endpoints")?.get(name)?.get("price")?;
+    serde_json::from_value(price.clone()).ok()
 }
 
 fn sources(scenario: &mut Scenario) {

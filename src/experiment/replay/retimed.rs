@@ -86,6 +86,9 @@ pub fn retimed(path: &Path, what_if: &WhatIf, progress: &dyn Fn(u64)) -> Result<
     Ok(Retimed { runs: rows, study })
 }
 
+/// Word of a transcript for a call whose price nobody told; its cost is unknown, and not 0.
+const UNPRICED: &str = "none";
+
 fn one(recording: &Recording, what_if: &WhatIf) -> Result<(RetimedRun, Run), String> {
     let r = &recording.run;
     let team = Team { workers: r.workers, leads: r.leads, lines: r.lines, budgets_per_line: 1, quality: 1.0 };
@@ -118,7 +121,11 @@ fn one(recording: &Recording, what_if: &WhatIf) -> Result<(RetimedRun, Run), Str
             .join("; "),
     };
     let digest = trace.digest.finish();
-    Ok((row, Run { values: measure(&trace.summary), digest, summary: trace.summary }))
+    let mut values = measure(&trace.summary);
+    if recording.calls.iter().any(|(_, call)| call.cost.source == UNPRICED) {
+        values.retain(|(metric, _)| !metric.is_money());
+    }
+    Ok((row, Run { values, digest, summary: trace.summary }))
 }
 
 /// The scenario of the transcript, or one that says where its runs are from.
