@@ -253,3 +253,23 @@ fn times_of_many_agents_add_up_and_a_clock_at_its_end_is_an_error() {
     wide.is("makespan_s", 1e9);
     wide.is("agent_time_s", 61e9);
 }
+
+#[test]
+fn agents_without_work_and_other_endpoints_change_nobodys_luck() {
+    // One subtask, briefed, worked on and merged: however many workers stand by, the lead is the same lead.
+    let policy = "based_on = \"orchestrator-parallel\"\ninstructions_tokens = 0\nbrief_tokens = 0";
+    let roles = "dispatch = \"m\"\nmerge = \"m\"";
+    let case = Case { subtasks: 1, source_tokens: 0, policy, endpoint: "base_s = 1.0\nagent_sigma = 0.5", roles };
+    let makespan = case.run(1).get("makespan_s");
+    assert_ne!(makespan, 3.0, "the factors act");
+    for agents in [2, 4, 64] {
+        case.run(agents).is("makespan_s", makespan);
+    }
+    // One more endpoint, before the others by name, that nobody calls.
+    let apart = Case { roles: "dispatch = \"m\"\nmerge = \"m\"\n[endpoints.a]\nbase_s = 9.0", ..case };
+    apart.run(1).is("makespan_s", makespan);
+    // The lead calls a second endpoint of the same kind: its luck there is another.
+    let second = "dispatch = \"o\"\nmerge = \"m\"\n[endpoints.o]\nbase_s = 1.0\nagent_sigma = 0.5";
+    let elsewhere = Case { roles: second, ..apart }.run(1).get("makespan_s");
+    assert!((elsewhere - makespan).abs() > 1e-6, "{elsewhere}");
+}

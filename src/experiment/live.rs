@@ -174,7 +174,7 @@ pub fn conduct_live(
             let (mut policies, setup) =
                 set_up(scenario, &task, &questions, &spec, &options, (&journal, &order.dir), past)?;
             let mut world = Live::new(&mut *transport, &mut session, setup);
-            let driven = drive(&mut world, &mut policies);
+            let driven = drive(&mut world, &mut policies).map_err(|error| error.of(point.policy));
             let ended = world.close(most_delay);
             measured.add(&ended.measured);
             let name = format!("{} with {} agents, question {replication}", point.policy, point.agents);

@@ -84,7 +84,7 @@ impl<'a> Point<'a> {
             trace.recorder = Some(Recorder::new(sink, endpoint_names(scenario), &run));
         }
         let mut world = Simulated::new(self.fleet.clone(), key, workloads.collect(), trace, self.stop_after);
-        drive(&mut world, &mut policies)?;
+        drive(&mut world, &mut policies).map_err(|error| error.of(self.policy))?;
         self.close(replication, world.trace)
     }
 

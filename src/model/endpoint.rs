@@ -94,7 +94,7 @@ pub struct EndpointSpec {
     pub item_s: f64,
     /// Factor on the latency, without unit.
     pub noise: Law,
-    /// Sigma of a lognormal factor (mean 1) that stays with an agent for a whole run.
+    /// Sigma of a lognormal factor (mean 1) that stays with an agent at this endpoint for a whole run.
     pub agent_sigma: f64,
     /// Slow-down of each call in service by every other one: with k, `1 + stream_slowdown (k - 1)`. 0: none (a hosted
     /// API); 1: one server shared evenly. Without unit. Not written out while it is 0.

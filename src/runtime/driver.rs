@@ -2,6 +2,7 @@
 
 use crate::kernel::Time;
 use crate::model::ids::TaskId;
+use crate::model::note::Note;
 use crate::policy::{Command, Event, Outbox, Policy};
 
 /// Something happened to a task.
@@ -44,13 +45,15 @@ pub enum RunError {
          the scenario"
     )]
     ClockEnds,
-    /// Policies act on and on, and time stands still.
-    #[error("{events} events at one instant ({at_s} s): a policy acts without end; this is a defect of the policy")]
+    /// A policy acts on and on without getting anywhere.
+    #[error("{policy} acts without end: {events} events {kind}; this is a defect of the policy", policy = named(policy.as_deref()))]
     Endless {
+        /// Which; `None` where nobody has named it yet.
+        policy: Option<String>,
         /// How many.
         events: u64,
-        /// Where the clock stands, in whole seconds.
-        at_s: u64,
+        /// In what sense nothing comes of them.
+        kind: Endless,
     },
     /// The point does not exist.
     #[error("policy \"{policy}\": {why}")]
@@ -77,22 +80,102 @@ pub enum RunError {
     },
 }
 
+/// In what sense a policy gets nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endless {
+    /// Time stands still.
+    AtOneInstant {
+        /// In whole seconds.
+        at_s: u64,
+    },
+    /// Time goes by, and nothing is claimed, kept, proposed, submitted or given up.
+    WithoutProgress {
+        /// Of a team of so many agents.
+        agents: u32,
+    },
+}
+
+impl std::fmt::Display for Endless {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::AtOneInstant { at_s } => write!(f, "at one instant ({at_s} s)"),
+            Self::WithoutProgress { agents } => {
+                write!(
+                    f,
+                    "in a row after which its {agents} agent(s) had claimed, kept, proposed and submitted nothing"
+                )
+            }
+        }
+    }
+}
+
+fn named(policy: Option<&str>) -> String {
+    policy.map_or_else(|| "a policy".to_owned(), |name| format!("policy \"{name}\""))
+}
+
+impl RunError {
+    /// The same, told of this policy.
+    #[must_use]
+    pub fn of(mut self, name: &str) -> Self {
+        if let Self::Endless { policy, .. } = &mut self {
+            policy.get_or_insert_with(|| name.to_owned());
+        }
+        self
+    }
+}
+
 /// The largest teams (10^6 agents) start with some events each at one instant; this is far more than any needs.
 const MOST_EVENTS_AT_ONCE: u64 = 1 << 26;
+
+/// A delegation has at most 10^6 steps, each with a tool run and a compaction; this is more than twice that.
+const MOST_EVENTS_WITHOUT_PROGRESS: u64 = 1 << 23;
+
+/// Looks whether the policy of a task gets anywhere.
+#[derive(Clone, Copy, Debug, Default)]
+struct Watch {
+    events: u64,
+    agents: u32,
+}
+
+impl Watch {
+    fn event(&mut self) -> Result<(), RunError> {
+        self.events += 1;
+        let agents = self.agents.max(1);
+        if self.events <= MOST_EVENTS_WITHOUT_PROGRESS * u64::from(agents) {
+            return Ok(());
+        }
+        Err(RunError::Endless { policy: None, events: self.events, kind: Endless::WithoutProgress { agents } })
+    }
+
+    fn command(&mut self, command: &Command) {
+        match command {
+            Command::Call(_, request) => self.agents = self.agents.max(request.agent.0 + 1),
+            // An agent that goes over to another phase or shortens its history has not come further.
+            Command::Note(Note::Phase(..) | Note::Compacted(_)) => {}
+            Command::Note(_) | Command::Finish(_) => self.events = 0,
+            Command::Cancel(_) | Command::SetTimer(..) | Command::CancelTimer(_) => {}
+        }
+    }
+}
 
 /// Runs one policy per task until the world is still.
 pub fn drive(world: &mut impl World, policies: &mut [Box<dyn Policy>]) -> Result<(), RunError> {
     let mut boxes: Vec<Outbox> = policies.iter().map(|_| Outbox::default()).collect();
+    let mut watches = vec![Watch::default(); policies.len()];
     let (mut instant, mut events) = (Time::ZERO, 0_u64);
     while let Some(Delivery { task, at, event }) = world.next() {
         events = if at == instant { events + 1 } else { 0 };
         instant = at;
         if events > MOST_EVENTS_AT_ONCE {
-            return Err(RunError::Endless { events, at_s: at.as_nanos() / 1_000_000_000 });
+            let kind = Endless::AtOneInstant { at_s: at.as_nanos() / 1_000_000_000 };
+            return Err(RunError::Endless { policy: None, events, kind });
         }
+        let watch = &mut watches[task.index()];
+        watch.event()?;
         let out = &mut boxes[task.index()];
         policies[task.index()].handle(at, &event, out);
         for command in out.drain() {
+            watch.command(&command);
             world.execute(task, command);
         }
     }
@@ -102,5 +185,64 @@ pub fn drive(world: &mut impl World, policies: &mut [Box<dyn Policy>]) -> Result
     match world.unfinished() {
         0 => Ok(()),
         unfinished => Err(RunError::Stalled { unfinished }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Span;
+    use crate::model::call::{Answer, Finding, FindingKind, Prompt, Purpose, Reply, Request, Usage};
+    use crate::model::ids::{About, AgentId, CallId, FindingId};
+
+    /// Answers every call a second later.
+    #[derive(Default)]
+    struct Echo {
+        now: u64,
+        due: Option<CallId>,
+        started: bool,
+    }
+
+    impl World for Echo {
+        fn next(&mut self) -> Option<Delivery> {
+            let event = if std::mem::replace(&mut self.started, true) {
+                let digest = Finding { id: FindingId(0), kind: FindingKind::Digest, tokens: 0 };
+                let reply = Reply { answer: Answer::Digest(digest), usage: Usage::default(), sojourn: Span::ZERO };
+                Event::Replied(self.due.take()?, reply)
+            } else {
+                Event::Started
+            };
+            self.now += 1_000_000_000;
+            Some(Delivery { task: TaskId(0), at: Time::from_nanos(self.now), event })
+        }
+
+        fn execute(&mut self, _: TaskId, command: Command) {
+            if let Command::Call(id, _) = command {
+                self.due = Some(id);
+            }
+        }
+
+        fn unfinished(&self) -> usize {
+            1
+        }
+    }
+
+    /// Shortens a history that does not get shorter.
+    struct Shortens;
+
+    impl Policy for Shortens {
+        fn handle(&mut self, _: Time, _: &Event, out: &mut Outbox) {
+            out.note(Note::Compacted(AgentId(0)));
+            out.call(Request::new(AgentId(0), Purpose::Compact, About::default(), Prompt::new()));
+        }
+    }
+
+    #[test]
+    fn a_policy_that_calls_without_end_is_named_and_ended() {
+        let error = drive(&mut Echo::default(), &mut [Box::new(Shortens) as Box<dyn Policy>]).unwrap_err().of("mine");
+        let kind = Endless::WithoutProgress { agents: 1 };
+        let events = MOST_EVENTS_WITHOUT_PROGRESS + 1;
+        assert_eq!(error, RunError::Endless { policy: Some("mine".to_owned()), events, kind });
+        assert!(error.to_string().starts_with("policy \"mine\" acts without end: 8388609 events in a row"), "{error}");
     }
 }

@@ -12,6 +12,9 @@ pub struct Fleet {
     /// Endpoints in the order of their names; one more, without cost or time, for oracle judges.
     pub(crate) endpoints: Vec<EndpointSpec>,
     pub(crate) prices: Vec<PriceList>,
+    /// What draws that belong to an endpoint know it by. It follows from the name alone: one more endpoint changes no
+    /// number of the others.
+    pub(crate) codes: Vec<u32>,
     pub(crate) latency_factor: f64,
     by_purpose: [EndpointId; 12],
     by_worker: BTreeMap<u32, EndpointId>,
@@ -61,10 +64,11 @@ impl Fleet {
         }
         let mut specs: Vec<EndpointSpec> = endpoints.values().cloned().collect();
         let mut prices: Vec<PriceList> = specs.iter().map(|e| PriceList::new(&e.price, cost)).collect();
+        let codes = endpoints.keys().map(|name| code(name)).chain([code("")]).collect();
         specs.push(EndpointSpec::default());
         prices.push(PriceList::default());
         let free = EndpointId(specs.len() as u16 - 1);
-        Ok(Self { endpoints: specs, prices, latency_factor: latency, by_purpose, by_worker, free })
+        Ok(Self { endpoints: specs, prices, codes, latency_factor: latency, by_purpose, by_worker, free })
     }
 
     /// Whether what all endpoints charge is known.
@@ -86,4 +90,9 @@ impl Fleet {
         }
         self.model_of(request)
     }
+}
+
+/// FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo) of a name.
+fn code(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -8,6 +8,6 @@ mod fleet;
 pub mod replay;
 pub mod simulated;
 
-pub use driver::{Delivery, RunError, World, drive};
+pub use driver::{Delivery, Endless, RunError, World, drive};
 pub use fleet::{Fleet, FleetError};
 pub use simulated::Simulated;

@@ -136,7 +136,7 @@ fn replay(
         measured,
     };
     let mut world = Strict::new(recording, terms, trace);
-    let driven = drive(&mut world, &mut policies);
+    let driven = drive(&mut world, &mut policies).map_err(|error| error.of(point.policy));
     if let Some(divergence) = world.divergence.take() {
         return Err(diverged(divergence));
     }

@@ -8,7 +8,7 @@ pub mod recorded;
 pub mod search;
 
 use super::call::{Answer, Outcome, Purpose, Request};
-use super::ids::TaskId;
+use super::ids::{AgentId, TaskId, entity};
 use super::note::Note;
 use super::sharing::Sharing;
 use crate::kernel::{Address, Draws, Key, Law, Span, Time};
@@ -61,7 +61,7 @@ pub enum Hidden {
     Fact,
     /// Later tries of a call.
     Retry,
-    /// Persistent factor of an agent.
+    /// Persistent factor of a member of the team at one endpoint.
     AgentFactor,
 }
 
@@ -201,6 +201,35 @@ pub struct Team {
     pub budgets_per_line: u32,
     /// Protocol quality factor (1 = none).
     pub quality: f64,
+}
+
+/// Who an agent is in its team, whatever its id: teams of other sizes have the same workers and the same leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// A worker, by its number; it works on the line of that number where lines have workers of their own.
+    Worker(u32),
+    /// A lead, by its number among the leads.
+    Lead(u32),
+}
+
+impl Team {
+    /// Who an agent is.
+    pub fn member(&self, agent: AgentId) -> Member {
+        match agent.0.checked_sub(self.workers) {
+            None => Member::Worker(agent.0),
+            Some(lead) => Member::Lead(lead),
+        }
+    }
+}
+
+impl Member {
+    /// The entity of draws that belong to it.
+    pub fn entity(self, task: TaskId) -> u64 {
+        match self {
+            Self::Worker(number) => entity(task, number, 0),
+            Self::Lead(number) => entity(task, number, 1),
+        }
+    }
 }
 
 impl Workload {

@@ -13,7 +13,7 @@ use crate::kernel::{Address, EventId, Key, Law, Rate, Servers, Span, Time, Token
 use crate::model::cache::PrefixCache;
 use crate::model::call::{CallError, Purpose, Usage};
 use crate::model::endpoint::{EndpointSpec, Jitter, Latency, LimitPolicy, TimeoutFrom};
-use crate::model::ids::{AgentId, TaskId, entity};
+use crate::model::ids::{AgentId, TaskId};
 use crate::model::note::Phase;
 use crate::model::workload::{FAILURE, Hidden, NOISE};
 use crate::record::trace::Body;
@@ -70,8 +70,9 @@ impl Station {
 }
 
 impl Station {
-    /// The persistent factor of an agent here.
-    fn factor(&mut self, key: &Key, task: TaskId, agent: AgentId, sigma: f64) -> f64 {
+    /// The persistent factor of an agent here. It belongs to the member of the team and to this endpoint, not to the
+    /// agent's id: agents without work change nobody's luck, and nobody has the same luck everywhere.
+    fn factor(&mut self, key: &Key, task: TaskId, agent: AgentId, who: impl FnOnce() -> Address, sigma: f64) -> f64 {
         if sigma <= 0.0 {
             return 1.0;
         }
@@ -84,9 +85,7 @@ impl Station {
         }
         let factor = &mut agents[agent.index()];
         if factor.is_nan() {
-            let address =
-                Address { purpose: Hidden::AgentFactor as u16, entity: entity(task, agent.0, 0), attempt: 0, step: 0 };
-            *factor = Law::Lognormal { mean: 1.0, sigma }.sample(&key.draws(address), 0);
+            *factor = Law::Lognormal { mean: 1.0, sigma }.sample(&key.draws(who()), 0);
         }
         *factor
     }
@@ -232,7 +231,7 @@ impl Simulated {
     /// Service of one try begins.
     fn serve(&mut self, slot: u32) {
         let now = self.calendar.now();
-        let Self { key, fleet, calls, stations, calendar, .. } = self;
+        let Self { key, fleet, calls, stations, calendar, trace, .. } = self;
         let p = calls.get(slot);
         if let Some(event) = p.event.take() {
             calendar.cancel(event);
@@ -245,7 +244,13 @@ impl Simulated {
             let purpose = Hidden::Retry as u16 + 16 * p.request.purpose.code();
             key.draws(Address { purpose, step: p.address.step << 6 | u32::from(p.tries), ..p.address })
         };
-        let own = station.factor(key, p.task, p.request.agent, spec.agent_sigma);
+        let who = || Address {
+            purpose: Hidden::AgentFactor as u16,
+            entity: trace.summary.team().member(p.request.agent).entity(p.task),
+            attempt: 0,
+            step: fleet.codes[p.endpoint.index()],
+        };
+        let own = station.factor(key, p.task, p.request.agent, who, spec.agent_sigma);
         let cache = &mut station.cache;
         let cached = cache.read(now, p.task.0, &p.request.prompt);
         let uncached = p.prompt_tokens - cached;
