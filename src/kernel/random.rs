@@ -98,6 +98,12 @@ pub struct Draws {
 }
 
 impl Draws {
+    /// Where they are.
+    #[inline]
+    pub fn address(&self) -> Address {
+        self.address
+    }
+
     /// The 64 random bits of a lane.
     ///
     /// # Panics

@@ -9,36 +9,85 @@
 use super::call::{Content, Prompt};
 use super::endpoint::CacheSpec;
 use crate::kernel::{Span, Time};
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use smallvec::SmallVec;
 
-/// Keys are already well mixed.
-#[derive(Default)]
-struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only u64 keys are hashed");
-    }
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Version {
-    tokens: u64,
-    from: Time,
-}
-
+/// What is known of one text. Lengths are of its longest version that can be read, and of one that is being written.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
-    readable: Version,
-    coming: Version,
+    readable: u32,
+    coming: u32,
+    from: Time,
     expires: Time,
+}
+
+impl Entry {
+    /// What was coming and has come can be read.
+    fn arrive(&mut self, now: Time) {
+        if self.coming > 0 && self.from <= now {
+            self.readable = std::mem::take(&mut self.coming);
+        }
+    }
+}
+
+/// Texts by chain key, in one stretch of memory with linear probing: keys are well mixed already, and the place of a
+/// text stays the same from reading a prompt to writing it.
+#[derive(Debug, Default)]
+struct Table {
+    /// Key and entry; no text has the key 0.
+    places: Vec<(u64, Entry)>,
+    used: usize,
+}
+
+const FEWEST_PLACES: usize = 1 << 6;
+
+impl Table {
+    fn home(&self, key: u64) -> usize {
+        key as usize & (self.places.len() - 1)
+    }
+
+    /// The place of a text, or the free one where it would stand.
+    fn seek(&self, key: u64) -> usize {
+        let mut place = self.home(key);
+        while self.places[place].0 != key && self.places[place].0 != 0 {
+            place = (place + 1) & (self.places.len() - 1);
+        }
+        place
+    }
+
+    fn get(&self, key: u64) -> Option<&Entry> {
+        if self.places.is_empty() {
+            return None;
+        }
+        let (found, entry) = &self.places[self.seek(key)];
+        (*found == key).then_some(entry)
+    }
+
+    /// The place of a text that is there from now on.
+    fn place(&mut self, key: u64) -> usize {
+        let place = self.seek(key);
+        if self.places[place].0 == 0 {
+            self.places[place].0 = key;
+            self.used += 1;
+        }
+        place
+    }
+
+    /// Makes sure that so many more texts find a place, and that half of all places stay free. What has expired goes
+    /// first.
+    fn make_room(&mut self, more: usize, now: Time) {
+        if (self.used + more) * 2 <= self.places.len() {
+            return;
+        }
+        let old = std::mem::take(&mut self.places);
+        let living = || old.iter().filter(|(key, entry)| *key != 0 && entry.expires >= now);
+        self.used = living().count();
+        let places = ((self.used + more) * 4).next_power_of_two().max(FEWEST_PLACES);
+        self.places = vec![(0, Entry::default()); places];
+        for &(key, entry) in living() {
+            let place = self.seek(key);
+            self.places[place] = (key, entry);
+        }
+    }
 }
 
 /// The cache of one endpoint.
@@ -47,8 +96,7 @@ pub struct PrefixCache {
     enabled: bool,
     lifetime: Span,
     min_tokens: u64,
-    entries: HashMap<u64, Entry, BuildHasherDefault<AsIs>>,
-    purge_at: usize,
+    texts: Table,
 }
 
 fn mix(mut x: u64) -> u64 {
@@ -70,21 +118,75 @@ fn content_code(content: Content) -> Option<u64> {
     })
 }
 
-/// The texts of a prompt as (chain key, length); stops before the first text nobody can share.
-fn texts(task: u32, prompt: &Prompt) -> impl Iterator<Item = (u64, u64)> + '_ {
+/// Calls `each` with the texts of a prompt, as (chain key, length), in order; stops before the first text nobody can
+/// share, or when `each` says so. No key is 0.
+fn texts(task: u32, prompt: &Prompt, mut each: impl FnMut(u64, u32) -> std::ops::ControlFlow<()>) {
     let mut chain = mix(u64::from(task) + 1);
-    let mut spans = prompt.iter().peekable();
-    std::iter::from_fn(move || {
-        let span = spans.find(|s| s.tokens > 0)?;
-        let code = content_code(span.content)?;
-        let mut tokens = u64::from(span.tokens);
-        while let Some(next) = spans.next_if(|n| content_code(n.content) == Some(code)) {
-            tokens += u64::from(next.tokens);
+    let mut spans = prompt.iter().filter(|s| s.tokens > 0);
+    let mut next = spans.next();
+    while let Some(span) = next {
+        let Some(code) = content_code(span.content) else { return };
+        let mut tokens = span.tokens;
+        next = spans.next();
+        while let Some(more) = next.filter(|n| content_code(n.content) == Some(code)) {
+            tokens = tokens.saturating_add(more.tokens);
+            next = spans.next();
         }
-        let key = mix(chain ^ mix(code));
-        chain = mix(key ^ tokens);
-        Some((key, tokens))
-    })
+        let key = mix(chain ^ code.wrapping_mul(0x9e37_79b9_7f4a_7c15)).max(1);
+        if each(key, tokens).is_break() {
+            return;
+        }
+        chain = key.wrapping_add(u64::from(tokens) << 32 | u64::from(tokens));
+    }
+}
+
+/// One call's prompt at a cache: what of it can be read, and its registration. Its texts are looked up once.
+#[derive(Debug)]
+pub struct Visit<'c> {
+    cache: &'c mut PrefixCache,
+    now: Time,
+    /// Place and length of each text.
+    texts: SmallVec<[(usize, u32); 6]>,
+}
+
+impl Visit<'_> {
+    /// Tokens of the prompt's prefix that are readable now; renews what it reads.
+    pub fn read(&mut self) -> u64 {
+        let now = self.now;
+        let mut cached = 0;
+        for &(place, tokens) in &self.texts {
+            let entry = &mut self.cache.texts.places[place].1;
+            if entry.expires < now {
+                break;
+            }
+            entry.arrive(now);
+            if entry.readable == 0 {
+                break;
+            }
+            entry.expires = entry.expires.max(now + self.cache.lifetime);
+            cached += u64::from(entry.readable.min(tokens));
+            if entry.readable < tokens {
+                break;
+            }
+        }
+        self.cache.long_enough(cached)
+    }
+
+    /// Registers the prompt, which becomes readable at `from`.
+    pub fn write(self, from: Time) {
+        for &(place, tokens) in &self.texts {
+            let entry = &mut self.cache.texts.places[place].1;
+            if entry.expires < self.now {
+                *entry = Entry::default();
+            }
+            entry.arrive(self.now);
+            let sooner = entry.coming == tokens && entry.from <= from;
+            if entry.readable < tokens && !sooner {
+                (entry.coming, entry.from) = (tokens, from);
+            }
+            entry.expires = entry.expires.max(from + self.cache.lifetime);
+        }
+    }
 }
 
 impl PrefixCache {
@@ -94,8 +196,7 @@ impl PrefixCache {
             enabled: spec.enabled,
             lifetime: Span::from_secs_f64(spec.lifetime_s),
             min_tokens: u64::from(spec.min_tokens),
-            entries: HashMap::default(),
-            purge_at: 1 << 12,
+            texts: Table::default(),
         }
     }
 
@@ -104,86 +205,47 @@ impl PrefixCache {
         self.enabled
     }
 
-    /// Tokens of the prompt's prefix that are readable now; renews what it reads.
-    pub fn read(&mut self, now: Time, task: u32, prompt: &Prompt) -> u64 {
-        if !self.enabled {
-            return 0;
-        }
-        let mut cached = 0;
-        for (key, tokens) in texts(task, prompt) {
-            let Some(entry) = self.entries.get_mut(&key) else {
-                break;
-            };
-            if entry.expires < now {
-                break;
-            }
-            if entry.coming.tokens > 0 && entry.coming.from <= now {
-                entry.readable = entry.coming;
-                entry.coming = Version::default();
-            }
-            if entry.readable.tokens == 0 {
-                break;
-            }
-            entry.expires = entry.expires.max(now + self.lifetime);
-            cached += entry.readable.tokens.min(tokens);
-            if entry.readable.tokens < tokens {
-                break;
-            }
-        }
+    fn long_enough(&self, cached: u64) -> u64 {
         if cached < self.min_tokens { 0 } else { cached }
     }
 
-    /// Like [`PrefixCache::read`] without renewing anything; also the next instant at which more of the prefix becomes
-    /// readable, if a call on its way is writing it.
+    /// A call comes with this prompt.
+    pub fn visit(&mut self, now: Time, task: u32, prompt: &Prompt) -> Visit<'_> {
+        let mut found = SmallVec::new();
+        if self.enabled {
+            self.texts.make_room(prompt.len(), now);
+            texts(task, prompt, |key, tokens| {
+                found.push((self.texts.place(key), tokens));
+                std::ops::ControlFlow::Continue(())
+            });
+        }
+        Visit { cache: self, now, texts: found }
+    }
+
+    /// Tokens that a visit would read, without renewing anything; also the next instant at which more of the prefix
+    /// becomes readable, if a call on its way is writing it.
     pub fn peek(&self, now: Time, task: u32, prompt: &Prompt) -> (u64, Option<Time>) {
         let mut cached = 0;
         let mut more: Option<Time> = None;
         // What stands behind a part that nobody can read yet is not readable either, but may be before that part's time
         // is over; the first coming part of the chain is looked at again when it comes.
         if self.enabled {
-            for (key, tokens) in texts(task, prompt) {
-                let Some(entry) = self.entries.get(&key).filter(|e| e.expires >= now) else {
-                    break;
+            texts(task, prompt, |key, tokens| {
+                let Some(mut entry) = self.texts.get(key).copied().filter(|e| e.expires >= now) else {
+                    return std::ops::ControlFlow::Break(());
                 };
-                let coming = entry.coming.tokens > 0;
-                let readable = if coming && entry.coming.from <= now { entry.coming } else { entry.readable };
-                if coming && entry.coming.from > now {
-                    more = Some(more.map_or(entry.coming.from, |m| m.min(entry.coming.from)));
+                entry.arrive(now);
+                if entry.coming > 0 {
+                    more = Some(more.map_or(entry.from, |m| m.min(entry.from)));
                 }
-                cached += readable.tokens.min(tokens);
-                if readable.tokens < tokens {
-                    break;
+                cached += u64::from(entry.readable.min(tokens));
+                if entry.readable < tokens {
+                    return std::ops::ControlFlow::Break(());
                 }
-            }
+                std::ops::ControlFlow::Continue(())
+            });
         }
-        (if cached < self.min_tokens { 0 } else { cached }, more)
-    }
-
-    /// Registers a prompt that becomes readable at `from`.
-    pub fn write(&mut self, now: Time, from: Time, task: u32, prompt: &Prompt) {
-        if !self.enabled {
-            return;
-        }
-        if self.entries.len() >= self.purge_at {
-            #[allow(clippy::disallowed_methods, reason = "which entries stay does not depend on the order")]
-            self.entries.retain(|_, e| e.expires >= now);
-            self.purge_at = (self.entries.len() * 2).max(1 << 12);
-        }
-        for (key, tokens) in texts(task, prompt) {
-            let entry = self.entries.entry(key).or_default();
-            if entry.expires < now {
-                *entry = Entry::default();
-            }
-            if entry.coming.tokens > 0 && entry.coming.from <= now {
-                entry.readable = entry.coming;
-                entry.coming = Version::default();
-            }
-            let sooner = entry.coming.tokens == tokens && entry.coming.from <= from;
-            if entry.readable.tokens < tokens && !sooner {
-                entry.coming = Version { tokens, from };
-            }
-            entry.expires = entry.expires.max(from + self.lifetime);
-        }
+        (self.long_enough(cached), more)
     }
 }
 
@@ -210,12 +272,12 @@ mod tests {
     #[test]
     fn a_growing_history_is_read_back_in_full() {
         let mut cache = PrefixCache::new(&CacheSpec { lifetime_s: 10.0, ..CacheSpec::default() });
-        assert_eq!(cache.read(at(0), 0, &prompt(0, 700)), 0);
-        cache.write(at(0), at(1), 0, &prompt(0, 700));
-        assert_eq!(cache.read(at(0), 0, &prompt(0, 700)), 0, "not before the writer's first token");
-        assert_eq!(cache.read(at(2), 0, &prompt(700, 700)), 2700);
-        assert_eq!(cache.read(at(30), 0, &prompt(700, 700)), 0, "lifetime is over");
-        assert_eq!(cache.read(at(2), 1, &prompt(700, 700)), 0, "another task's prompt");
+        assert_eq!(cache.visit(at(0), 0, &prompt(0, 700)).read(), 0);
+        cache.visit(at(0), 0, &prompt(0, 700)).write(at(1));
+        assert_eq!(cache.visit(at(0), 0, &prompt(0, 700)).read(), 0, "not before the writer's first token");
+        assert_eq!(cache.visit(at(2), 0, &prompt(700, 700)).read(), 2700);
+        assert_eq!(cache.visit(at(30), 0, &prompt(700, 700)).read(), 0, "lifetime is over");
+        assert_eq!(cache.visit(at(2), 1, &prompt(700, 700)).read(), 0, "another task's prompt");
     }
 
     #[test]
@@ -227,15 +289,15 @@ mod tests {
             p.insert(1, PromptSpan { content: view, role: SpanRole::Board, tokens });
             p
         };
-        cache.write(at(0), at(0), 0, &board(1000));
-        assert_eq!(cache.read(at(1), 0, &board(1000)), 8000);
-        assert_eq!(cache.read(at(1), 0, &board(1100)), 3000);
+        cache.visit(at(0), 0, &board(1000)).write(at(0));
+        assert_eq!(cache.visit(at(1), 0, &board(1000)).read(), 8000);
+        assert_eq!(cache.visit(at(1), 0, &board(1100)).read(), 3000);
     }
 
     #[test]
     fn short_prefixes_are_not_cached() {
         let mut cache = PrefixCache::new(&CacheSpec { min_tokens: 4096, ..CacheSpec::default() });
-        cache.write(at(0), at(0), 0, &prompt(0, 700));
-        assert_eq!(cache.read(at(1), 0, &prompt(700, 0)), 0);
+        cache.visit(at(0), 0, &prompt(0, 700)).write(at(0));
+        assert_eq!(cache.visit(at(1), 0, &prompt(700, 0)).read(), 0);
     }
 }

@@ -191,11 +191,6 @@ impl EndpointSpec {
         self.stream_slowdown > 0.0
     }
 
-    /// Seconds that a call in service needs for one second of its work while `streams` are in service.
-    pub fn slowdown(&self, streams: usize) -> f64 {
-        1.0 + self.stream_slowdown * streams.saturating_sub(1) as f64
-    }
-
     /// Latency of a try with these token counts; `factor` is noise times everything that scales it.
     pub fn latency(&self, completion: u64, uncached: u64, cached: u64, items: u32, factor: f64) -> Latency {
         let prefill = self.base_s

@@ -11,7 +11,7 @@ use crate::model::call::{Answer, CallError, Reply, prompt_tokens};
 use crate::model::endpoint::Jitter;
 use crate::model::ids::entity;
 use crate::model::note::Phase;
-use crate::model::workload::{FAILURE, Hidden};
+use crate::model::workload::{JITTER, later_try};
 use crate::policy::Event;
 use crate::record::trace::Body;
 use crate::record::transcript::Line;
@@ -367,15 +367,16 @@ impl<T: Transport> Live<'_, T> {
             return None;
         }
         let about = pending.request.about;
-        let draws = self.key.draws(Address {
-            purpose: Hidden::Retry as u16 + 16 * pending.request.purpose.code(),
+        let first = Address {
+            purpose: pending.request.purpose.code(),
             entity: entity(pending.task, about.line.0, about.subtask.0),
             attempt: about.attempt,
-            step: about.step << 6 | u32::from(tries),
-        });
+            step: about.step,
+        };
+        let draws = self.key.draws(later_try(first, pending.request.purpose, tries));
         let jitter = match spec.jitter {
             Jitter::None => 1.0,
-            Jitter::Full => draws.uniform(FAILURE + 1),
+            Jitter::Full => draws.uniform(JITTER),
         };
         let own = Span::from_secs_f64(spec.backoff_s * f64::from(1u32 << (tries - 1).min(20)) * jitter);
         let wait = own.max(error.retry_after().unwrap_or(Span::ZERO));

@@ -21,7 +21,7 @@ pub use divide::{Divide, DivideSpec};
 pub use recorded::{Recorded, RecordedSpec};
 pub use search::{Search, SearchSpec};
 
-/// Codes of hidden draws; call purposes use 0..12.
+/// Codes of hidden draws; call purposes use 0..12, and later tries of calls all from [`LATER_TRIES`] on.
 #[derive(Clone, Copy, Debug)]
 #[repr(u16)]
 pub enum Hidden {
@@ -59,8 +59,6 @@ pub enum Hidden {
     AnswerKey,
     /// Facts found on the way.
     Fact,
-    /// Later tries of a call.
-    Retry,
     /// Persistent factor of a member of the team at one endpoint.
     AgentFactor,
 }
@@ -133,8 +131,26 @@ pub const OBSERVATION: usize = 1;
 pub const NOISE: usize = 2;
 /// Lane that decides whether a tool run follows.
 pub const TOOL: usize = 3;
-/// Lane that decides whether the first try fails.
+/// Lane that decides whether a try fails.
 pub const FAILURE: usize = 4;
+/// Lane of the length of a worker's raw result.
+pub const RESULT: usize = 5;
+/// Lane of the spread of a wait before a try; only later tries have one.
+pub const JITTER: usize = 5;
+
+/// From here on the address of a later try tells purpose and try.
+const LATER_TRIES: u16 = 1 << 15;
+/// Room for the code of a purpose.
+const PURPOSE_BITS: u32 = 4;
+
+/// Where the randomness of a call's later tries lives, given that of its first. Scenarios have at most 1,000 retries.
+pub fn later_try(first: Address, purpose: Purpose, tries: u16) -> Address {
+    debug_assert!(
+        tries < 1 << (15 - PURPOSE_BITS) && purpose.code() < 1 << PURPOSE_BITS,
+        "no two tries share an address"
+    );
+    Address { purpose: LATER_TRIES | tries << PURPOSE_BITS | purpose.code(), ..first }
+}
 
 /// A draw rounded to a whole number of at least 0.
 pub fn whole(law: &Law, draws: &Draws, lane: usize) -> u64 {
@@ -148,9 +164,7 @@ pub struct Outlook {
     pub answer: Answer,
     /// Its length.
     pub completion_tokens: u64,
-    /// Where its randomness lives; retries use it too.
-    pub address: Address,
-    /// The call's block of draws.
+    /// The call's block of draws; its later tries have addresses beside it.
     pub draws: Draws,
     /// How long it took when it was recorded; the endpoint's law counts for nothing then.
     pub recorded: Option<Span>,

@@ -58,10 +58,10 @@ impl Digest {
         }
     }
 
-    fn words(&mut self, words: &[u64]) {
-        for word in words {
-            self.buffer.extend_from_slice(&word.to_le_bytes());
-        }
+    /// Puts words into the block in one piece.
+    #[inline]
+    fn words<const N: usize>(&mut self, words: &[u64; N]) {
+        self.buffer.extend_from_slice(words.map(u64::to_le_bytes).as_flattened());
     }
 
     fn about(&mut self, about: &About) {

@@ -7,10 +7,12 @@ mod digest;
 mod identities;
 mod record;
 mod summary;
+mod told;
 
 pub use digest::Digest;
 pub use record::{Body, Record};
 pub use summary::{Counts, GateCounts, Latencies, Station, Summary, phase_of};
+pub use told::{Answered, Bill, Told};
 
 use super::transcript::Recorder;
 use crate::kernel::Time;
@@ -26,7 +28,7 @@ pub struct Trace {
     lines: Option<Box<dyn Write + Send>>,
     /// Makes a transcript, if one is wanted.
     pub recorder: Option<Recorder>,
-    failed: Option<std::io::Error>,
+    write_error: Option<std::io::Error>,
     next: u64,
     /// The record that what happens now is an effect of.
     pub cause: u64,
@@ -35,7 +37,7 @@ pub struct Trace {
 impl Trace {
     /// A trace into summary and digest, and into JSON Lines if a writer is given.
     pub fn new(summary: Summary, lines: Option<Box<dyn Write + Send>>) -> Self {
-        Self { summary, digest: Digest::default(), lines, recorder: None, failed: None, next: 0, cause: 0 }
+        Self { summary, digest: Digest::default(), lines, recorder: None, write_error: None, next: 0, cause: 0 }
     }
 
     /// Records something; returns its number.
@@ -49,7 +51,7 @@ impl Trace {
                 .map_err(std::io::Error::from)
                 .and_then(|()| lines.write_all(b"\n"));
             if let Err(error) = written {
-                self.failed = Some(error);
+                self.write_error = Some(error);
                 self.lines = None;
             }
         }
@@ -78,7 +80,7 @@ impl Trace {
 
     /// Flushes the lines; the first write error if there was one.
     pub fn close(&mut self) -> std::io::Result<()> {
-        if let Some(error) = self.failed.take() {
+        if let Some(error) = self.write_error.take() {
             return Err(error);
         }
         self.lines.as_mut().map_or(Ok(()), std::io::Write::flush)

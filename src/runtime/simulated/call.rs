@@ -1,33 +1,54 @@
 //! A call on its way, and what it costs.
 
 use super::share;
-use crate::kernel::{Address, Draws, EventId, Span, Time};
+use super::streams::Stream;
+use crate::kernel::{Draws, EventId, Span, Time};
 use crate::model::call::{Answer, Purpose, Request, SpanRole, Usage, prompt_tokens};
 use crate::model::ids::{CallId, EndpointId, TaskId};
-use crate::model::price::Roles;
-use crate::model::price::{Picodollars, PriceList};
+use crate::model::price::{Picodollars, PriceList, Roles};
 use crate::model::workload::Outlook;
+use crate::record::trace::{Bill, Told};
+use std::collections::HashMap;
 
-/// Where a call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    Limit,
+/// Where a call is, with what is known of it there and nowhere else.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stage {
+    /// It has come and holds nothing: it goes on at once, or its refusal is due.
+    Door,
+    /// In the line of a limit, under this ticket.
+    Limit(u64),
+    /// It waits for a slot.
     Slot,
-    Service,
+    /// It is served.
+    Service(Service),
+    /// It waits for its next try.
     Backoff,
 }
 
-/// What a call in service still has to do, in seconds it would take alone.
+/// Service of one try.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Work {
-    /// Up to the first token.
-    pub(super) opening: Span,
-    /// From the first token to the end.
-    pub(super) decoding: Span,
-    /// Whether the first token has come.
-    pub(super) opened: bool,
-    /// When the try is given up.
-    pub(super) limit: Option<Time>,
+pub(super) struct Service {
+    pub(super) since: Time,
+    /// Time to the first token, and in all, for a call that is alone.
+    pub(super) first_token: Span,
+    pub(super) total: Span,
+    /// Where streams share the endpoint and the try computes something.
+    pub(super) stream: Option<Stream>,
+}
+
+impl Service {
+    /// The share of the decoding that has been done; `done` is the work of each stream by now where it shares.
+    fn decoded(&self, now: Time, done: u128) -> f64 {
+        if let Some(stream) = &self.stream {
+            return stream.decoded(done);
+        }
+        let since = now - self.since;
+        if since < self.first_token {
+            return 0.0;
+        }
+        let after = |span: Span| Span::from_nanos(span.as_nanos() - self.first_token.as_nanos());
+        share(after(since), after(self.total))
+    }
 }
 
 /// A call that has not ended.
@@ -36,34 +57,27 @@ pub(super) struct Pending {
     pub(super) task: TaskId,
     pub(super) id: CallId,
     pub(super) endpoint: EndpointId,
-    pub(super) request: Request,
-    pub(super) answer: Answer,
-    pub(super) completion_tokens: u64,
-    pub(super) prompt_tokens: u64,
-    pub(super) address: Address,
-    pub(super) draws: Draws,
-    pub(super) recorded: Option<Span>,
-    pub(super) place: Place,
-    pub(super) called_at: Time,
-    pub(super) served_at: Time,
-    pub(super) first_token: Span,
-    pub(super) total: Span,
     pub(super) tries: u16,
+    pub(super) stage: Stage,
+    /// What is due for it in the calendar.
     pub(super) event: Option<EventId>,
     /// When the running try is given up, wherever it is by then.
     pub(super) limit: Option<Time>,
-    /// Place in the line of a limit.
-    pub(super) ticket: u64,
-    /// Of the running try, where streams disturb each other.
-    pub(super) work: Option<Work>,
+    pub(super) called_at: Time,
+    pub(super) prompt_tokens: u64,
+    pub(super) completion_tokens: u64,
     /// Tokens of the running try.
     pub(super) usage: Usage,
-    /// Of tries that ended badly.
-    pub(super) spent: Roles,
-    pub(super) spent_usage: Usage,
+    pub(super) recorded: Option<Span>,
+    /// Bill of tries that ended badly.
+    pub(super) spent: Option<Box<Bill>>,
+    pub(super) answer: Answer,
+    pub(super) draws: Draws,
+    pub(super) request: Request,
 }
 
 impl Pending {
+    #[inline]
     pub(super) fn new(
         task: TaskId,
         id: CallId,
@@ -80,30 +94,37 @@ impl Pending {
             request,
             answer: outlook.answer,
             completion_tokens: outlook.completion_tokens,
-            address: outlook.address,
             draws: outlook.draws,
             recorded: outlook.recorded,
-            place: Place::Limit,
+            stage: Stage::Door,
             called_at: now,
-            served_at: now,
-            first_token: Span::ZERO,
-            total: Span::ZERO,
             tries: 0,
             event: None,
             limit: None,
-            ticket: 0,
-            work: None,
             usage: Usage::default(),
-            spent: Roles::default(),
-            spent_usage: Usage::default(),
+            spent: None,
+        }
+    }
+
+    /// The call as records tell of it.
+    pub(super) fn told(&self) -> Told {
+        Told::of(self.task, self.id, &self.request)
+    }
+
+    /// Service of the running try, if it is served.
+    pub(super) fn service(&self) -> Option<&Service> {
+        match &self.stage {
+            Stage::Service(service) => Some(service),
+            _ => None,
         }
     }
 
     /// Cost of all tries, the running one as billed now.
-    pub(super) fn cost(&self, prices: &PriceList, now: Time) -> Roles {
-        let mut roles = self.spent;
+    fn cost(&self, prices: &PriceList, now: Time) -> Roles {
+        let mut roles = self.spent().cost;
+        let Some(service) = self.service() else { return roles };
         if self.request.purpose == Purpose::Tool {
-            roles.tool += prices.busy_cost(now - self.served_at);
+            roles.tool += prices.busy_cost(now - service.since);
             return roles;
         }
         let charge = prices.charge(self.usage.prompt_tokens);
@@ -131,79 +152,132 @@ impl Pending {
         roles
     }
 
-    /// Tokens of all tries.
-    pub(super) fn billed(&self) -> Usage {
-        let mut usage = self.spent_usage;
+    /// Bill of the tries that ended badly.
+    pub(super) fn spent(&self) -> Bill {
+        self.spent.as_deref().copied().unwrap_or_default()
+    }
+
+    /// Bill of all tries, the running one as billed now.
+    pub(super) fn bill(&self, prices: &PriceList, now: Time) -> Bill {
+        let mut usage = self.spent().usage;
         usage.add(&self.usage);
-        usage
+        Bill { cost: self.cost(prices, now), usage }
     }
 
-    /// Cuts the output of the running try to what had come by `now`.
-    pub(super) fn cut(&mut self, now: Time) {
-        if self.place != Place::Service {
-            self.usage = Usage::default();
-            return;
+    /// Cuts the output of the running try to what had come by `now`; `done` is the work of each stream of its endpoint.
+    pub(super) fn cut(&mut self, now: Time, done: u128) {
+        match self.service() {
+            Some(service) => {
+                let decoded = service.decoded(now, done);
+                self.usage.completion_tokens = libm::floor(self.completion_tokens as f64 * decoded) as u64;
+            }
+            None => self.usage = Usage::default(),
         }
-        let decoding = Span::from_nanos(self.total.as_nanos() - self.first_token.as_nanos());
-        let since = (now - self.served_at).as_nanos().saturating_sub(self.first_token.as_nanos());
-        let done = match self.work {
-            Some(work) if !work.opened => 0.0,
-            Some(work) => share(Span::from_nanos(decoding.as_nanos() - work.decoding.as_nanos()), decoding),
-            None if (now - self.served_at) < self.first_token => 0.0,
-            None => share(Span::from_nanos(since), decoding),
-        };
-        self.usage.completion_tokens = libm::floor(self.completion_tokens as f64 * done) as u64;
+    }
+
+    /// The running try has been cut and is over: it goes to the bill.
+    pub(super) fn spend(&mut self, prices: &PriceList, now: Time) {
+        self.spent = Some(Box::new(self.bill(prices, now)));
     }
 }
 
-impl Pending {
-    /// The work of the try that begins.
-    pub(super) fn takes_up(&mut self, limit: Option<Time>) {
-        self.work = Some(Work {
-            opening: self.first_token,
-            decoding: Span::from_nanos(self.total.as_nanos() - self.first_token.as_nanos()),
-            opened: false,
-            limit,
-        });
-    }
+/// The place after or before which there is none.
+const NONE: u32 = u32::MAX;
+
+/// A place for a call. The calls of a task are chained, so that a task that ends finds its own among those of many.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    in_use: bool,
+    before: u32,
+    after: u32,
 }
 
-/// Calls by slot.
+/// Calls by slot. A call stays where it is from its start to its end, and its memory serves the next one.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    slots: Vec<Option<Box<Pending>>>,
+    slots: Vec<Box<Pending>>,
+    places: Vec<Place>,
     free: Vec<u32>,
+    /// First slot of each task's chain.
+    first: Vec<u32>,
+    /// Slots by name, kept from the first question on: most policies never cancel.
+    named: Option<HashMap<(TaskId, CallId), u32>>,
 }
 
 impl Calls {
     pub(super) fn insert(&mut self, pending: Pending) -> u32 {
-        let pending = Some(Box::new(pending));
-        if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = pending;
-            return slot;
+        let (task, id) = (pending.task, pending.id);
+        let slot = if let Some(slot) = self.free.pop() {
+            *self.slots[slot as usize] = pending;
+            slot
+        } else {
+            self.slots.push(Box::new(pending));
+            self.places.push(Place { in_use: false, before: NONE, after: NONE });
+            self.slots.len() as u32 - 1
+        };
+        if self.first.len() <= task.index() {
+            self.first.resize(task.index() + 1, NONE);
         }
-        self.slots.push(pending);
-        self.slots.len() as u32 - 1
+        let after = std::mem::replace(&mut self.first[task.index()], slot);
+        if after != NONE {
+            self.places[after as usize].before = slot;
+        }
+        self.places[slot as usize] = Place { in_use: true, before: NONE, after };
+        if let Some(named) = &mut self.named {
+            named.insert((task, id), slot);
+        }
+        slot
     }
 
     pub(super) fn get(&mut self, slot: u32) -> &mut Pending {
-        self.slots[slot as usize].as_deref_mut().expect("a slot in use")
+        debug_assert!(self.places[slot as usize].in_use, "a slot in use");
+        &mut self.slots[slot as usize]
     }
 
-    pub(super) fn remove(&mut self, slot: u32) -> Pending {
+    /// The call is over. It can be read until the next one comes.
+    pub(super) fn end(&mut self, slot: u32) -> &mut Pending {
+        let Place { in_use, before, after } = self.places[slot as usize];
+        assert!(in_use, "a call ends once");
+        self.places[slot as usize].in_use = false;
+        let pending = &mut *self.slots[slot as usize];
+        if after != NONE {
+            self.places[after as usize].before = before;
+        }
+        if before == NONE {
+            self.first[pending.task.index()] = after;
+        } else {
+            self.places[before as usize].after = after;
+        }
+        if let Some(named) = &mut self.named {
+            named.remove(&(pending.task, pending.id));
+        }
         self.free.push(slot);
-        *self.slots[slot as usize].take().expect("a slot in use")
+        pending
     }
 
-    /// The slot of a policy's call; only cancellation asks, so a scan will do.
-    pub(super) fn find(&self, task: TaskId, id: CallId) -> Option<u32> {
-        self.slots.iter().position(|p| p.as_ref().is_some_and(|p| p.task == task && p.id == id)).map(|i| i as u32)
+    /// A call that has ended and whose slot has not been taken since.
+    pub(super) fn ended(&mut self, slot: u32) -> &mut Pending {
+        debug_assert!(!self.places[slot as usize].in_use, "a call that has ended");
+        &mut self.slots[slot as usize]
     }
 
-    /// All slots of a task, oldest slot first.
+    /// The slot of a policy's call, if it has not ended.
+    pub(super) fn find(&mut self, task: TaskId, id: CallId) -> Option<u32> {
+        let Self { slots, places, named, .. } = self;
+        let named = named.get_or_insert_with(|| {
+            let open = slots.iter().zip(places).enumerate().filter(|(_, (_, place))| place.in_use);
+            open.map(|(slot, (pending, _))| ((pending.task, pending.id), slot as u32)).collect()
+        });
+        named.get(&(task, id)).copied()
+    }
+
+    /// All slots of a task, lowest first.
     pub(super) fn of_task(&self, task: TaskId) -> Vec<u32> {
-        (0..self.slots.len() as u32)
-            .filter(|&i| self.slots[i as usize].as_ref().is_some_and(|p| p.task == task))
-            .collect()
+        let some = |slot: u32| (slot != NONE).then_some(slot);
+        let first = self.first.get(task.index()).copied().and_then(some);
+        let mut slots: Vec<u32> =
+            std::iter::successors(first, |slot| some(self.places[*slot as usize].after)).collect();
+        slots.sort_unstable();
+        slots
     }
 }

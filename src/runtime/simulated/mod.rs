@@ -4,18 +4,19 @@
 //! ends exactly once, as a reply, a failure or a cancellation.
 
 mod call;
-mod sharing;
+mod limits;
 mod station;
+mod streams;
 
 use super::driver::{Delivery, RunError, World};
 use super::fleet::Fleet;
 use crate::kernel::{Calendar, Key, Span, Time};
-use crate::model::call::{CallError, Outcome, Reply, Request};
+use crate::model::call::{Answer, CallError, Outcome, Reply, Request};
 use crate::model::ids::{CallId, TaskId, TimerId};
 use crate::model::note::Note;
 use crate::model::workload::Workload;
 use crate::policy::{Command, Event};
-use crate::record::trace::{Body, Trace};
+use crate::record::trace::{Answered, Body, Told, Trace};
 use call::{Calls, Pending};
 use station::Station;
 use std::borrow::Cow;
@@ -30,8 +31,8 @@ enum Due {
     Done(u32),
     /// A try ends badly.
     Broken(u32, CallError),
-    /// The first token of a try comes, where streams disturb each other.
-    FirstToken(u32),
+    /// A stream of an endpoint comes to its first token or its end, where streams disturb each other.
+    Stream(u16),
     /// A backed-off call comes again.
     Again(u32),
     /// An endpoint's limit may admit the next call.
@@ -96,27 +97,9 @@ impl Simulated {
         let now = self.calendar.now();
         let outlook = self.tasks[task.index()].workload.prepare(&request);
         let endpoint = self.fleet.endpoint_of(&request);
-        let board_tokens = request
-            .prompt
-            .iter()
-            .filter(|s| s.role == crate::model::call::SpanRole::Board)
-            .map(|s| u64::from(s.tokens))
-            .sum();
+        let told = Told::of(task, id, &request);
+        self.trace.asked(now, &told, &request, endpoint);
         let pending = Pending::new(task, id, endpoint, request, outlook, now);
-        let body = Body::Called {
-            call: id,
-            agent: pending.request.agent,
-            purpose: pending.request.purpose,
-            background: pending.request.background,
-            about: pending.request.about,
-            endpoint,
-            prompt_tokens: pending.prompt_tokens,
-            board_tokens,
-        };
-        if let Some(recorder) = &mut self.trace.recorder {
-            recorder.asked(task, id, &pending.request);
-        }
-        self.trace.record(now, task, body);
         let slot = self.calls.insert(pending);
         self.arrive(slot);
     }
@@ -150,45 +133,31 @@ impl Simulated {
     }
 
     fn replied(&mut self, now: Time, slot: u32) -> Delivery {
-        let pending = self.leave(now, slot);
-        let task = pending.task;
-        let duplicate = self.tasks[task.index()].workload.completed(now, &pending.request, &pending.answer);
-        let cost = pending.cost(&self.fleet.prices[pending.endpoint.index()], now);
-        let (sojourn, service) = (now - pending.called_at, now - pending.served_at);
-        if let Some(recorder) = &mut self.trace.recorder {
-            let first_token = Some(pending.served_at + pending.first_token);
-            recorder.answered(task, pending.id, &pending.answer, &pending.usage, first_token);
-        }
-        let body = Body::Replied {
-            call: pending.id,
-            agent: pending.request.agent,
-            purpose: pending.request.purpose,
-            background: pending.request.background,
-            about: pending.request.about,
-            usage: pending.billed(),
-            cost,
+        self.leave(now, slot);
+        let Self { fleet, tasks, calls, trace, .. } = self;
+        let p = calls.ended(slot);
+        let task = p.task;
+        let duplicate = tasks[task.index()].workload.completed(now, &p.request, &p.answer);
+        let service = *p.service().expect("a call is answered in service");
+        let answered = Answered {
+            answer: &p.answer,
+            usage: &p.usage,
+            first_token: Some(service.since + service.first_token),
             duplicate,
-            sojourn,
-            service,
+            sojourn: now - p.called_at,
+            service: now - service.since,
         };
-        self.happened(now, task, body);
-        let reply = Reply { answer: pending.answer, usage: pending.usage, sojourn };
-        Delivery { task, at: now, event: Event::Replied(pending.id, reply) }
+        let bill = p.bill(&fleet.prices[p.endpoint.index()], now);
+        trace.cause = trace.replied(now, &p.told(), &answered, bill);
+        let sojourn = answered.sojourn;
+        let answer = std::mem::replace(&mut p.answer, Answer::Merged);
+        Delivery { task, at: now, event: Event::Replied(p.id, Reply { answer, usage: p.usage, sojourn }) }
     }
 
     fn failed(&mut self, now: Time, slot: u32, error: CallError) -> Delivery {
-        let pending = self.calls.remove(slot);
-        let body = Body::Failed {
-            call: pending.id,
-            agent: pending.request.agent,
-            purpose: pending.request.purpose,
-            background: pending.request.background,
-            error,
-            cost: pending.spent,
-            usage: pending.spent_usage,
-        };
-        self.happened(now, pending.task, body);
-        Delivery { task: pending.task, at: now, event: Event::Failed(pending.id, error) }
+        let p = self.calls.end(slot);
+        self.trace.cause = self.trace.failed(now, &p.told(), error, p.spent());
+        Delivery { task: p.task, at: now, event: Event::Failed(p.id, error) }
     }
 
     fn is_stopped(&self) -> bool {
@@ -220,10 +189,17 @@ impl World for Simulated {
                         return Some(delivery);
                     }
                 }
-                Due::FirstToken(slot) => self.first_token(slot),
-                Due::Again(slot) => self.again(slot),
+                Due::Stream(endpoint) => {
+                    self.stations[endpoint as usize].streams.appointment = None;
+                    if let Some(slot) = self.milestone(endpoint) {
+                        return Some(self.replied(now, slot));
+                    }
+                }
+                Due::Again(slot) => self.arrive(slot),
                 Due::Admit(endpoint) => {
-                    self.stations[endpoint as usize].appointment = None;
+                    if let Some(limits) = &mut self.stations[endpoint as usize].limits {
+                        limits.appointment = None;
+                    }
                     self.admit(endpoint);
                 }
                 Due::Vacant(endpoint) => self.release(now, endpoint),

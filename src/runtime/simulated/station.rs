@@ -1,4 +1,4 @@
-//! An endpoint in time: rate limits, slots, service, retries, cancellation.
+//! An endpoint in time, and the life of a call there: rate limits, slots, service, retries, cancellation.
 //!
 //! ```text
 //! arrive -> [limit] -> [slot] -> service -> reply
@@ -6,70 +6,41 @@
 //!    +---------+---- backoff <------+--> failure
 //! ```
 
-use super::call::{Pending, Place};
-use super::sharing::Streams;
+use super::call::{Pending, Service, Stage};
+use super::limits::{Demand, Limits};
+use super::streams::{Milestone, Streams};
 use super::{Due, Simulated};
-use crate::kernel::{Address, EventId, Key, Law, Rate, Servers, Span, Time, TokenBucket};
+use crate::kernel::{Address, Calendar, EventId, Key, Law, Servers, Span, Time};
 use crate::model::cache::PrefixCache;
 use crate::model::call::{CallError, Purpose, Usage};
 use crate::model::endpoint::{EndpointSpec, Jitter, Latency, LimitPolicy, TimeoutFrom};
 use crate::model::ids::{AgentId, TaskId};
 use crate::model::note::Phase;
-use crate::model::workload::{FAILURE, Hidden, NOISE};
-use crate::record::trace::Body;
+use crate::model::workload::{FAILURE, Hidden, JITTER, NOISE, later_try};
 use crate::runtime::driver::Delivery;
-use std::collections::BTreeMap;
-
-/// Buckets of the three kinds of limit.
-#[derive(Debug)]
-struct Buckets {
-    requests: Option<TokenBucket>,
-    input: Option<TokenBucket>,
-    output: Option<TokenBucket>,
-}
 
 /// State of an endpoint.
 #[derive(Debug)]
 pub(super) struct Station {
     servers: Servers<u32>,
     pub(super) streams: Streams,
-    pub(super) cache: PrefixCache,
-    buckets: Option<Buckets>,
-    /// Calls that wait for the limit, by ticket.
-    line: BTreeMap<u64, u32>,
-    tickets: u64,
-    /// When the head of the line is looked at again: it may fit then, or need less. Whatever changes the head, its
-    /// prefix or the buckets makes a new appointment.
-    pub(super) appointment: Option<(Time, EventId)>,
+    cache: PrefixCache,
+    pub(super) limits: Option<Limits>,
     /// Persistent factors of agents, by task and agent, as far as they were asked for.
     factors: Vec<Vec<f64>>,
 }
 
 impl Station {
     pub(super) fn new(spec: &EndpointSpec) -> Self {
-        let bucket = |limit: crate::model::Limit| {
-            limit.at().map(|rate| TokenBucket::new(Rate::per_minute(rate), Span::from_secs_f64(spec.burst_s)))
-        };
-        let (requests, input, output) = (
-            bucket(spec.requests_per_minute),
-            bucket(spec.input_tokens_per_minute),
-            bucket(spec.output_tokens_per_minute),
-        );
-        let limited = requests.is_some() || input.is_some() || output.is_some();
         Self {
             servers: Servers::new(spec.slots.whole().map(|n| n as u32)),
-            streams: Streams::default(),
+            streams: Streams::new(spec.stream_slowdown),
             cache: PrefixCache::new(&spec.cache),
-            buckets: limited.then_some(Buckets { requests, input, output }),
-            line: BTreeMap::new(),
-            tickets: 0,
-            appointment: None,
+            limits: Limits::new(spec),
             factors: Vec::new(),
         }
     }
-}
 
-impl Station {
     /// The persistent factor of an agent here. It belongs to the member of the team and to this endpoint, not to the
     /// agent's id: agents without work change nobody's luck, and nobody has the same luck everywhere.
     fn factor(&mut self, key: &Key, task: TaskId, agent: AgentId, who: impl FnOnce() -> Address, sigma: f64) -> f64 {
@@ -89,143 +60,118 @@ impl Station {
         }
         *factor
     }
+
+    /// What a call takes from the limits.
+    fn demand(&self, now: Time, p: &Pending, spec: &EndpointSpec) -> Demand {
+        let (cached, less_at) =
+            if spec.count_cached_input { (0, None) } else { self.cache.peek(now, p.task.0, &p.request.prompt) };
+        Demand { input: p.prompt_tokens - cached, output: u64::from(spec.max_output_tokens), less_at }
+    }
 }
 
-impl Buckets {
-    fn parts(&mut self, input: u64, output: u64) -> impl Iterator<Item = (&mut TokenBucket, u64)> {
-        let Self { requests, input: i, output: o } = self;
-        [(requests, 1), (i, input), (o, output)].into_iter().filter_map(|(b, n)| b.as_mut().map(|b| (b, n)))
+/// Moves an appointment of an endpoint in the calendar; the same time stays as it is.
+fn appoint(
+    calendar: &mut Calendar<Due>,
+    appointment: &mut Option<(Time, EventId)>,
+    at: Option<Time>,
+    due: impl FnOnce() -> Due,
+) {
+    if appointment.map(|(before, _)| before) == at {
+        return;
     }
-
-    fn earliest(&mut self, now: Time, input: u64, output: u64) -> Time {
-        self.parts(input, output).map(|(b, n)| b.earliest(now, n)).max().unwrap_or(now)
+    if let Some((_, event)) = appointment.take() {
+        calendar.cancel(event);
     }
-
-    fn take(&mut self, now: Time, input: u64, output: u64) {
-        for (bucket, n) in self.parts(input, output) {
-            bucket.take(now, n);
-        }
-    }
+    *appointment = at.map(|at| (at, calendar.schedule(at, due())));
 }
 
 impl Simulated {
     /// A call (again) reaches its endpoint.
     pub(super) fn arrive(&mut self, slot: u32) {
-        let endpoint = self.calls.get(slot).endpoint;
-        if self.stations[endpoint.index()].buckets.is_none() {
+        let now = self.calendar.now();
+        let Self { fleet, calls, stations, calendar, .. } = self;
+        let p = calls.get(slot);
+        (p.stage, p.event) = (Stage::Door, None);
+        let endpoint = p.endpoint;
+        let spec = &fleet.endpoints[endpoint.index()];
+        let station = &mut stations[endpoint.index()];
+        if station.limits.is_none() {
             self.seek_slot(slot);
             return;
         }
-        self.calls.get(slot).place = Place::Limit;
-        if self.fleet.endpoints[endpoint.index()].at_limit == LimitPolicy::Backoff {
-            self.try_limit(slot);
+        if spec.at_limit == LimitPolicy::Backoff {
+            let demand = station.demand(now, p, spec);
+            // The server answers 429 if the buckets do not reach. The refusal itself is an event, so that a call never
+            // fails inside its own command.
+            match station.limits.as_mut().map(|limits| limits.take(now, demand)) {
+                Some(Err(_)) => p.event = Some(calendar.schedule(now, Due::Broken(slot, CallError::RateLimited))),
+                _ => self.seek_slot(slot),
+            }
             return;
         }
-        let station = &mut self.stations[endpoint.index()];
-        station.tickets += 1;
-        let ticket = station.tickets;
-        station.line.insert(ticket, slot);
-        self.calls.get(slot).ticket = ticket;
+        let limits = station.limits.as_mut().expect("it has limits");
+        p.stage = Stage::Limit(limits.join(slot));
         self.admit(endpoint.0);
-        if self.calls.get(slot).place == Place::Limit {
+        if matches!(self.calls.get(slot).stage, Stage::Limit(_)) {
             self.waits(slot, Phase::RateLimitWait);
         }
-    }
-
-    /// What a call takes from the buckets of its endpoint, and when that may become less.
-    fn demand(&mut self, slot: u32) -> ((u64, u64), Option<Time>) {
-        let now = self.calendar.now();
-        let pending = self.calls.get(slot);
-        let spec = &self.fleet.endpoints[pending.endpoint.index()];
-        let (cached, less_at) = if spec.count_cached_input {
-            (0, None)
-        } else {
-            self.stations[pending.endpoint.index()].cache.peek(now, pending.task.0, &pending.request.prompt)
-        };
-        ((pending.prompt_tokens - cached, u64::from(spec.max_output_tokens)), less_at)
     }
 
     /// Lets calls through the limit in order, as far as the buckets reach now.
     pub(super) fn admit(&mut self, endpoint: u16) {
         let now = self.calendar.now();
-        while let Some((&ticket, &slot)) = self.stations[endpoint as usize].line.first_key_value() {
-            let ((input, output), less_at) = self.demand(slot);
-            let station = &mut self.stations[endpoint as usize];
-            let buckets = station.buckets.as_mut().expect("only limited endpoints have a line");
-            let earliest = buckets.earliest(now, input, output);
-            if earliest > now {
-                self.appoint(endpoint, less_at.map_or(earliest, |at| at.min(earliest)));
-                return;
-            }
-            buckets.take(now, input, output);
-            station.line.remove(&ticket);
-            self.seek_slot(slot);
-        }
-        if let Some((_, event)) = self.stations[endpoint as usize].appointment.take() {
-            self.calendar.cancel(event);
-        }
-    }
-
-    /// The head of the line is looked at again at `at`, and not before.
-    fn appoint(&mut self, endpoint: u16, at: Time) {
-        let station = &mut self.stations[endpoint as usize];
-        if station.appointment.is_some_and(|(before, _)| before == at) {
+        loop {
+            let Self { fleet, calls, stations, calendar, .. } = self;
+            let station = &mut stations[endpoint as usize];
+            let head = station.limits.as_ref().and_then(Limits::head);
+            let demand =
+                head.map(|(_, slot)| station.demand(now, calls.get(slot), &fleet.endpoints[endpoint as usize]));
+            let limits = station.limits.as_mut().expect("only limited endpoints have a line");
+            let again = match (head, demand) {
+                (Some((ticket, slot)), Some(demand)) => match limits.take(now, demand) {
+                    Ok(()) => {
+                        limits.leave(ticket);
+                        self.seek_slot(slot);
+                        continue;
+                    }
+                    Err(earliest) => Some(demand.less_at.map_or(earliest, |at| at.min(earliest))),
+                },
+                _ => None,
+            };
+            appoint(calendar, &mut limits.appointment, again, || Due::Admit(endpoint));
             return;
         }
-        if let Some((_, event)) = station.appointment.take() {
-            self.calendar.cancel(event);
-        }
-        station.appointment = Some((at, self.calendar.schedule(at, Due::Admit(endpoint))));
     }
 
     /// The head of the line or what it needs may have changed: it is looked at before time goes on.
-    pub(super) fn line_changed(&mut self, endpoint: u16) {
-        if !self.stations[endpoint as usize].line.is_empty() {
-            self.appoint(endpoint, self.calendar.now());
-        }
-    }
-
-    /// The server answers 429 if the buckets do not reach.
-    fn try_limit(&mut self, slot: u32) {
+    fn line_changed(&mut self, endpoint: u16) {
         let now = self.calendar.now();
-        let ((input, output), _) = self.demand(slot);
-        let endpoint = self.calls.get(slot).endpoint;
-        let buckets = self.stations[endpoint.index()].buckets.as_mut().expect("only limited endpoints try");
-        let earliest = buckets.earliest(now, input, output);
-        if earliest > now {
-            // The refusal itself is an event, so that a call never fails inside its own command.
-            let event = self.calendar.schedule(now, Due::Broken(slot, CallError::RateLimited));
-            self.calls.get(slot).event = Some(event);
-            return;
+        if let Some(limits) = &mut self.stations[endpoint as usize].limits
+            && limits.head().is_some()
+        {
+            appoint(&mut self.calendar, &mut limits.appointment, Some(now), || Due::Admit(endpoint));
         }
-        buckets.take(now, input, output);
-        self.seek_slot(slot);
     }
 
     /// The try is sent: its time runs.
     fn seek_slot(&mut self, slot: u32) {
         let now = self.calendar.now();
-        let endpoint = self.calls.get(slot).endpoint;
-        let spec = &self.fleet.endpoints[endpoint.index()];
+        let Self { fleet, calls, stations, calendar, .. } = self;
+        let p = calls.get(slot);
+        let spec = &fleet.endpoints[p.endpoint.index()];
         let counts = spec.timeout_from == TimeoutFrom::Dispatch;
-        self.calls.get(slot).limit =
-            spec.timeout_s.at().filter(|_| counts).map(|limit| now + Span::from_secs_f64(limit));
-        if let Some(slot) = self.stations[endpoint.index()].servers.request(now, slot) {
+        p.limit = spec.timeout_s.at().filter(|_| counts).map(|limit| now + Span::from_secs_f64(limit));
+        if let Some(slot) = stations[p.endpoint.index()].servers.request(now, slot) {
             self.serve(slot);
         } else {
-            let p = self.calls.get(slot);
-            p.place = Place::Slot;
-            p.event = p.limit.map(|at| self.calendar.schedule(at, Due::Broken(slot, CallError::Timeout)));
+            p.stage = Stage::Slot;
+            p.event = p.limit.map(|at| calendar.schedule(at, Due::Broken(slot, CallError::Timeout)));
             self.waits(slot, Phase::SlotWait);
         }
     }
 
     fn waits(&mut self, slot: u32, phase: Phase) {
-        let now = self.calendar.now();
-        let p = self.calls.get(slot);
-        let (task, body) =
-            (p.task, Body::Waits { call: p.id, agent: p.request.agent, background: p.request.background, phase });
-        self.trace.record(now, task, body);
+        self.trace.waits(self.calendar.now(), &self.calls.get(slot).told(), phase);
     }
 
     /// Service of one try begins.
@@ -236,92 +182,127 @@ impl Simulated {
         if let Some(event) = p.event.take() {
             calendar.cancel(event);
         }
-        let spec = &fleet.endpoints[p.endpoint.index()];
-        let station = &mut stations[p.endpoint.index()];
+        let endpoint = p.endpoint;
+        let spec = &fleet.endpoints[endpoint.index()];
+        let station = &mut stations[endpoint.index()];
+        let later;
         let draws = if p.tries == 0 {
-            p.draws
+            &p.draws
         } else {
-            let purpose = Hidden::Retry as u16 + 16 * p.request.purpose.code();
-            key.draws(Address { purpose, step: p.address.step << 6 | u32::from(p.tries), ..p.address })
+            later = key.draws(later_try(p.draws.address(), p.request.purpose, p.tries));
+            &later
         };
         let who = || Address {
             purpose: Hidden::AgentFactor as u16,
             entity: trace.summary.team().member(p.request.agent).entity(p.task),
             attempt: 0,
-            step: fleet.codes[p.endpoint.index()],
+            step: fleet.codes[endpoint.index()],
         };
         let own = station.factor(key, p.task, p.request.agent, who, spec.agent_sigma);
-        let cache = &mut station.cache;
-        let cached = cache.read(now, p.task.0, &p.request.prompt);
+        let writes = station.cache.is_enabled() && p.prompt_tokens >= u64::from(spec.cache.min_tokens);
+        let mut visit = station.cache.visit(now, p.task.0, &p.request.prompt);
+        let cached = visit.read();
         let uncached = p.prompt_tokens - cached;
         p.usage = Usage {
             prompt_tokens: p.prompt_tokens,
             cached_tokens: cached,
-            cache_write_tokens: if cache.is_enabled() && p.prompt_tokens >= u64::from(spec.cache.min_tokens) {
-                uncached
-            } else {
-                0
-            },
+            cache_write_tokens: if writes { uncached } else { 0 },
             completion_tokens: p.completion_tokens,
         };
         if spec.by_code {
             p.usage = Usage::default();
         }
-        let noise = spec.noise.sample(&draws, NOISE);
+        let noise = spec.noise.sample(draws, NOISE);
         let model = if p.request.purpose == Purpose::Tool { 1.0 } else { fleet.latency_factor };
         let factor = noise * model * own;
         let mut latency = spec.latency(p.completion_tokens, uncached, cached, p.request.items, factor);
         if let Some(total) = p.recorded {
             latency = Latency { first_token: latency.first_token.min(total), total };
         }
-        (p.place, p.served_at, p.first_token, p.total) = (Place::Service, now, latency.first_token, latency.total);
-        p.work = None;
+        let Latency { first_token, total } = latency;
         // What is left of the time that began when the try was sent.
         let timeout = match p.limit {
             Some(limit) => Some(limit - now),
             None => spec.timeout_s.at().map(Span::from_secs_f64),
         };
         let failure = Span::from_secs_f64(spec.failure_s);
-        let mut wrote = false;
+        let (mut stream, mut wrote) = (None, false);
         let due = if draws.uniform(FAILURE) < spec.failure_probability {
-            match timeout.filter(|t| failure > *t) {
+            Some(match timeout.filter(|t| failure > *t) {
                 Some(limit) => (limit, Due::Broken(slot, CallError::Timeout)),
                 None => (failure, Due::Broken(slot, CallError::Server)),
-            }
+            })
         } else if spec.is_shared() {
-            p.takes_up(timeout.map(|limit| now + limit));
-            self.join(slot);
-            self.served(slot);
-            return;
-        } else if let Some(limit) = timeout.filter(|t| latency.total > *t) {
-            (limit, Due::Broken(slot, CallError::Timeout))
+            let decoding = Span::from_nanos(total.as_nanos() - first_token.as_nanos());
+            stream = Some(station.streams.join(now, slot, first_token, decoding));
+            timeout.map(|limit| (limit, Due::Broken(slot, CallError::Timeout)))
+        } else if let Some(limit) = timeout.filter(|t| total > *t) {
+            Some((limit, Due::Broken(slot, CallError::Timeout)))
         } else {
-            cache.write(now, now + latency.first_token, p.task.0, &p.request.prompt);
+            visit.write(now + first_token);
             wrote = true;
-            (latency.total, Due::Done(slot))
+            Some((total, Due::Done(slot)))
         };
-        let endpoint = p.endpoint.0;
-        p.event = Some(calendar.schedule(now + due.0, due.1));
-        self.served(slot);
+        p.stage = Stage::Service(Service { since: now, first_token, total, stream });
+        p.event = due.map(|(after, due)| calendar.schedule(now + after, due));
+        trace.served(now, &p.told());
+        if stream.is_some() {
+            self.streams_changed(endpoint.0);
+        }
         if wrote {
-            self.line_changed(endpoint);
+            self.line_changed(endpoint.0);
         }
     }
 
-    fn served(&mut self, slot: u32) {
+    /// The next milestone of the streams of an endpoint has another time.
+    fn streams_changed(&mut self, endpoint: u16) {
+        let streams = &mut self.stations[endpoint as usize].streams;
+        let due = streams.due(self.calendar.now());
+        appoint(&mut self.calendar, &mut streams.appointment, due, || Due::Stream(endpoint));
+    }
+
+    /// A stream of an endpoint comes to a milestone; the slot of the call if that is its end.
+    pub(super) fn milestone(&mut self, endpoint: u16) -> Option<u32> {
+        let now = self.calendar.now();
+        let Self { calls, stations, calendar, .. } = self;
+        let station = &mut stations[endpoint as usize];
+        let slot = station.streams.reach(now)?;
+        let p = calls.get(slot);
+        let Stage::Service(Service { stream: Some(stream), .. }) = &mut p.stage else {
+            unreachable!("streams are calls in service");
+        };
+        match station.streams.pass(stream, slot) {
+            Milestone::FirstToken => {
+                station.cache.visit(now, p.task.0, &p.request.prompt).write(now);
+                self.streams_changed(endpoint);
+                self.line_changed(endpoint);
+                None
+            }
+            Milestone::End => {
+                if let Some(timeout) = p.event.take() {
+                    calendar.cancel(timeout);
+                }
+                Some(slot)
+            }
+        }
+    }
+
+    /// A try leaves service or never was in it: it slows nobody any more.
+    fn part(&mut self, slot: u32) {
         let now = self.calendar.now();
         let p = self.calls.get(slot);
-        let (task, id, agent) = (p.task, p.id, p.request.agent);
-        let (background, purpose) = (p.request.background, p.request.purpose);
-        self.trace.record(now, task, Body::Served { call: id, agent, background, purpose });
+        if let Stage::Service(Service { stream: Some(stream), .. }) = &p.stage {
+            let endpoint = p.endpoint;
+            self.stations[endpoint.index()].streams.part(now, stream);
+            self.streams_changed(endpoint.0);
+        }
     }
 
     /// A call leaves service for good; the next in line takes its slot.
-    pub(super) fn leave(&mut self, now: Time, slot: u32) -> Pending {
+    pub(super) fn leave(&mut self, now: Time, slot: u32) {
         self.part(slot);
-        let pending = self.calls.remove(slot);
-        self.release(now, pending.endpoint.0);
-        pending
+        let endpoint = self.calls.end(slot).endpoint;
+        self.release(now, endpoint.0);
     }
 
     pub(super) fn release(&mut self, now: Time, endpoint: u16) {
@@ -330,99 +311,100 @@ impl Simulated {
         }
     }
 
+    /// The time of a try is up while its next milestone is due at the same instant: the milestone comes first.
+    fn is_met(&mut self, now: Time, slot: u32) -> bool {
+        let p = self.calls.get(slot);
+        let Stage::Service(Service { stream: Some(stream), .. }) = p.stage else { return false };
+        let endpoint = p.endpoint;
+        if !self.stations[endpoint.index()].streams.is_due(now, &stream) {
+            return false;
+        }
+        self.streams_changed(endpoint.0);
+        let event = self.calendar.schedule(now, Due::Broken(slot, CallError::Timeout));
+        self.calls.get(slot).event = Some(event);
+        true
+    }
+
     /// A try ended badly: back off and come again, or give up.
     pub(super) fn broken(&mut self, now: Time, slot: u32, error: CallError) -> Option<Delivery> {
-        let (key, fleet) = (self.key, self.fleet.clone());
-        self.part(slot);
-        let p = self.calls.get(slot);
-        let (endpoint, id, task) = (p.endpoint, p.id, p.task);
-        let spec = &fleet.endpoints[endpoint.index()];
-        if error == CallError::Timeout && p.place == Place::Service {
-            p.cut(now);
-            p.spent = p.cost(&fleet.prices[endpoint.index()], now);
-            let usage = p.usage;
-            p.spent_usage.add(&usage);
+        if error == CallError::Timeout && self.is_met(now, slot) {
+            return None;
         }
+        self.cut_off(now, slot, error == CallError::Timeout);
+        self.part(slot);
+        let (key, fleet) = (self.key, self.fleet.clone());
+        let p = self.calls.get(slot);
+        let (endpoint, stage) = (p.endpoint, p.stage);
+        let spec = &fleet.endpoints[endpoint.index()];
         p.usage = Usage::default();
-        let place = p.place;
         (p.event, p.limit) = (None, None);
         p.tries += 1;
-        let (tries, purpose) = (p.tries, p.request.purpose);
-        let give_up = tries > spec.retries;
-        let draws = key.draws(Address {
-            purpose: Hidden::Retry as u16 + 16 * purpose.code(),
-            step: p.address.step << 6 | u32::from(tries),
-            ..p.address
-        });
-        self.trace.record(now, task, Body::TryFailed { call: id, purpose, error });
-        match place {
-            Place::Service => self.release(now, endpoint.0),
-            Place::Slot => drop(self.stations[endpoint.index()].servers.withdraw(now, |s| *s == slot)),
-            Place::Limit | Place::Backoff => {}
+        let tries = p.tries;
+        let address = later_try(p.draws.address(), p.request.purpose, tries);
+        self.trace.try_failed(now, &p.told(), error);
+        match stage {
+            Stage::Service(_) => self.release(now, endpoint.0),
+            Stage::Slot => drop(self.stations[endpoint.index()].servers.withdraw(now, |s| *s == slot)),
+            Stage::Door | Stage::Limit(_) | Stage::Backoff => {}
         }
-        if give_up {
+        if tries > spec.retries {
             return Some(self.failed(now, slot, error));
         }
         let jitter = match spec.jitter {
             Jitter::None => 1.0,
-            Jitter::Full => draws.uniform(FAILURE + 1),
+            Jitter::Full => key.draws(address).uniform(JITTER),
         };
         let mut wait = Span::from_secs_f64(spec.backoff_s * f64::from(1u32 << (tries - 1).min(20)) * jitter);
+        let p = self.calls.get(slot);
         if error == CallError::RateLimited {
             // Retry-After: no use to come before the bucket holds enough.
-            let ((input, output), _) = self.demand(slot);
-            let buckets = self.stations[endpoint.index()].buckets.as_mut().expect("only limited endpoints refuse");
-            wait = wait.max(buckets.earliest(now, input, output) - now);
+            let station = &mut self.stations[endpoint.index()];
+            let demand = station.demand(now, p, spec);
+            let limits = station.limits.as_mut().expect("only limited endpoints refuse");
+            wait = wait.max(limits.earliest(now, demand) - now);
         }
         let event = self.calendar.schedule(now + wait, Due::Again(slot));
-        let p = self.calls.get(slot);
-        (p.place, p.event) = (Place::Backoff, Some(event));
+        (p.stage, p.event) = (Stage::Backoff, Some(event));
         self.waits(slot, Phase::RateLimitWait);
         None
     }
 
-    /// A backed-off call comes again.
-    pub(super) fn again(&mut self, slot: u32) {
-        self.calls.get(slot).event = None;
-        self.arrive(slot);
+    /// Cuts the output of the running try to what had come by now; a try that was given up in service is billed.
+    fn cut_off(&mut self, now: Time, slot: u32, billed: bool) {
+        let Self { fleet, calls, stations, .. } = self;
+        let p = calls.get(slot);
+        let endpoint = p.endpoint.index();
+        p.cut(now, stations[endpoint].streams.done(now));
+        if billed && p.service().is_some() {
+            p.spend(&fleet.prices[endpoint], now);
+        }
     }
 
     /// Stops a call where it is; it is billed its prompt and the output so far, and frees its slot at once.
     pub(super) fn cancel(&mut self, slot: u32) {
         let now = self.calendar.now();
-        let fleet = self.fleet.clone();
         if let Some(event) = self.calls.get(slot).event.take() {
             self.calendar.cancel(event);
         }
+        self.cut_off(now, slot, false);
         self.part(slot);
-        let mut pending = self.calls.remove(slot);
-        let endpoint = pending.endpoint;
-        pending.cut(now);
-        let cost = match pending.place {
-            Place::Service => pending.cost(&fleet.prices[endpoint.index()], now),
-            _ => pending.spent,
-        };
-        let body = Body::Cancelled {
-            call: pending.id,
-            agent: pending.request.agent,
-            purpose: pending.request.purpose,
-            background: pending.request.background,
-            cost,
-            usage: pending.billed(),
-        };
-        self.trace.record(now, pending.task, body);
+        let p = self.calls.end(slot);
+        let (endpoint, stage) = (p.endpoint, p.stage);
+        let bill = p.bill(&self.fleet.prices[endpoint.index()], now);
+        self.trace.cancelled(now, &p.told(), bill);
         let station = &mut self.stations[endpoint.index()];
-        match pending.place {
+        match stage {
             // Whoever waits takes the slot after all that is cancelled now: a policy that calls off the call in service
             // and the one behind it must not pay for the start of the second.
-            Place::Service => drop(self.calendar.schedule(now, Due::Vacant(endpoint.0))),
-            Place::Slot => drop(station.servers.withdraw(now, |s| *s == slot)),
-            Place::Limit => {
-                if station.line.remove(&pending.ticket).is_some() {
-                    self.line_changed(endpoint.0);
+            Stage::Service(_) => drop(self.calendar.schedule(now, Due::Vacant(endpoint.0))),
+            Stage::Slot => drop(station.servers.withdraw(now, |s| *s == slot)),
+            Stage::Limit(ticket) => {
+                if let Some(limits) = &mut station.limits {
+                    limits.leave(ticket);
                 }
+                self.line_changed(endpoint.0);
             }
-            Place::Backoff => {}
+            Stage::Door | Stage::Backoff => {}
         }
     }
 }

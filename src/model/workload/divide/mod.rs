@@ -24,6 +24,8 @@ use std::sync::Arc;
 const WHOLE_TASK: u32 = SubtaskId::WHOLE_TASK.0;
 /// Subtasks of a wave; ids must fit the 24 bits of a random address, and the second wave adds half at most.
 const MOST_SUBTASKS: u64 = 10_000_000;
+/// Subtasks whose steps are remembered; beyond a million workers some are drawn again.
+const MOST_REMEMBERED: usize = 1 << 20;
 
 /// What a finding carries: details (as bits) and the subtasks whose unsupported claims it repeats.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +79,8 @@ pub struct Divide {
     /// Subtasks asked for later: id -> the subtask whose source they read again.
     extra: HashMap<u32, u32>,
     created: u32,
+    /// Steps of some subtasks, by entity: as many places as workers and more, since each works on one.
+    remembered: Vec<Option<(u64, u32)>>,
     findings: Vec<Carried>,
     shelves: Vec<Shelf>,
     /// Answer -> (right, all details arrived, misled).
@@ -91,7 +95,7 @@ impl Divide {
         sharing: Arc<Sharing>,
         key: Key,
         task: TaskId,
-        _team: &Team,
+        team: &Team,
     ) -> Self {
         let address = |purpose: Hidden, step| Address {
             purpose: purpose as u16,
@@ -135,6 +139,12 @@ impl Divide {
             needed,
             extra: HashMap::new(),
             created: 0,
+            remembered: vec![
+                None;
+                (2 * team.workers as usize)
+                    .next_power_of_two()
+                    .clamp(MOST_REMEMBERED / 1024, MOST_REMEMBERED)
+            ],
             findings: Vec::new(),
             shelves: Vec::new(),
             answers: HashMap::new(),
@@ -189,7 +199,7 @@ impl Divide {
             Purpose::MoreSubtasks => Answer::Subtasks(self.more(request)),
             Purpose::Finalize => Answer::Final(self.finalize(request)),
         };
-        Outlook { answer, completion_tokens, address, draws, recorded: None }
+        Outlook { answer, completion_tokens, draws, recorded: None }
     }
 
     fn draws(&self, purpose: Hidden, about: &About, index: u32, attempt: u16, step: u32) -> Draws {
@@ -201,12 +211,21 @@ impl Divide {
         })
     }
 
-    /// Steps of a subtask.
-    fn steps(&self, about: &About) -> u32 {
+    /// Steps of a subtask. Every step of it asks, so what was drawn is remembered where there is room.
+    fn steps(&mut self, about: &About) -> u32 {
+        let name = entity(self.task, about.line.0, about.subtask.0);
+        let place = (name ^ name >> 24) as usize & (self.remembered.len() - 1);
+        if let Some((remembered, steps)) = self.remembered[place]
+            && remembered == name
+        {
+            return steps;
+        }
         let draws = self.draws(Hidden::Steps, about, about.subtask.0, 0, 0);
         let size = Law::Lognormal { mean: 1.0, sigma: self.spec.subtask_sigma };
         let n = self.spec.steps_per_subtask.sample(&draws, 0) * size.sample(&draws, 1);
-        (libm::round(n) as u32).max(1)
+        let steps = (libm::round(n) as u32).max(1);
+        self.remembered[place] = Some((name, steps));
+        steps
     }
 
     fn step(&mut self, request: &Request, draws: &Draws) -> Answer {
@@ -224,7 +243,7 @@ impl Divide {
             if request.product_tokens > 0 {
                 self.written(request, carried, 1, FindingKind::Result)
             } else {
-                let tokens = whole(&self.spec.result_tokens, draws, super::FAILURE + 1) as u32;
+                let tokens = whole(&self.spec.result_tokens, draws, super::RESULT) as u32;
                 self.found(carried, FindingKind::Result, tokens)
             }
         });

@@ -116,7 +116,7 @@ impl Recorded {
             counted[0] += 1;
             counted[1] += completion_tokens;
         }
-        Outlook { answer, completion_tokens, address, draws, recorded }
+        Outlook { answer, completion_tokens, draws, recorded }
     }
 
     /// A step, and whether it is the last of its subtask.

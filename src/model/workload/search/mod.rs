@@ -116,7 +116,7 @@ impl Search {
             }
         };
         let completion_tokens = self.sizes.completion(request, &draws);
-        Outlook { answer, completion_tokens, address, draws, recorded: None }
+        Outlook { answer, completion_tokens, draws, recorded: None }
     }
 
     fn prepare_step(&mut self, request: &Request) -> Outlook {
@@ -167,7 +167,6 @@ impl Search {
         Outlook {
             completion_tokens: whole(&self.spec.completion_tokens, &draws, COMPLETION),
             answer: Answer::Step { notes, tool, result },
-            address,
             draws,
             recorded: None,
         }

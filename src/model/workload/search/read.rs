@@ -66,6 +66,12 @@ impl Search {
         }
         match item {
             Item::Dead { hypothesis, wrong, .. } => {
+                // Only what would change something is drawn for: most dead ends are told by several authors.
+                let line = &self.lines[l];
+                let settled = line.known.contains(hypothesis) && (!wrong || line.misdirected || own);
+                if settled {
+                    return;
+                }
                 let respected =
                     || self.draws(Hidden::Respect, me, hypothesis, 0, author).uniform(0) < self.sharing.respect;
                 if own || respected() {
