@@ -186,8 +186,7 @@ fn both_worlds_issue_the_same_commands() {
             for replication in 0..u64::from(scenario.replications) {
                 let key = Key::new(scenario.seed, replication);
                 let build = || {
-                    let both =
-                        (0..scenario.tasks).map(|_| catalog::build(&settings, &scenario.workload, agents).unwrap());
+                    let both = (0..scenario.tasks).map(|_| catalog::build(&settings, agents));
                     both.unzip::<_, _, Vec<_>, Vec<Team>>()
                 };
                 let (mut policies, teams) = build();

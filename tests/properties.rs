@@ -313,7 +313,7 @@ fn check(divide: bool, scenario: &Scenario) -> Result<(), String> {
                 .map_err(|e| format!("{} with {n}: {e}", p.policy))?;
             let text = String::from_utf8(std::mem::take(&mut *lines.0.lock().unwrap())).unwrap();
             // Without a final answer a divided task delivers nothing that could be graded.
-            let graded = !divide || scenario.settings(p.policy)?.finalize;
+            let graded = !divide || scenario.settings(p.policy)?.finalizes();
             story(divide, graded, &text).map_err(|e| format!("{} with {n}, replication {r}: {e}", p.policy))?;
             books(scenario, graded, &run).map_err(|e| format!("{} with {n}, replication {r}: {e}", p.policy))?;
             first.push(run);

@@ -589,7 +589,7 @@ fn a_policy_of_ones_own_is_a_moved_point() {
         .replace("[roles]", "[policy.mine]\nbased_on = \"delm-solvers\"\ngate = \"none\"\n[roles]");
     let scenario = parse(&text).unwrap();
     assert_eq!(scenario.base_of("mine"), "delm-solvers");
-    assert_eq!(scenario.settings("mine").unwrap().gate, delm_sim::policy::settings::Gate::None);
+    assert_eq!(scenario.settings("mine").unwrap().gate(), delm_sim::policy::settings::Gate::None);
 }
 
 #[test]

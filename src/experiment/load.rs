@@ -11,7 +11,7 @@ use super::scenario::Scenario;
 use super::shape::Shape;
 use super::text::read_text;
 use super::validate::validate;
-use crate::policy::Settings;
+use crate::policy::settings::Draft;
 use std::path::{Path, PathBuf};
 use toml::Value;
 
@@ -74,6 +74,7 @@ impl Scenario {
         let shape = Shape::of::<Self>();
         let mut expander = Expander { folder: folder.map(PathBuf::from), scenario: &shape, faults: Vec::new() };
         let edits = overrides.edits(&mut faults);
+        let listed = listed(&tree);
         let (early, late): (Vec<&Edit>, Vec<&Edit>) = edits.iter().partition(|e| e.names_a_preset());
         let (sources, late): (Vec<&Edit>, Vec<&Edit>) = late.into_iter().partition(|e| e.path[0] == "sources");
         for edit in early {
@@ -90,7 +91,7 @@ impl Scenario {
         expander.laws(&mut tree);
         faults.append(&mut expander.faults);
         overrides.narrow(&mut tree);
-        judge(&tree, &shape, faults)
+        judge(&tree, &shape, faults, listed.as_deref())
     }
 
     /// The scenario as TOML, presets expanded.
@@ -206,15 +207,43 @@ impl Edit {
     }
 }
 
+/// The policies that a document lists.
+fn listed(tree: &Node) -> Option<Vec<String>> {
+    let Item::List(names) = &tree.child("policies")?.item else {
+        return None;
+    };
+    names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// Leaves out what a file says of all its policies where only policies that the flags leave out read it. What the
+/// flags themselves say stays, and is a fault if nobody reads it.
+fn narrow_settings(scenario: &mut Scenario, tree: &Node, listed: &[String]) {
+    let whole = Scenario { policies: listed.to_vec(), ..scenario.clone() }.unread_by_all();
+    for key in scenario.unread_by_all() {
+        let (node, _) = tree.find(&KeyPath::from_iter(["all_policies", &key]));
+        if !whole.contains(&key) && !matches!(node.place, Place::Flag(_)) {
+            scenario.all_policies.remove(&key);
+        }
+    }
+}
+
 /// The scenario, or all faults of shape and meaning.
-fn judge(tree: &Node, shape: &Shape, mut faults: Vec<Fault>) -> Result<Scenario, ScenarioError> {
+fn judge(
+    tree: &Node,
+    shape: &Shape,
+    mut faults: Vec<Fault>,
+    listed: Option<&[String]>,
+) -> Result<Scenario, ScenarioError> {
     faults.extend(shape_faults(tree, shape));
     let mut rest = tree.clone();
     if !faults.is_empty() {
         strip_faults(&mut rest, shape);
     }
     match rest.value().try_into::<Scenario>() {
-        Ok(scenario) => {
+        Ok(mut scenario) => {
+            if let Some(listed) = listed {
+                narrow_settings(&mut scenario, tree, listed);
+            }
             let meaning: Vec<Fault> = validate(&scenario)
                 .into_iter()
                 .filter(|new| !faults.iter().any(|old| overlap(old, new)))
@@ -243,7 +272,7 @@ fn overlap(old: &Fault, new: &Fault) -> bool {
 /// Faults of shape; the settings of policies are tables of their own kind.
 fn shape_faults(tree: &Node, shape: &Shape) -> Vec<Fault> {
     let mut faults = shape.check(tree);
-    let settings = Shape::of::<Settings>();
+    let settings = Shape::of::<Draft>();
     if let Some(all) = tree.child("all_policies") {
         faults.extend(settings.check_part(all, &KeyPath::from_iter(["all_policies"])));
     }

@@ -55,7 +55,6 @@ impl<'a> Point<'a> {
         let (cost, latency) = (protocol.cost, protocol.latency);
         let fleet = Fleet::new(&scenario.endpoints, &scenario.roles, &scenario.worker_roles, cost, latency)
             .map_err(|e| wrong(e.to_string()))?;
-        catalog::build(&settings, &scenario.workload, agents).map_err(wrong)?;
         let stop_after = scenario.measure.as_ref().map(|m| m.stop_after);
         Ok(Self {
             scenario,
@@ -90,10 +89,7 @@ impl<'a> Point<'a> {
 
     /// One policy per task, and their team.
     pub(super) fn policies(&self) -> (Vec<Box<dyn Policy>>, Team) {
-        let build = || {
-            catalog::build(&self.settings, &self.scenario.workload, self.agents)
-                .expect("checked when the point was made")
-        };
+        let build = || catalog::build(&self.settings, self.agents);
         let (policies, teams): (Vec<_>, Vec<_>) = (0..self.scenario.tasks).map(|_| build()).unzip();
         (policies, Team { quality: self.protocol.quality, ..teams[0] })
     }

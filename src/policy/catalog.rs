@@ -2,9 +2,11 @@
 
 use super::control::{lead::Lead, queue::Queue, solo::Solo, threads::Threads};
 use super::protocol::Policy;
-use super::settings::{Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Gate, Settings, Store};
+use super::settings::{
+    Barrier, BoardPlace, Control, Coordination, Dispatch, Draft, DryPolicy, Finish, Gate, LeadWork, Settings, Store,
+};
 use crate::model::Limit;
-use crate::model::workload::{Team, WorkloadSpec};
+use crate::model::workload::Team;
 use std::sync::Arc;
 
 /// What the catalogue says of a policy.
@@ -19,13 +21,13 @@ pub struct Entry {
     /// Runs on `divide`.
     pub divide: bool,
     /// Changes to the common defaults.
-    change: fn(&mut Settings),
+    change: fn(&mut Draft),
 }
 
 /// Defaults that all policies share. Published values: 50 steps per delegation, 6 delegations, memory of 8 records of
 /// which 3 stay (released v1 configuration); gists of 100 tokens; windows of 1,000 and 2,000 tokens; gate retries 2.
-fn common() -> Settings {
-    Settings {
+fn common() -> Draft {
+    Draft {
         control: Control::None,
         dispatch: Dispatch::Parallel,
         barrier: Barrier::All,
@@ -67,7 +69,7 @@ fn common() -> Settings {
     }
 }
 
-fn lead(s: &mut Settings, dispatch: Dispatch) {
+fn lead(s: &mut Draft, dispatch: Dispatch) {
     s.control = Control::Lead;
     s.dispatch = dispatch;
     s.store = Store::Relay;
@@ -169,12 +171,12 @@ pub fn entry(name: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|e| e.name == name)
 }
 
-/// The settings of a named policy.
-pub fn settings(name: &str) -> Option<Settings> {
+/// The draft of a named policy.
+pub fn draft(name: &str) -> Option<Draft> {
     entry(name).map(|e| {
-        let mut settings = common();
-        (e.change)(&mut settings);
-        settings
+        let mut draft = common();
+        (e.change)(&mut draft);
+        draft
     })
 }
 
@@ -185,38 +187,30 @@ pub fn unknown(name: &str) -> String {
     format!("unknown policy \"{name}\"; did you mean \"{}\"? known: {}", near.unwrap_or("single"), names.join(", "))
 }
 
-/// Builds the policy for a team of `n` on a kind of workload, or says why the point does not exist there.
-pub fn build(settings: &Arc<Settings>, workload: &WorkloadSpec, n: u32) -> Result<(Box<dyn Policy>, Team), String> {
-    let n = settings.team.whole().map_or(n, |most| n.min(most as u32)).max(1);
+/// Builds the policy of a point for a team of `n`.
+pub fn build(settings: &Arc<Settings>, n: u32) -> (Box<dyn Policy>, Team) {
+    let n = settings.team.and_then(Limit::whole).map_or(n, |most| n.min(most as u32)).max(1);
     let s = settings.clone();
-    let search = matches!(workload, WorkloadSpec::Search(_));
     let team = |workers, leads, lines| Team { workers, leads, lines, budgets_per_line: 1, quality: 1.0 };
-    let built: (Box<dyn Policy>, Team) = match (s.control, search) {
-        (Control::None, true) => (Box::new(Threads::new(s, n)), team(n, 0, n)),
-        (Control::None, false) if s.store == Store::None => (Box::new(Solo::new(&s, n)), team(n, 0, n)),
-        (Control::Queue, false) => {
-            let leads = u32::from(s.finish == Finish::Lead);
-            (Box::new(Queue::new(s, n)), team(n, leads, 1))
+    match &settings.coordination {
+        Coordination::Solo(own) => (Box::new(Solo::new(s, own, n)), team(n, 0, n)),
+        Coordination::Threads(own) => (Box::new(Threads::new(s, own, n)), team(n, 0, n)),
+        Coordination::Queue(own) => {
+            let leads = u32::from(own.finish == Finish::Lead);
+            (Box::new(Queue::new(s, own, n)), team(n, leads, 1))
         }
-        (Control::Lead, true) if s.dispatch == Dispatch::Sequential => {
-            let leads = s.leads;
-            (Box::new(Lead::on_lines(s, 1, n)), Team { budgets_per_line: n, ..team(1, leads, 1) })
+        Coordination::Lead(own) => {
+            let leads = own.leads();
+            match (own.work, own.dispatch()) {
+                (LeadWork::Lines { .. }, Dispatch::Sequential) => {
+                    (Box::new(Lead::on_lines(s, own, 1, n)), Team { budgets_per_line: n, ..team(1, leads, 1) })
+                }
+                (LeadWork::Lines { .. }, _) => (Box::new(Lead::on_lines(s, own, n, 1)), team(n, leads, n)),
+                (LeadWork::Subtasks { .. }, dispatch) => {
+                    let workers = if dispatch == Dispatch::Sequential { 1 } else { n };
+                    (Box::new(Lead::on_subtasks(s, own, workers)), team(workers, leads, 1))
+                }
+            }
         }
-        (Control::Lead, true) => {
-            let leads = s.leads;
-            (Box::new(Lead::on_lines(s, n, 1)), team(n, leads, n))
-        }
-        (Control::Lead, false) => {
-            let workers = if s.dispatch == Dispatch::Sequential { 1 } else { n };
-            let leads = s.leads;
-            (Box::new(Lead::on_subtasks(s, workers)), team(workers, leads, 1))
-        }
-        (Control::None, false) => {
-            return Err("threads with a shared store work on `search` only".to_owned());
-        }
-        (Control::Queue, true) => {
-            return Err("a queue of subtasks works on `divide` only".to_owned());
-        }
-    };
-    Ok(built)
+    }
 }

@@ -10,7 +10,7 @@
 
 use super::prompt;
 use super::protocol::Outbox;
-use super::settings::{Gate, Settings};
+use super::settings::{Gate, GateOf, Settings, SharedGists};
 use crate::model::call::{Content, Finding, Judge, PromptSpan, Purpose, Request, SpanRole};
 use crate::model::ids::{About, AgentId, CallId};
 use crate::model::note::Note;
@@ -23,6 +23,7 @@ pub(crate) fn judge(gate: Gate) -> Judge {
 /// A result on its way to the board.
 #[derive(Clone, Debug)]
 pub(crate) struct Admission {
+    pub(crate) rules: SharedGists,
     pub(crate) author: AgentId,
     pub(crate) about: About,
     pub(crate) raw: Finding,
@@ -63,8 +64,8 @@ impl Admission {
     /// Asks for a gist of the raw result.
     pub(crate) fn compress(&self, s: &Settings, out: &mut Outbox) -> CallId {
         let mut request = self.request(Purpose::Gist, &self.raw, s);
-        request.product_tokens = s.gist_tokens;
-        request.completion_tokens = s.gist_tokens;
+        request.product_tokens = self.rules.gist_tokens;
+        request.completion_tokens = self.rules.gist_tokens;
         out.call(request)
     }
 
@@ -72,12 +73,12 @@ impl Admission {
     pub(crate) fn compressed(&mut self, gist: Finding, s: &Settings, out: &mut Outbox) -> Option<CallId> {
         self.gist = Some(gist);
         out.note(Note::Proposed(self.author, gist.id));
-        if matches!(s.gate, Gate::None | Gate::Rule) {
+        if self.rules.gate == (GateOf::None {}) {
             return None;
         }
         let mut request = self.request(Purpose::Verify, &gist, s);
         request.prompt.push(prompt::finding(&self.raw, SpanRole::New));
-        request.judge = judge(s.gate);
+        request.judge = judge(self.rules.gate.word());
         Some(out.call(request))
     }
 
@@ -88,7 +89,7 @@ impl Admission {
             return Verdict::Admitted(gist);
         }
         out.note(Note::Rejected(self.author, gist.id));
-        if self.tries >= s.gate_retries {
+        if self.tries >= self.rules.gate.retries() {
             return Verdict::GivenUp;
         }
         self.tries += 1;

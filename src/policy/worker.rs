@@ -9,7 +9,7 @@
 
 use super::prompt;
 use super::protocol::Outbox;
-use super::settings::{BoardPlace, Settings};
+use super::settings::{BoardPlace, Memory, Settings};
 use crate::model::call::{Answer, CallError, Content, Finding, Prompt, PromptSpan, Purpose, Reply, Request, SpanRole};
 use crate::model::ids::{About, AgentId, CallId};
 use crate::model::note::Note;
@@ -94,7 +94,7 @@ impl Worker {
             self.steps.clear();
         }
         self.new_tokens += opening_tokens;
-        self.result_tokens = s.report_tokens;
+        self.result_tokens = 0;
         self.limit = s.max_steps;
     }
 
@@ -111,9 +111,9 @@ impl Worker {
         self.in_flight.take()
     }
 
-    /// Makes the raw result the result, whatever the settings say.
-    pub(crate) fn ask_raw(&mut self) {
-        self.result_tokens = 0;
+    /// Asks for a report of so many tokens instead of the raw result.
+    pub(crate) fn ask_report(&mut self, tokens: u32) {
+        self.result_tokens = tokens;
     }
 
     fn history(&self) -> [PromptSpan; 2] {
@@ -126,7 +126,7 @@ impl Worker {
 
     /// The agent's whole prompt for a purpose, with the board where the settings put it.
     pub(crate) fn prompt(&self, purpose: Purpose, board: Option<PromptSpan>, s: &Settings) -> Prompt {
-        let front = s.board_place == BoardPlace::Front;
+        let front = s.board_place() == BoardPlace::Front;
         let mut prompt = prompt::board_first(purpose, s, board.filter(|_| front), &self.fixed);
         prompt.extend(self.history());
         prompt.extend(board.filter(|_| !front));
@@ -137,14 +137,22 @@ impl Worker {
     pub(crate) fn step(&mut self, board: Option<PromptSpan>, s: &Settings, out: &mut Outbox) -> CallId {
         let prompt = self.prompt(Purpose::Step, board, s);
         let history = self.history_tokens + self.new_tokens;
-        let full = s.memory_steps.at().is_some_and(|most| self.steps.len() as f64 >= most);
         let tokens: u64 = crate::model::call::prompt_tokens(&prompt);
-        let over = s.window_tokens.at().is_some_and(|w| tokens as f64 > w) && history > 2 * s.digest_tokens;
-        let request = if (full || over) && !self.compacted {
-            self.compacting = Some(over);
+        let over =
+            s.window.at().filter(|(w, digest)| tokens as f64 > *w && history > 2 * digest).map(|(_, digest)| digest);
+        let full = match s.memory {
+            Memory::At { memory_steps, memory_digest_tokens, .. } if self.steps.len() as f64 >= memory_steps => {
+                Some(memory_digest_tokens)
+            }
+            _ => None,
+        };
+        let request = if let Some(digest) = over.or(full)
+            && !self.compacted
+        {
+            self.compacting = Some(over.is_some());
             let about = About { step: self.about.step | COMPACT_STEP, ..self.about };
             let mut compact = Request::new(self.agent, Purpose::Compact, about, self.prompt(Purpose::Compact, None, s));
-            compact.product_tokens = if over { s.digest_tokens } else { s.memory_digest_tokens };
+            compact.product_tokens = digest;
             compact.completion_tokens = compact.product_tokens;
             compact
         } else {
@@ -193,7 +201,10 @@ impl Worker {
                 let whole = self.compacting.take().unwrap_or(false);
                 out.note(Note::Compacted(self.agent));
                 self.epoch += 1;
-                let keep = if whole { 0 } else { (s.keep_steps as usize).min(self.steps.len()) };
+                let keep = match s.memory {
+                    Memory::At { keep_steps, .. } if !whole => (keep_steps as usize).min(self.steps.len()),
+                    _ => 0,
+                };
                 let old: u32 = self.steps.drain(..self.steps.len() - keep).sum();
                 let kept = if whole { 0 } else { (self.history_tokens + self.new_tokens).saturating_sub(old) };
                 self.history_tokens = 0;
@@ -227,7 +238,7 @@ impl Worker {
     /// Adds text to the history, as part of the newest step or a new one.
     fn grew(&mut self, tokens: u32, s: &Settings, new_step: bool) {
         self.new_tokens += tokens;
-        if s.memory_steps.at().is_some() {
+        if matches!(s.memory, Memory::At { .. }) {
             match self.steps.last_mut() {
                 Some(last) if !new_step => *last += tokens,
                 _ => self.steps.push(tokens),

@@ -1,12 +1,12 @@
 //! Policies: names, workloads they run on, settings, baseline, protocol differences.
 
 use super::{Judge, MOST, MOST_AGENTS, key};
-use crate::experiment::faults::{KeyPath, nearest};
+use crate::experiment::faults::nearest;
 use crate::experiment::scenario::Scenario;
 use crate::model::workload::WorkloadSpec;
 use crate::policy::catalog;
-use crate::policy::settings::{Barrier, Control, Settings, Store};
-use std::sync::Arc;
+use crate::policy::settings::{Barrier, Draft, Settings, Work, holds, readers};
+use serde_json::json;
 
 impl Judge {
     pub(super) fn policies(&mut self, s: &Scenario) {
@@ -29,15 +29,15 @@ impl Judge {
                     let wrong = format!("does not run on a `{kind}` workload");
                     self.fault(key, wrong, format!("these do: {}", fit.join(", ")));
                 }
-                Some(_) => {
-                    let before = self.faults.len();
-                    self.settings(s, name);
-                    if self.faults.len() == before {
-                        self.buildable(s, name, key);
-                    }
-                }
+                Some(_) => self.settings(s, name),
             }
         }
+        for name in s.policy.keys().filter(|name| !s.policies.contains(name)) {
+            if catalog::entry(s.base_of(name)).is_some_and(|e| if search { e.search } else { e.divide }) {
+                self.settings(s, name);
+            }
+        }
+        self.unread_by_all(s);
         if s.baseline != "best-central" && !s.policies.contains(&s.baseline) {
             let near = nearest(&s.baseline, s.policies.iter().map(String::as_str));
             let mend = format!(
@@ -70,12 +70,33 @@ impl Judge {
         }
     }
 
-    /// Whether a policy can be built at all from its settings on this workload.
-    pub(super) fn buildable(&mut self, s: &Scenario, policy: &str, key: KeyPath) {
-        if let Ok(settings) = s.settings(policy)
-            && let Err(wrong) = catalog::build(&Arc::new(settings), &s.workload, 1)
-        {
-            self.fault(key, wrong, "choose another control, store or workload");
+    /// Keys that are written for one policy and that its point does not read.
+    fn unread(&mut self, s: &Scenario, policy: &str, draft: &Draft, settings: &Settings) {
+        let keys = settings.keys();
+        for (name, value) in s.own(policy).map(|(name, value)| (name, json!(value))) {
+            if holds(&keys, name, &value) {
+                continue;
+            }
+            let wrong = match keys.get(name) {
+                Some(held) => format!("does not act here: this policy comes to {name} = {held}"),
+                None => "is not read by this policy".to_owned(),
+            };
+            let mend = advice(readers(draft, name, &value));
+            self.fault(key("policy").with(policy).with(name), wrong, mend);
+        }
+    }
+
+    /// Keys that are written for all policies and that none of them reads.
+    fn unread_by_all(&mut self, s: &Scenario) {
+        let first = s.policies.iter().find_map(|policy| s.draft(policy).ok());
+        for name in s.unread_by_all() {
+            let key = key("all_policies").with(&name);
+            if let Some(draft) = &first
+                && !self.faults.iter().any(|fault| fault.key.overlaps(&key))
+            {
+                let mend = advice(readers(draft, &name, &json!(s.all_policies[&name])));
+                self.fault(key, "is read by no policy of this scenario", mend);
+            }
         }
     }
 
@@ -89,13 +110,17 @@ impl Judge {
                 key("policy").with(policy).with(setting)
             }
         };
-        let set: Settings = match s.settings(policy) {
-            Ok(settings) => settings,
+        let set = match s.draft(policy) {
+            Ok(draft) => draft,
             Err(wrong) => {
                 let key = key("policy").with(policy);
                 return self.fault(key, wrong, "see `delm-sim schema`");
             }
         };
+        match set.settle(Work::of(&s.workload)) {
+            Ok(settings) => self.unread(s, policy, &set, &settings),
+            Err(wrong) => self.fault(at("control"), wrong.to_string(), "choose another control or workload"),
+        }
         match set.barrier {
             Barrier::KOfN { k } => {
                 self.count(at("barrier").with("k-of-n").with("k"), k, MOST_AGENTS);
@@ -147,9 +172,13 @@ impl Judge {
             let wrong = format!("is below instructions, task and digest together ({least} tokens)");
             self.bad(at("window_tokens"), window, &wrong, "widen the window or shorten them");
         }
-        if set.store == Store::Relay && set.control != Control::Lead {
-            let wrong = "a relay needs a lead";
-            self.fault(at("store"), wrong, "write control = \"lead\", or another store");
-        }
+    }
+}
+
+/// What to do about a setting that is not read.
+fn advice(readers: Option<String>) -> String {
+    match readers {
+        Some(readers) if !readers.is_empty() => format!("it acts where {readers}; leave it out here"),
+        _ => "leave it out".to_owned(),
     }
 }

@@ -25,7 +25,7 @@ use crate::policy::board::{Notebook, private};
 use crate::policy::calls::InFlight;
 use crate::policy::prompt;
 use crate::policy::protocol::{Event, Outbox, Policy};
-use crate::policy::settings::{Barrier, Dispatch, Settings};
+use crate::policy::settings::{self, Barrier, Dispatch, LeadWork, Settings};
 use crate::policy::worker::{Next, Worker};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -65,6 +65,7 @@ struct Member {
 #[derive(Debug)]
 pub(crate) struct Lead {
     s: Arc<Settings>,
+    own: settings::Lead,
     members: Vec<Member>,
     agenda: Agenda,
     budgets_per_line: u32,
@@ -91,16 +92,16 @@ pub(crate) struct Lead {
 
 impl Lead {
     /// On `search`: one line per worker, `budgets_per_line` budgets each.
-    pub(crate) fn on_lines(s: Arc<Settings>, workers: u32, budgets_per_line: u32) -> Self {
-        Self::new(s, workers, Agenda::Lines(vec![Line::default(); workers as usize]), budgets_per_line)
+    pub(crate) fn on_lines(s: Arc<Settings>, own: &settings::Lead, workers: u32, budgets_per_line: u32) -> Self {
+        Self::new(s, own, workers, Agenda::Lines(vec![Line::default(); workers as usize]), budgets_per_line)
     }
 
     /// On `divide`.
-    pub(crate) fn on_subtasks(s: Arc<Settings>, workers: u32) -> Self {
-        Self::new(s, workers, Agenda::Subtasks { queue: TaskQueue::default(), source_tokens: Vec::new() }, 1)
+    pub(crate) fn on_subtasks(s: Arc<Settings>, own: &settings::Lead, workers: u32) -> Self {
+        Self::new(s, own, workers, Agenda::Subtasks { queue: TaskQueue::default(), source_tokens: Vec::new() }, 1)
     }
 
-    fn new(s: Arc<Settings>, n: u32, agenda: Agenda, budgets_per_line: u32) -> Self {
+    fn new(s: Arc<Settings>, own: &settings::Lead, n: u32, agenda: Agenda, budgets_per_line: u32) -> Self {
         let member =
             |i| Member { worker: Worker::new(AgentId(i)), about: None, brief: None, reporting: None, back: false };
         Self {
@@ -109,7 +110,7 @@ impl Lead {
             budgets_per_line,
             notebook: Notebook::new(private(AgentId(n))),
             stores: 0,
-            idle_leads: (0..s.leads).map(|l| AgentId(n + l)).collect(),
+            idle_leads: (0..own.leads()).map(|l| AgentId(n + l)).collect(),
             jobs: VecDeque::new(),
             calls: InFlight::default(),
             reports: Vec::new(),
@@ -122,12 +123,13 @@ impl Lead {
             more_asked: 0,
             parked: vec![true; n as usize],
             over: false,
+            own: own.clone(),
             s,
         }
     }
 
     fn is_async(&self) -> bool {
-        self.s.dispatch == Dispatch::Async
+        self.own.dispatch() == Dispatch::Async
     }
 
     fn start(&mut self, out: &mut Outbox) {
@@ -140,10 +142,18 @@ impl Lead {
         if let Some(seconds) = self.s.deadline_s.at() {
             self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
         }
-        if self.s.plan || matches!(self.agenda, Agenda::Subtasks { .. }) {
+        if !matches!(self.own.work, LeadWork::Lines { plan: false, .. }) {
             self.enqueue(Job::Plan, out);
         } else {
             self.next_round(out);
+        }
+    }
+
+    /// Delegations that a line may take; subtasks are not counted.
+    fn most_delegations(&self) -> u32 {
+        match self.own.work {
+            LeadWork::Lines { max_delegations, .. } => max_delegations.saturating_mul(self.budgets_per_line),
+            LeadWork::Subtasks { .. } => u32::MAX,
         }
     }
 
@@ -163,7 +173,7 @@ impl Lead {
             return;
         }
         self.round += 1;
-        let most = if self.s.dispatch == Dispatch::Sequential { 1 } else { self.members.len() };
+        let most = if self.own.dispatch() == Dispatch::Sequential { 1 } else { self.members.len() };
         let mut chosen = Vec::new();
         for i in 0..self.members.len() as u32 {
             if chosen.len() == most {
@@ -172,7 +182,7 @@ impl Lead {
             if self.is_async() && !self.parked[i as usize] {
                 continue;
             }
-            if let Some(about) = self.agenda.take(i, self.s.max_delegations * self.budgets_per_line) {
+            if let Some(about) = self.agenda.take(i, self.most_delegations()) {
                 self.members[i as usize].about = Some(about);
                 self.members[i as usize].back = false;
                 self.parked[i as usize] = false;
@@ -191,7 +201,7 @@ impl Lead {
         if !self.is_async() {
             self.unbriefed = chosen.len() as u32;
         }
-        if self.s.dispatch == Dispatch::Parallel {
+        if self.own.dispatch() == Dispatch::Parallel {
             self.enqueue(Job::Brief(self.ended, chosen), out);
         } else {
             for i in chosen {
@@ -204,7 +214,7 @@ impl Lead {
         for &i in workers {
             self.members[i as usize].brief = brief;
         }
-        if self.is_async() || self.s.dispatch == Dispatch::Pipelined {
+        if self.is_async() || self.own.dispatch() == Dispatch::Pipelined {
             if !self.is_async() {
                 self.start_clock(out);
             }
@@ -227,7 +237,8 @@ impl Lead {
 
     /// The first worker of a round starts: its time runs.
     fn start_clock(&mut self, out: &mut Outbox) {
-        if let (Barrier::Timeout { seconds }, None) = (self.s.barrier, self.cutoff) {
+        let barrier = self.own.round().map(|round| round.barrier);
+        if let (Some(Barrier::Timeout { seconds }), None) = (barrier, self.cutoff) {
             self.cutoff = Some(out.set_timer(Span::from_secs_f64(seconds)));
         }
     }
@@ -238,8 +249,8 @@ impl Lead {
         let member = &mut self.members[i as usize];
         fixed.extend(member.brief.take().map(|b| prompt::finding(&b, SpanRole::Reports)));
         member.worker.begin(about, &fixed, true, self.s.delegation_tokens, &self.s);
-        if self.s.report_call {
-            member.worker.ask_raw();
+        if !self.own.report_call {
+            member.worker.ask_report(self.own.report_tokens);
         }
         self.step(i, out);
     }
@@ -256,7 +267,7 @@ impl Lead {
                 let call = self.members[i as usize].worker.tool(out);
                 self.calls.insert(call, For::Work(i));
             }
-            Next::Done(Some(raw)) if self.s.report_call => self.report(i, &raw, out),
+            Next::Done(Some(raw)) if self.own.report_call => self.report(i, &raw, out),
             Next::Done(result) => self.collected(i, result, result, out),
         }
     }
@@ -268,8 +279,8 @@ impl Lead {
         let mut request =
             Request::new(AgentId(i), Purpose::Report, about, member.worker.prompt(Purpose::Report, None, &self.s));
         request.subject = Some(raw.id);
-        request.product_tokens = self.s.report_tokens;
-        request.completion_tokens = self.s.report_tokens;
+        request.product_tokens = self.own.report_tokens;
+        request.completion_tokens = self.own.report_tokens;
         let call = out.call(request);
         member.reporting = Some(call);
         self.calls.insert(call, For::Report(i));
@@ -284,7 +295,7 @@ impl Lead {
             (For::Job(lead, job), answer) => self.job_done(lead, job, Some(answer), out),
             (For::Compact(lead, job), Answer::Digest(digest)) => {
                 self.stores += 1;
-                let store = StoreId(self.members.len() as u32 + self.s.leads + self.stores);
+                let store = StoreId(self.members.len() as u32 + self.own.leads() + self.stores);
                 self.notebook.replace(store, digest, out);
                 out.note(Note::Compacted(lead));
                 // Once: a digest that is still too long would not get shorter by another.

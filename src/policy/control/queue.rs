@@ -26,7 +26,7 @@ use crate::policy::calls::InFlight;
 use crate::policy::gate::Admission;
 use crate::policy::prompt;
 use crate::policy::protocol::{Event, Outbox, Policy};
-use crate::policy::settings::{Finish, Settings, Store};
+use crate::policy::settings::{self, Finish, QueueStore, Settings, SharedGists};
 use crate::policy::worker::{Next, Worker};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -56,6 +56,7 @@ struct Member {
 #[derive(Debug)]
 pub(crate) struct Queue {
     s: Arc<Settings>,
+    own: settings::Queue,
     members: Vec<Member>,
     tasks: TaskQueue,
     source_tokens: Vec<u32>,
@@ -74,13 +75,13 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn new(s: Arc<Settings>, n: u32) -> Self {
+    pub(crate) fn new(s: Arc<Settings>, own: &settings::Queue, n: u32) -> Self {
         let member = |i| Member { worker: Worker::new(AgentId(i)), snapshot: None, subtask: SubtaskId(0), attempt: 0 };
         Self {
             members: (0..n).map(member).collect(),
             tasks: TaskQueue::default(),
             source_tokens: Vec::new(),
-            board: Board::new(n + s.leads),
+            board: Board::new(n + 1),
             results: Notebook::new(private(AgentId(n))),
             calls: InFlight::default(),
             idle: VecDeque::new(),
@@ -90,23 +91,31 @@ impl Queue {
             appends: VecDeque::new(),
             finishing: false,
             deadline: None,
+            own: own.clone(),
             s,
         }
     }
 
-    fn shares(&self) -> bool {
-        self.s.store == Store::Shared
+    /// The board's settings, where there is a board.
+    fn shared(&self) -> Option<SharedGists> {
+        match self.own.store {
+            QueueStore::None {} => None,
+            QueueStore::Shared(gists) => Some(gists),
+        }
     }
 
     /// Who plans and, under a lead's finish, writes the answer.
     fn lead(&self) -> AgentId {
         let n = self.members.len() as u32;
-        AgentId(if self.s.finish == Finish::Lead { n } else { 0 })
+        AgentId(if self.own.finish == Finish::Lead { n } else { 0 })
     }
 
     /// The board as a prompt part for `reader`, or the kept results.
     fn readable(&mut self, reader: AgentId) -> PromptSpan {
-        if self.shares() { self.board.read(reader, self.s.board_window_tokens) } else { self.results.text() }
+        match self.shared().map(|gists| gists.board_window_tokens) {
+            Some(window) => self.board.read(reader, window),
+            None => self.results.text(),
+        }
     }
 
     fn start(&mut self, out: &mut Outbox) {
@@ -144,11 +153,12 @@ impl Queue {
         let (subtask, tried) = self.tasks.claim().expect("the caller saw a ready subtask");
         let agent = AgentId(i);
         out.note(Note::Claimed(agent, subtask));
-        let snapshot = self.shares().then(|| self.board.read(agent, self.s.board_window_tokens));
+        let gists = self.shared();
+        let snapshot = gists.map(|gists| self.board.read(agent, gists.board_window_tokens));
         let member = &mut self.members[i as usize];
         (member.subtask, member.attempt, member.snapshot) = (subtask, tried, snapshot);
         let readable = snapshot.is_some_and(|span| span.tokens > 0);
-        if self.s.unfold && readable {
+        if readable && gists.is_some_and(|gists| gists.unfold) {
             let about = About { line: LineId(0), subtask, attempt: member.attempt, step: 0 };
             let prompt = prompt::board_first(Purpose::Unfold, &self.s, snapshot, &[]);
             let call = out.call(Request::new(agent, Purpose::Unfold, about, prompt));
@@ -172,6 +182,7 @@ impl Queue {
         let fixed = [source, unfolded];
         let fixed = if unfolded_tokens > 0 { &fixed[..] } else { &fixed[..1] };
         member.worker.begin(about, fixed, true, self.s.delegation_tokens, &self.s);
+        member.worker.ask_report(self.own.report_tokens);
         self.step(i, out);
     }
 
@@ -199,7 +210,7 @@ impl Queue {
 
     /// Back to the queue, or abandoned after enough tries.
     fn give_up(&mut self, agent: AgentId, subtask: SubtaskId, out: &mut Outbox) {
-        if self.tasks.tries(subtask) <= self.s.requeues {
+        if self.tasks.tries(subtask) <= self.own.requeues {
             self.tasks.requeue(subtask);
             out.note(Note::Released(agent, subtask));
             self.hand_out(out);

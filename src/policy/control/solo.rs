@@ -18,7 +18,7 @@ use crate::policy::board::{Notebook, private};
 use crate::policy::calls::InFlight;
 use crate::policy::prompt;
 use crate::policy::protocol::{Event, Outbox, Policy};
-use crate::policy::settings::Settings;
+use crate::policy::settings::{self, Settings};
 use crate::policy::worker::{Next, Worker};
 use std::sync::Arc;
 
@@ -38,6 +38,7 @@ struct Soloist {
 #[derive(Debug)]
 pub(crate) struct Solo {
     s: Arc<Settings>,
+    finalizes: bool,
     agents: Vec<Soloist>,
     /// Calls by agent; whether it is the agent's worker that called.
     calls: InFlight<(u32, bool)>,
@@ -46,9 +47,7 @@ pub(crate) struct Solo {
 }
 
 impl Solo {
-    pub(crate) fn new(s: &Settings, n: u32) -> Self {
-        let mut s = s.clone();
-        s.report_tokens = 0;
+    pub(crate) fn new(s: Arc<Settings>, own: &settings::Solo, n: u32) -> Self {
         let soloist = |i| Soloist {
             worker: Worker::new(AgentId(i)),
             notebook: Notebook::new(private(AgentId(i))),
@@ -59,7 +58,8 @@ impl Solo {
             ending: false,
         };
         Self {
-            s: Arc::new(s),
+            s,
+            finalizes: own.finalize,
             agents: (0..n).map(soloist).collect(),
             calls: InFlight::default(),
             open: n as usize,
@@ -117,7 +117,7 @@ impl Solo {
 
     fn finalize(&mut self, i: u32, out: &mut Outbox) {
         self.agents[i as usize].ending = true;
-        if !self.s.finalize {
+        if !self.finalizes {
             self.submit(i, out);
             return;
         }
@@ -143,7 +143,7 @@ impl Solo {
                 finding: a.answer,
             };
             // Without a final answer there is nothing to grade.
-            let graded = if self.s.finalize { self.agents.as_slice() } else { &[] };
+            let graded = if self.finalizes { self.agents.as_slice() } else { &[] };
             out.finish(Outcome { submissions: graded.iter().enumerate().map(submission).collect() });
         }
     }

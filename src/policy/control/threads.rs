@@ -18,7 +18,7 @@ use crate::policy::board::{Board, Notebook, private};
 use crate::policy::calls::InFlight;
 use crate::policy::prompt;
 use crate::policy::protocol::{Event, Outbox, Policy};
-use crate::policy::settings::{Gate, Settings, Store};
+use crate::policy::settings::{self, Gate, Settings, SharedNotes, ThreadPlan, ThreadStore};
 use crate::policy::worker::{Next, Notes, Worker};
 use std::sync::Arc;
 
@@ -48,6 +48,7 @@ struct Thread {
 #[derive(Debug)]
 pub(crate) struct Threads {
     s: Arc<Settings>,
+    own: settings::Threads,
     members: Vec<Thread>,
     board: Board,
     calls: InFlight<For>,
@@ -58,7 +59,7 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    pub(crate) fn new(s: Arc<Settings>, n: u32) -> Self {
+    pub(crate) fn new(s: Arc<Settings>, own: &settings::Threads, n: u32) -> Self {
         let thread = |i| Thread {
             worker: Worker::new(AgentId(i)),
             notebook: Notebook::new(private(AgentId(i))),
@@ -71,6 +72,7 @@ impl Threads {
         };
         Self {
             s,
+            own: own.clone(),
             members: (0..n).map(thread).collect(),
             board: Board::new(n),
             calls: InFlight::default(),
@@ -81,8 +83,12 @@ impl Threads {
         }
     }
 
-    fn shares(&self) -> bool {
-        self.s.store == Store::Shared
+    /// The board's settings, where there is a board.
+    fn notes(&self) -> Option<SharedNotes> {
+        match self.own.store {
+            ThreadStore::None {} => None,
+            ThreadStore::Shared(notes) => Some(notes),
+        }
     }
 
     fn about(&self, i: u32) -> About {
@@ -98,21 +104,22 @@ impl Threads {
             self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
         }
         for i in 0..self.members.len() as u32 {
-            if i == 0 || self.s.stagger_s <= 0.0 {
+            if i == 0 || self.own.stagger_s <= 0.0 {
                 self.plan(i, out);
             } else {
-                let timer = out.set_timer(Span::from_secs_f64(self.s.stagger_s * f64::from(i)));
+                let timer = out.set_timer(Span::from_secs_f64(self.own.stagger_s * f64::from(i)));
                 self.starts.push((timer, i));
             }
         }
     }
 
     fn plan(&mut self, i: u32, out: &mut Outbox) {
-        if !self.s.plan {
+        if matches!(self.own.plan, ThreadPlan::No { .. }) {
             self.decided(i, Decision::Delegate, out);
             return;
         }
-        let board = self.shares().then(|| self.board.read(AgentId(i), self.s.planner_window_tokens));
+        let window = self.notes().and_then(|notes| notes.planner_window_tokens);
+        let board = window.map(|window| self.board.read(AgentId(i), window));
         let thread = &self.members[i as usize];
         let prompt = prompt::board_first(Purpose::Plan, &self.s, board, &[thread.notebook.text()]);
         let call = out.call(Request::new(AgentId(i), Purpose::Plan, self.about(i), prompt));
@@ -123,29 +130,28 @@ impl Threads {
     fn decided(&mut self, i: u32, decision: Decision, out: &mut Outbox) {
         let about = self.about(i);
         let thread = &mut self.members[i as usize];
-        let spent = u32::from(thread.delegation) >= self.s.max_delegations;
+        let spent = u32::from(thread.delegation) >= self.own.max_delegations;
         if decision == Decision::Submit || spent || thread.patch.is_some() {
             self.submit(i, out);
             return;
         }
         thread.candidate_noted = false;
         thread.worker.begin(about, &[thread.notebook.known()], true, self.s.delegation_tokens, &self.s);
-        // A thread hands off to itself: nothing is retold, so nothing is lost.
-        thread.worker.ask_raw();
         thread.delegation += 1;
         self.step(i, out);
     }
 
     fn step(&mut self, i: u32, out: &mut Outbox) {
-        let board = self.shares().then(|| self.board.read(AgentId(i), self.s.board_window_tokens));
+        let window = self.notes().map(|notes| notes.board_window_tokens);
+        let board = window.map(|window| self.board.read(AgentId(i), window));
         let call = self.members[i as usize].worker.step(board, &self.s, out);
         self.calls.insert(call, For::Work(i));
     }
 
     fn go_on(&mut self, i: u32, notes: &Notes, next: Next, out: &mut Outbox) {
-        if self.shares() {
+        if let Some(gate) = self.notes().map(|notes| notes.gate) {
             for note in notes {
-                self.propose(i, note, out);
+                self.propose(i, gate, note, out);
             }
         }
         match next {
@@ -157,7 +163,13 @@ impl Threads {
             Next::Done(result) => {
                 let thread = &mut self.members[i as usize];
                 if let Some(result) = result {
-                    let hand_off = Finding { tokens: self.s.report_tokens, ..result };
+                    // A thread hands off to itself: nothing is retold, so nothing is lost but length.
+                    let tokens = match self.own.plan {
+                        ThreadPlan::Yes { report_tokens, .. } => report_tokens,
+                        // Nobody reads it as text.
+                        ThreadPlan::No { .. } => 0,
+                    };
+                    let hand_off = Finding { tokens, ..result };
                     thread.notebook.keep(&hand_off, out);
                     thread.patch = (result.kind == FindingKind::Patch).then_some(result);
                 }
@@ -172,10 +184,10 @@ impl Threads {
     }
 
     /// A note goes to the gate.
-    fn propose(&mut self, i: u32, note: &Finding, out: &mut Outbox) {
+    fn propose(&mut self, i: u32, gate: Gate, note: &Finding, out: &mut Outbox) {
         let author = AgentId(i);
         out.note(Note::Proposed(author, note.id));
-        match self.s.gate {
+        match gate {
             Gate::None => self.admit(author, note, out),
             Gate::Rule => {
                 let thread = &mut self.members[i as usize];
@@ -196,7 +208,7 @@ impl Threads {
                     Request::new(author, Purpose::Verify, about, prompt::opening(Purpose::Verify, &self.s, &spans));
                 request.subject = Some(note.id);
                 request.background = true;
-                request.judge = crate::policy::gate::judge(self.s.gate);
+                request.judge = crate::policy::gate::judge(gate);
                 let call = out.call(request);
                 self.calls.insert(call, For::Judge(i, *note));
             }

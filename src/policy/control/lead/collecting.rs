@@ -8,7 +8,7 @@ use crate::model::call::Finding;
 use crate::model::ids::{About, AgentId, LineId};
 use crate::model::note::{Note, Phase};
 use crate::policy::protocol::Outbox;
-use crate::policy::settings::Barrier;
+use crate::policy::settings::{Barrier, LeadWork};
 
 impl Lead {
     /// A worker is back with a report (`told`) of its result.
@@ -45,12 +45,20 @@ impl Lead {
         out.note(Note::Submitted(AgentId(i), LineId(i), lines[i as usize].patch.map(|p| p.id)));
     }
 
+    /// How often a subtask goes back; a line is never given up by this.
+    fn requeues(&self) -> u16 {
+        match self.own.work {
+            LeadWork::Lines { .. } => 0,
+            LeadWork::Subtasks { requeues, .. } => requeues,
+        }
+    }
+
     fn cut(&mut self, i: u32, about: &About, out: &mut Outbox) {
         if matches!(&self.agenda, Agenda::Lines(lines) if lines[i as usize].patch.is_some()) {
             // The candidate is there; only the report of it is lost.
             self.line_closed(i, out);
         }
-        let again = self.agenda.put_back(about, self.s.requeues);
+        let again = self.agenda.put_back(about, self.requeues());
         if matches!(self.agenda, Agenda::Subtasks { .. }) {
             out.note(if again { Note::Released(AgentId(i), about.subtask) } else { Note::Abandoned(about.subtask) });
         }
@@ -70,10 +78,10 @@ impl Lead {
 
     fn maybe_end_round(&mut self, out: &mut Outbox) {
         let back = self.members.iter().filter(|m| m.back).count() as u32;
-        let enough = match self.s.barrier {
-            Barrier::All | Barrier::Timeout { .. } => false,
-            Barrier::Any => back >= 1,
-            Barrier::KOfN { k } => back >= k,
+        let enough = match self.own.round().map(|round| round.barrier) {
+            None | Some(Barrier::All | Barrier::Timeout { .. }) => false,
+            Some(Barrier::Any) => back >= 1,
+            Some(Barrier::KOfN { k }) => back >= k,
         };
         if self.out > 0 && !enough {
             return;
@@ -102,7 +110,7 @@ impl Lead {
             let phase = if closed { Phase::IdleTail } else { Phase::RelayWait };
             out.note(Note::Phase(AgentId(i), phase));
         }
-        if self.s.merge && !reports.is_empty() {
+        if self.own.round().is_some_and(|round| round.merge) && !reports.is_empty() {
             self.enqueue(Job::Merge(reports.len() as u32), out);
         } else {
             self.next_round(out);

@@ -8,11 +8,14 @@ use crate::model::ids::{AgentId, FindingId, LineId};
 use crate::model::note::{Note, Phase};
 use crate::policy::control::agenda::{Agenda, Line};
 use crate::policy::protocol::Outbox;
+use crate::policy::settings::LeadWork;
 
 impl Lead {
     pub(super) fn nothing_left(&mut self, out: &mut Outbox) {
-        let asks =
-            matches!(self.agenda, Agenda::Subtasks { .. }) && self.s.ask_more && self.more_asked < self.s.more_rounds;
+        let asks = match self.own.work {
+            LeadWork::Lines { .. } => false,
+            LeadWork::Subtasks { asking, .. } => self.more_asked < asking.rounds(),
+        };
         if asks {
             self.more_asked += 1;
             self.enqueue(Job::More, out);
@@ -22,8 +25,7 @@ impl Lead {
     }
 
     pub(super) fn wrap_up(&mut self, out: &mut Outbox) {
-        let writes = matches!(self.agenda, Agenda::Subtasks { .. }) && self.s.finalize;
-        if writes {
+        if self.own.finalizes() {
             for i in 0..self.members.len() as u32 {
                 out.note(Note::Phase(AgentId(i), Phase::IdleTail));
             }
@@ -83,7 +85,7 @@ impl Lead {
                 out.note(Note::Submitted(agent, LineId(0), finding));
                 // Without a final answer there is nothing to grade.
                 let submission = Submission { agent, line: LineId(0), finding };
-                if self.s.finalize { vec![submission] } else { Vec::new() }
+                if self.own.finalizes() { vec![submission] } else { Vec::new() }
             }
         };
         out.finish(Outcome { submissions });

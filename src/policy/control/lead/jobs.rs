@@ -29,15 +29,15 @@ impl Lead {
     fn do_job(&mut self, lead: AgentId, job: Job, out: &mut Outbox) {
         let prompt = prompt::opening(Purpose::Compact, &self.s, &[self.notebook.text()]);
         let tokens = crate::model::call::prompt_tokens(&prompt);
-        let full = self.s.window_tokens.at().is_some_and(|w| tokens as f64 > w);
-        if !full || self.notebook.tokens() <= 2 * self.s.digest_tokens {
+        let full = self.s.window.at().filter(|(w, digest)| tokens as f64 > *w && self.notebook.tokens() > 2 * digest);
+        let Some((_, digest_tokens)) = full else {
             self.call_for(lead, job, out);
             return;
-        }
+        };
         let about = About { attempt: self.stores as u16, step: COMPACT_STEP, ..About::default() };
         let mut request = Request::new(lead, Purpose::Compact, about, prompt);
-        request.product_tokens = self.s.digest_tokens;
-        request.completion_tokens = self.s.digest_tokens;
+        request.product_tokens = digest_tokens;
+        request.completion_tokens = digest_tokens;
         let call = out.call(request);
         self.calls.insert(call, For::Compact(lead, job));
     }
@@ -59,7 +59,7 @@ impl Lead {
         request.items = items;
         if purpose == Purpose::Dispatch {
             // A brief is no longer than what there is to tell.
-            request.product_tokens = self.s.brief_tokens.min(self.notebook.tokens());
+            request.product_tokens = self.own.brief_tokens.min(self.notebook.tokens());
             request.completion_tokens = request.product_tokens + items * self.s.delegation_tokens;
         }
         let call = out.call(request);

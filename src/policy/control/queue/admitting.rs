@@ -14,16 +14,17 @@ impl Queue {
     /// A subtask's work is done; its result goes to the gate or straight to the reducer.
     pub(super) fn finished(&mut self, i: u32, result: Finding, out: &mut Outbox) {
         let member = &self.members[i as usize];
-        if !self.shares() {
+        let Some(rules) = self.shared() else {
             let subtask = member.subtask;
             self.results.keep(&result, out);
             self.settle(subtask, true, out);
             self.free(i, out);
             return;
-        }
-        let blocks = self.s.admission_blocks_agent;
+        };
+        let blocks = rules.admission_blocks_agent;
         let about = About { line: LineId(0), subtask: member.subtask, attempt: member.attempt, step: 0 };
         let admission = Admission {
+            rules,
             author: AgentId(i),
             about,
             raw: result,
@@ -65,11 +66,11 @@ impl Queue {
 
     /// Appends are serial: each takes `append_s`, in order of arrival.
     fn append(&mut self, admission: Admission, gist: Finding, out: &mut Outbox) {
-        if self.s.append_s <= 0.0 {
+        if admission.rules.append_s <= 0.0 {
             self.publish(&admission, &gist, out);
             return;
         }
-        let timer = self.appends.is_empty().then(|| out.set_timer(Span::from_secs_f64(self.s.append_s)));
+        let timer = self.appends.is_empty().then(|| out.set_timer(Span::from_secs_f64(admission.rules.append_s)));
         if !admission.background {
             out.note(Note::Phase(admission.author, Phase::LockWait));
         }
@@ -81,8 +82,8 @@ impl Queue {
             return;
         }
         let (_, admission, gist) = self.appends.pop_front().expect("just seen");
-        if let Some((next, ..)) = self.appends.front_mut() {
-            *next = Some(out.set_timer(Span::from_secs_f64(self.s.append_s)));
+        if let Some((next, waiting, _)) = self.appends.front_mut() {
+            *next = Some(out.set_timer(Span::from_secs_f64(waiting.rules.append_s)));
         }
         self.publish(&admission, &gist, out);
     }

@@ -1,0 +1,480 @@
+//! What a point of the space holds: what all forms share, and what each form owns. Every field is a key of the
+//! scenario that the point reads; there is no other list of them.
+//!
+//! Invariant: a field that stands here acts on some run of its form.
+
+use super::words::{Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Form, Gate, Store};
+use crate::model::Limit;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// A point of the space with all its numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Settings {
+    /// Workers used whatever N is; none where one worker does all the work anyway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<Limit>,
+    /// Seconds after which unfinished lines submit what they have.
+    pub deadline_s: Limit,
+    /// Tokens of fixed instructions per call.
+    pub instructions_tokens: u32,
+    /// Tokens of the task statement.
+    pub task_tokens: u32,
+    /// Tokens of the instruction that a delegation starts with.
+    pub delegation_tokens: u32,
+    /// Steps per delegation.
+    pub max_steps: u32,
+    /// Context window.
+    #[serde(flatten)]
+    pub window: Window,
+    /// Memory of a worker.
+    #[serde(flatten)]
+    pub memory: Memory,
+    /// What the form owns.
+    #[serde(flatten)]
+    pub coordination: Coordination,
+}
+
+/// The context window; a prompt that would outgrow it is compacted first.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Window {
+    /// There is none to outgrow.
+    Unlimited {
+        /// Always unlimited.
+        window_tokens: Limit,
+    },
+    /// So many tokens.
+    At {
+        /// Tokens that fit.
+        window_tokens: f64,
+        /// Tokens left of what is compacted.
+        digest_tokens: u32,
+    },
+}
+
+/// How many steps a worker remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Memory {
+    /// All of them.
+    Unlimited {
+        /// Always unlimited.
+        memory_steps: Limit,
+    },
+    /// So many, then older ones are compacted.
+    At {
+        /// Steps after which a worker's history is compacted, as far as it is older than `keep_steps`.
+        memory_steps: f64,
+        /// Newest steps that compaction leaves alone.
+        keep_steps: u32,
+        /// Tokens left of the others.
+        memory_digest_tokens: u32,
+    },
+}
+
+/// The form of coordination and its own settings.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Coordination {
+    /// No control, on `divide`: agents that each do everything themselves.
+    Solo(Solo),
+    /// No control, on `search`: solver threads.
+    Threads(Threads),
+    /// Plain code hands out subtasks.
+    Queue(Queue),
+    /// A model plans, briefs and merges.
+    Lead(Lead),
+}
+
+/// Agents that never hear of each other, on `divide`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Solo {
+    /// Whether an answer is written at the end.
+    pub finalize: bool,
+}
+
+/// Solver threads.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Threads {
+    /// Whether a call decides what comes next.
+    #[serde(flatten)]
+    pub plan: ThreadPlan,
+    /// Delegations per line.
+    pub max_delegations: u32,
+    /// Seconds between the starts of two workers.
+    pub stagger_s: f64,
+    /// What others can read.
+    #[serde(flatten)]
+    pub store: ThreadStore,
+}
+
+/// Whether a thread plans by a call, and what that call reads of the thread's own past.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum ThreadPlan {
+    /// It goes on by itself.
+    No {
+        /// Always false.
+        plan: bool,
+    },
+    /// A call before each delegation.
+    Yes {
+        /// Always true.
+        plan: bool,
+        /// Tokens of a hand-off from one delegation to the next.
+        report_tokens: u32,
+    },
+}
+
+/// The store of solver threads.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum ThreadStore {
+    /// Nothing is readable.
+    None {},
+    /// Typed notes on a board.
+    Shared(SharedNotes),
+}
+
+/// A board of typed notes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SharedNotes {
+    /// What happens before a note becomes readable. A note is judged once: it has no second writing.
+    #[serde(skip)]
+    pub gate: Gate,
+    /// Newest tokens of the board that a step's prompt shows.
+    pub board_window_tokens: Limit,
+    /// Newest tokens of the board that a planner's prompt shows, where a call plans.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planner_window_tokens: Option<Limit>,
+    /// Where a worker's prompt shows the board.
+    pub board_place: BoardPlace,
+}
+
+/// A team around a queue.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Queue {
+    /// Who plans and writes the answer.
+    #[serde(skip)]
+    pub finish: Finish,
+    /// Whether an answer is written at the end.
+    pub finalize: bool,
+    /// Times a subtask goes back to the queue after its work or its gate gave up.
+    pub requeues: u16,
+    /// Tokens of a report; 0 passes the raw result.
+    pub report_tokens: u32,
+    /// Whether more is asked for when all is done.
+    #[serde(flatten)]
+    pub asking: Asking,
+    /// When a dry queue asks for more, if it asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_policy: Option<DryPolicy>,
+    /// What others can read.
+    #[serde(flatten)]
+    pub store: QueueStore,
+}
+
+/// Whether somebody asks for more subtasks when all are done.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Asking {
+    /// Nobody.
+    No {
+        /// Always false.
+        ask_more: bool,
+    },
+    /// Somebody.
+    Yes {
+        /// Always true.
+        ask_more: bool,
+        /// At most so often.
+        more_rounds: u32,
+    },
+}
+
+/// The store of a queue's team.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum QueueStore {
+    /// Results wait for the one who writes the answer.
+    None {},
+    /// Gists on a board.
+    Shared(SharedGists),
+}
+
+/// A board of gists, and the gate before it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SharedGists {
+    /// Newest tokens of the board that a prompt shows.
+    pub board_window_tokens: Limit,
+    /// Where a worker's prompt shows the board.
+    pub board_place: BoardPlace,
+    /// Tokens of a gist.
+    pub gist_tokens: u32,
+    /// Whether agents unfold entries before they work.
+    pub unfold: bool,
+    /// Whether an agent waits for the admission of its own result.
+    pub admission_blocks_agent: bool,
+    /// Seconds that one write to the shared context takes (writes are serial).
+    pub append_s: f64,
+    /// Who judges a gist.
+    #[serde(flatten)]
+    pub gate: GateOf,
+}
+
+/// A gate of results.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum GateOf {
+    /// Every gist is readable.
+    None {},
+    /// A model judges.
+    Llm {
+        /// Tries after the first.
+        gate_retries: u16,
+    },
+    /// The hidden truth judges.
+    Oracle {
+        /// Tries after the first.
+        gate_retries: u16,
+    },
+}
+
+/// A lead with its workers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Lead {
+    /// How it hands out work.
+    #[serde(flatten)]
+    pub rounds: Rounds,
+    /// Whether a summary call turns a delegation into a report.
+    pub report_call: bool,
+    /// Tokens of a report; 0 passes the raw result.
+    pub report_tokens: u32,
+    /// Tokens of a brief.
+    pub brief_tokens: u32,
+    /// What there is to hand out.
+    #[serde(flatten)]
+    pub work: LeadWork,
+}
+
+/// How a lead hands out work.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "dispatch", rename_all = "kebab-case")]
+pub enum Rounds {
+    /// One delegate at a time; the lead waits for each, at most for the time of a `timeout` barrier.
+    Sequential(Round),
+    /// Rounds; one blocking call per worker before any worker starts.
+    Serial {
+        /// Calls a lead can have in flight at once (several leads).
+        leads: u32,
+        /// The round.
+        #[serde(flatten)]
+        round: Round,
+    },
+    /// Rounds; one call per worker, each worker starts when its own call returns.
+    Pipelined {
+        /// Calls a lead can have in flight at once (several leads).
+        leads: u32,
+        /// The round.
+        #[serde(flatten)]
+        round: Round,
+    },
+    /// Rounds; one call briefs all.
+    Parallel(Round),
+    /// No rounds: each finished worker queues at the lead and goes on when its own call returns.
+    Async {
+        /// Calls a lead can have in flight at once (several leads).
+        leads: u32,
+    },
+}
+
+/// A round of a lead.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Round {
+    /// When it is over.
+    pub barrier: Barrier,
+    /// Whether reports are merged by a call of the lead.
+    pub merge: bool,
+}
+
+/// What a lead hands out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum LeadWork {
+    /// Delegations of lines (`search`).
+    Lines {
+        /// Whether a planning call opens the run.
+        plan: bool,
+        /// Delegations per line.
+        max_delegations: u32,
+    },
+    /// Subtasks (`divide`).
+    Subtasks {
+        /// Whether an answer is written at the end.
+        finalize: bool,
+        /// Times a subtask goes back after its work gave up.
+        requeues: u16,
+        /// Whether more is asked for when all is done.
+        #[serde(flatten)]
+        asking: Asking,
+    },
+}
+
+impl Window {
+    /// Tokens that fit, and tokens of a digest, where there is a limit.
+    pub fn at(self) -> Option<(f64, u32)> {
+        match self {
+            Self::Unlimited { .. } => None,
+            Self::At { window_tokens, digest_tokens } => Some((window_tokens, digest_tokens)),
+        }
+    }
+}
+
+impl Asking {
+    /// How often more may be asked for.
+    pub fn rounds(self) -> u32 {
+        match self {
+            Self::No { .. } => 0,
+            Self::Yes { more_rounds, .. } => more_rounds,
+        }
+    }
+}
+
+impl GateOf {
+    /// Tries after the first.
+    pub fn retries(self) -> u16 {
+        match self {
+            Self::None {} => 0,
+            Self::Llm { gate_retries } | Self::Oracle { gate_retries } => gate_retries,
+        }
+    }
+
+    /// The word for it.
+    pub fn word(self) -> Gate {
+        match self {
+            Self::None {} => Gate::None,
+            Self::Llm { .. } => Gate::Llm,
+            Self::Oracle { .. } => Gate::Oracle,
+        }
+    }
+}
+
+impl Lead {
+    /// The word for how work is handed out.
+    pub fn dispatch(&self) -> Dispatch {
+        match self.rounds {
+            Rounds::Sequential(_) => Dispatch::Sequential,
+            Rounds::Serial { .. } => Dispatch::Serial,
+            Rounds::Pipelined { .. } => Dispatch::Pipelined,
+            Rounds::Parallel(_) => Dispatch::Parallel,
+            Rounds::Async { .. } => Dispatch::Async,
+        }
+    }
+
+    /// Calls that can be in flight at once; a form that never has two in hand has one lead.
+    pub fn leads(&self) -> u32 {
+        match self.rounds {
+            Rounds::Sequential(_) | Rounds::Parallel(_) => 1,
+            Rounds::Serial { leads, .. } | Rounds::Pipelined { leads, .. } | Rounds::Async { leads } => leads,
+        }
+    }
+
+    /// The round; none where each worker is served by itself.
+    pub fn round(&self) -> Option<Round> {
+        match self.rounds {
+            Rounds::Sequential(round)
+            | Rounds::Serial { round, .. }
+            | Rounds::Pipelined { round, .. }
+            | Rounds::Parallel(round) => Some(round),
+            Rounds::Async { .. } => None,
+        }
+    }
+
+    /// Whether an answer is written, of what is divided.
+    pub fn finalizes(&self) -> bool {
+        matches!(self.work, LeadWork::Subtasks { finalize: true, .. })
+    }
+}
+
+impl Settings {
+    /// Who decides what runs next.
+    pub fn control(&self) -> Control {
+        match self.coordination {
+            Coordination::Solo(_) | Coordination::Threads(_) => Control::None,
+            Coordination::Queue(_) => Control::Queue,
+            Coordination::Lead(_) => Control::Lead,
+        }
+    }
+
+    /// What a worker can read of others.
+    pub fn store(&self) -> Store {
+        match &self.coordination {
+            Coordination::Threads(Threads { store: ThreadStore::Shared(_), .. })
+            | Coordination::Queue(Queue { store: QueueStore::Shared(_), .. }) => Store::Shared,
+            Coordination::Solo(_) | Coordination::Threads(_) | Coordination::Queue(_) => Store::None,
+            Coordination::Lead(_) => Store::Relay,
+        }
+    }
+
+    /// What happens before an entry becomes readable.
+    pub fn gate(&self) -> Gate {
+        match &self.coordination {
+            Coordination::Threads(Threads { store: ThreadStore::Shared(notes), .. }) => notes.gate,
+            Coordination::Queue(Queue { store: QueueStore::Shared(gists), .. }) => gists.gate.word(),
+            _ => Gate::None,
+        }
+    }
+
+    /// Who delivers.
+    pub fn finish(&self) -> Finish {
+        match &self.coordination {
+            Coordination::Solo(_) | Coordination::Threads(_) => Finish::Each,
+            Coordination::Queue(queue) => queue.finish,
+            Coordination::Lead(_) => Finish::Lead,
+        }
+    }
+
+    /// Whether what is handed in can be graded: on `divide` somebody must write an answer.
+    pub fn finalizes(&self) -> bool {
+        match &self.coordination {
+            Coordination::Solo(solo) => solo.finalize,
+            Coordination::Queue(queue) => queue.finalize,
+            Coordination::Threads(_) => true,
+            Coordination::Lead(lead) => matches!(lead.work, LeadWork::Lines { .. }) || lead.finalizes(),
+        }
+    }
+
+    /// Where a worker's prompt shows what it can read of others.
+    pub(crate) fn board_place(&self) -> BoardPlace {
+        match &self.coordination {
+            Coordination::Threads(Threads { store: ThreadStore::Shared(notes), .. }) => notes.board_place,
+            Coordination::Queue(Queue { store: QueueStore::Shared(gists), .. }) => gists.board_place,
+            _ => BoardPlace::Front,
+        }
+    }
+
+    /// What kind of coordination this is.
+    pub fn form(&self) -> Form {
+        if self.control() == Control::Lead || self.finish() == Finish::Lead {
+            Form::Central
+        } else if self.store() == Store::Shared {
+            Form::Decentral
+        } else {
+            Form::Independent
+        }
+    }
+
+    /// All that the point reads, key by key as a scenario writes it: the four mechanisms first.
+    pub fn keys(&self) -> Map<String, Value> {
+        let mut keys = Map::new();
+        keys.insert("control".to_owned(), json!(self.control()));
+        keys.insert("store".to_owned(), json!(self.store()));
+        keys.insert("gate".to_owned(), json!(self.gate()));
+        keys.insert("finish".to_owned(), json!(self.finish()));
+        if let Value::Object(rest) = json!(self) {
+            keys.extend(rest);
+        }
+        keys
+    }
+}
