@@ -299,7 +299,7 @@ fn faults_of_files() {
             DIVIDE,
             "[roles]",
             "[policy.delm-queue]\ncontrol = \"none\"\n[roles]",
-            &["policies[0] = \"delm-queue\": threads with a shared store work on `search` only"],
+            &["policy.delm-queue.store: threads with a shared store work on `search` only"],
         ),
         (
             SMALL,
@@ -631,7 +631,7 @@ proptest! {
             &format!("sharing.respect={probability:?}"),
             &format!("sizes.plan_tokens.lognormal={{mean={mean:?}, sigma={sigma:?}}}"),
             &format!("endpoints.worker.slots={limit}"),
-            "policy.mine={based_on=\"single\", barrier={k-of-n={k=2}}}",
+            "policy.mine={based_on=\"orchestrator-parallel\", barrier={k-of-n={k=2}}}",
             "all_policies.window_tokens=150000",
         ]);
         overrides.agents = Some(agents.into_iter().collect());

@@ -353,6 +353,7 @@ mod tests {
             let mut scenario = Scenario::load(name, &Overrides::default()).unwrap();
             scenario.full_replications = Some(2);
             scenario.watch_worker = Some(0);
+            scenario.all_policies.insert("memory_steps".into(), toml::Value::Integer(8));
             scenario.sharing.retry_keeps = 0.5;
             scenario.worker_roles.insert("0".into(), "worker".into());
             scenario.measure = Some(super::super::scenario::Measure {

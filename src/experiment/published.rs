@@ -4,7 +4,7 @@
 use crate::model::Limit;
 use crate::model::workload::WorkloadSpec;
 use crate::policy::Settings;
-use crate::policy::settings::{Control, Coordination, Dispatch, Finish, Gate, Queue, QueueStore, Store};
+use crate::policy::settings::{Control, Coordination, Dispatch, Finish, Gate, Store};
 
 /// A published result's coordination.
 struct Published {
@@ -57,12 +57,8 @@ const PUBLISHED: &[Published] = &[
     },
     Published {
         is: |s| {
-            let Coordination::Queue(Queue { finish: Finish::Last, store: QueueStore::Shared(gists), .. }) =
-                &s.coordination
-            else {
-                return false;
-            };
-            gists.gate.word() == Gate::Llm && gists.unfold
+            (s.control(), s.store(), s.gate(), s.finish()) == (Control::Queue, Store::Shared, Gate::Llm, Finish::Last)
+                && matches!(&s.coordination, Coordination::Queue(queue) if queue.unfold)
         },
         search: false,
         agents: &[],

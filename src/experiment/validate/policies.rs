@@ -119,7 +119,7 @@ impl Judge {
         };
         match set.settle(Work::of(&s.workload)) {
             Ok(settings) => self.unread(s, policy, &set, &settings),
-            Err(wrong) => self.fault(at("control"), wrong.to_string(), "choose another control or workload"),
+            Err(wrong) => self.fault(at(wrong.key), wrong.why, wrong.mend),
         }
         match set.barrier {
             Barrier::KOfN { k } => {

@@ -153,12 +153,11 @@ impl Queue {
         let (subtask, tried) = self.tasks.claim().expect("the caller saw a ready subtask");
         let agent = AgentId(i);
         out.note(Note::Claimed(agent, subtask));
-        let gists = self.shared();
-        let snapshot = gists.map(|gists| self.board.read(agent, gists.board_window_tokens));
+        let snapshot = self.shared().map(|gists| self.board.read(agent, gists.board_window_tokens));
         let member = &mut self.members[i as usize];
         (member.subtask, member.attempt, member.snapshot) = (subtask, tried, snapshot);
         let readable = snapshot.is_some_and(|span| span.tokens > 0);
-        if readable && gists.is_some_and(|gists| gists.unfold) {
+        if self.own.unfold && readable {
             let about = About { line: LineId(0), subtask, attempt: member.attempt, step: 0 };
             let prompt = prompt::board_first(Purpose::Unfold, &self.s, snapshot, &[]);
             let call = out.call(Request::new(agent, Purpose::Unfold, about, prompt));

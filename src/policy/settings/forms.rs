@@ -167,6 +167,8 @@ pub struct Queue {
     /// Whether more is asked for when all is done.
     #[serde(flatten)]
     pub asking: Asking,
+    /// Whether agents unfold what they read before they work, and the one who answers before the answer.
+    pub unfold: bool,
     /// When a dry queue asks for more, if it asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dry_policy: Option<DryPolicy>,
@@ -212,8 +214,6 @@ pub struct SharedGists {
     pub board_place: BoardPlace,
     /// Tokens of a gist.
     pub gist_tokens: u32,
-    /// Whether agents unfold entries before they work.
-    pub unfold: bool,
     /// Whether an agent waits for the admission of its own result.
     pub admission_blocks_agent: bool,
     /// Seconds that one write to the shared context takes (writes are serial).

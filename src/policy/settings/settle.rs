@@ -1,7 +1,8 @@
 //! From a draft to a point: what the form reads is kept, what it does not read is left behind.
 //!
-//! A mechanism that cannot act beside the others takes the word that is true there: nothing stands before a store that
-//! nobody reads, so its gate is `none`. Whoever wrote another word is told so, because the point does not hold it.
+//! Control and store must go together. A gate or finish that cannot act beside them takes the word that is true there:
+//! nothing stands before a store that nobody reads, so its gate is `none`. Whoever wrote another word is told so,
+//! because the point does not hold it.
 
 use super::draft::Draft;
 use super::forms::{
@@ -11,22 +12,53 @@ use super::forms::{
 use super::words::{Barrier, Control, Dispatch, Finish, Gate, Store, Work};
 use crate::model::Limit;
 
-/// A form of control that this kind of work does not know.
+/// Mechanisms that do not go together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a queue of subtasks works on `divide` only")]
-pub struct NoSuchPoint;
+#[error("{why}")]
+pub struct NoSuchPoint {
+    /// The setting to change.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub why: &'static str,
+    /// What to write instead.
+    pub mend: &'static str,
+}
+
+const QUEUE_ON_LINES: NoSuchPoint = NoSuchPoint {
+    key: "control",
+    why: "a queue of subtasks works on `divide` only",
+    mend: "write control = \"none\" or \"lead\", or choose another workload",
+};
+const SHARED_ALONE: NoSuchPoint = NoSuchPoint {
+    key: "store",
+    why: "threads with a shared store work on `search` only",
+    mend: "write store = \"none\", or control = \"queue\"",
+};
+const RELAY_ALONE: NoSuchPoint =
+    NoSuchPoint { key: "store", why: "a relay needs a lead", mend: "write control = \"lead\", or another store" };
+const LEAD_WITHOUT_RELAY: NoSuchPoint = NoSuchPoint {
+    key: "store",
+    why: "under a lead, workers read what the lead retells",
+    mend: "write store = \"relay\", or another control",
+};
 
 impl Draft {
     /// The point that the draft describes on this kind of work.
     ///
     /// # Errors
-    /// There is no such form of control.
+    /// There is no such point.
     pub fn settle(&self, work: Work) -> Result<Settings, NoSuchPoint> {
+        match (self.control, self.store, work) {
+            (Control::Queue, _, Work::Search) => return Err(QUEUE_ON_LINES),
+            (Control::None | Control::Queue, Store::Relay, _) => return Err(RELAY_ALONE),
+            (Control::None, Store::Shared, Work::Divide) => return Err(SHARED_ALONE),
+            (Control::Lead, Store::None | Store::Shared, _) => return Err(LEAD_WITHOUT_RELAY),
+            _ => {}
+        }
         let coordination = match (self.control, work) {
             (Control::None, Work::Divide) => Coordination::Solo(Solo { finalize: self.finalize }),
             (Control::None, Work::Search) => Coordination::Threads(self.threads()),
-            (Control::Queue, Work::Divide) => Coordination::Queue(self.queue()),
-            (Control::Queue, Work::Search) => return Err(NoSuchPoint),
+            (Control::Queue, _) => Coordination::Queue(self.queue()),
             (Control::Lead, work) => Coordination::Lead(self.lead(work)),
         };
         // One delegate at a time does every subtask: no other worker of the team has a part.
@@ -87,7 +119,6 @@ impl Draft {
                 board_window_tokens: self.board_window_tokens,
                 board_place: self.board_place,
                 gist_tokens: self.gist_tokens,
-                unfold: self.unfold,
                 admission_blocks_agent: self.admission_blocks_agent,
                 append_s: self.append_s,
                 gate: match self.gate {
@@ -107,6 +138,7 @@ impl Draft {
             requeues: self.requeues,
             report_tokens: self.report_tokens,
             asking: self.asking(),
+            unfold: self.unfold,
             dry_policy: self.ask_more.then_some(self.dry_policy),
             store,
         }

@@ -82,7 +82,7 @@ impl Queue {
             return;
         }
         let readable = self.readable(agent);
-        if self.shared().is_some_and(|gists| gists.unfold) && readable.tokens > 0 {
+        if self.own.unfold && readable.tokens > 0 {
             // Whoever answers looks up what the gists lost, as every agent does before it works.
             let prompt = prompt::board_first(Purpose::Unfold, &self.s, Some(readable), &[]);
             let call = out.call(Request::new(agent, Purpose::Unfold, WHOLE_TASK, prompt));
