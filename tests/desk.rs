@@ -12,7 +12,7 @@ use delm_sim::model::ids::{About, AgentId, CallId, FindingId, StoreId, SubtaskId
 use delm_sim::model::note::Note;
 
 use delm_sim::policy::settings::{Draft, Work};
-use delm_sim::policy::{Command, Event, Outbox, catalog};
+use delm_sim::policy::{Catalog, Command, Event, Outbox};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
@@ -51,10 +51,12 @@ fn run(
     mut desk: Reading,
     mut reply: impl FnMut(&Request, &Chat) -> String,
 ) -> Run {
-    let mut settings = catalog::draft(policy).unwrap();
+    let catalog = Catalog::default();
+    let entry = catalog.entry(policy).unwrap();
+    let mut settings = entry.draft();
     change(&mut settings);
     let settings = settings.settle(Work::Divide).unwrap();
-    let (mut policy, _) = catalog::build(&Arc::new(settings), n);
+    let (mut policy, _) = entry.build(&Arc::new(settings), Work::Divide, n);
     let mut out = Outbox::default();
     let mut open: VecDeque<Open> = VecDeque::new();
     let mut timers = VecDeque::new();

@@ -355,7 +355,7 @@ fn replayed(scenario: &Scenario) -> Result<(), String> {
     let study = conduct(scenario, &options).map_err(|e| e.to_string())?;
     let file = tempfile::NamedTempFile::new().map_err(|e| e.to_string())?;
     std::fs::write(file.path(), &*lines.lock().unwrap()).map_err(|e| e.to_string())?;
-    let again = replay::strict(file.path(), &|_| {}).map_err(|e| e.to_string())?;
+    let again = replay::strict(file.path(), &scenario.catalog, &|_| {}).map_err(|e| e.to_string())?;
     ensure(study.digest == again.digest, || format!("digest {} became {}", study.digest, again.digest))?;
     let retimed = replay::retimed(file.path(), &WhatIf::default(), &|_| {}).map_err(|e| e.to_string())?;
     let other = retimed.runs.iter().find(|r| r.recorded_s != r.retimed_s);
@@ -364,7 +364,7 @@ fn replayed(scenario: &Scenario) -> Result<(), String> {
 
 /// Panics inside the library become failures with the row beside them.
 fn judged(divide: bool, scenario: &Scenario) -> Result<(), String> {
-    std::panic::catch_unwind(|| check(divide, scenario)).unwrap_or_else(|panic| {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(divide, scenario))).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().cloned();
         Err(said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default())
     })

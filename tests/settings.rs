@@ -3,7 +3,7 @@
 
 use delm_sim::experiment::replication::{Point, Sinks};
 use delm_sim::experiment::{Overrides, Scenario, ScenarioError, parameters};
-use delm_sim::policy::catalog;
+use delm_sim::policy::Catalog;
 use delm_sim::policy::settings::{Draft, Work};
 use serde_json::{Value, json};
 
@@ -163,20 +163,20 @@ fn acts(work: Work, policy: &str, change: &str) -> Option<bool> {
 fn every_setting_that_is_accepted_acts() {
     let mut idle = Vec::new();
     let mut spare: Vec<_> = ALLOWED.to_vec();
-    for entry in catalog::ENTRIES {
-        for (work, runs) in [(Work::Search, entry.search), (Work::Divide, entry.divide)] {
-            if !runs {
+    for entry in Catalog::default().entries() {
+        for work in [Work::Search, Work::Divide] {
+            if !entry.runs_on(work) {
                 continue;
             }
             let mut keys = serde_json::Map::new();
             for (own, set) in CONTEXTS {
                 let own: Vec<String> = own.iter().map(|o| (*o).to_owned()).collect();
-                keys.extend(scenario(work, entry.name, &own, set, 1).unwrap().settings(entry.name).unwrap().keys());
+                keys.extend(scenario(work, &entry.name, &own, set, 1).unwrap().settings(&entry.name).unwrap().keys());
             }
             for (key, value) in &keys {
                 let mut allowed = |what: &str| {
-                    spare.retain(|(policy, name, _)| (*policy, *name) != (entry.name, what));
-                    ALLOWED.iter().any(|(policy, name, _)| (*policy, *name) == (entry.name, what))
+                    spare.retain(|(policy, name, _)| (*policy, *name) != (&*entry.name, what));
+                    ALLOWED.iter().any(|(policy, name, _)| (*policy, *name) == (&*entry.name, what))
                 };
                 if allowed(key) {
                     continue;
@@ -188,11 +188,11 @@ fn every_setting_that_is_accepted_acts() {
                 if is_choice(key, value) {
                     idle.extend(
                         changes
-                            .filter(|change| acts(work, entry.name, change) == Some(false))
-                            .map(|change| format!("{work:?} {} {change}", entry.name)),
+                            .filter(|change| acts(work, &entry.name, change) == Some(false))
+                            .map(|change| format!("{work:?} {} {change}", &entry.name)),
                     );
-                } else if !changes.clone().any(|change| acts(work, entry.name, &change) == Some(true)) {
-                    idle.push(format!("{work:?} {} {key}", entry.name));
+                } else if !changes.clone().any(|change| acts(work, &entry.name, &change) == Some(true)) {
+                    idle.push(format!("{work:?} {} {key}", &entry.name));
                 }
             }
         }
@@ -204,20 +204,20 @@ fn every_setting_that_is_accepted_acts() {
 /// Every key of a draft that the point does not read is refused, whatever its value.
 #[test]
 fn every_setting_that_is_not_read_is_refused() {
-    for entry in catalog::ENTRIES {
-        for (work, runs) in [(Work::Search, entry.search), (Work::Divide, entry.divide)] {
-            if !runs {
+    for entry in Catalog::default().entries() {
+        for work in [Work::Search, Work::Divide] {
+            if !entry.runs_on(work) {
                 continue;
             }
-            let draft: Draft = catalog::draft(entry.name).unwrap();
+            let draft: Draft = entry.draft();
             let read = draft.settle(work).unwrap().keys();
             for (key, value) in json!(draft).as_object().unwrap() {
                 if read.contains_key(key) {
                     continue;
                 }
                 for other in others(key, value).into_iter().take(2) {
-                    let fault = scenario(work, entry.name, &[format!("{key}={other}")], "", 1).expect_err(key);
-                    assert!(fault.to_string().contains(&format!("policy.{}.{key}", entry.name)), "{fault}");
+                    let fault = scenario(work, &entry.name, &[format!("{key}={other}")], "", 1).expect_err(key);
+                    assert!(fault.to_string().contains(&format!("policy.{}.{key}", &entry.name)), "{fault}");
                 }
             }
         }

@@ -11,6 +11,7 @@ use super::scenario::Scenario;
 use super::shape::Shape;
 use super::text::read_text;
 use super::validate::validate;
+use crate::policy::Catalog;
 use crate::policy::settings::Draft;
 use std::path::{Path, PathBuf};
 use toml::Value;
@@ -18,6 +19,8 @@ use toml::Value;
 /// What the command line says instead of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
+    /// The policies that names stand for.
+    pub catalog: Catalog,
     /// `PATH=VALUE`: a dotted key and a TOML value; bare words are strings.
     pub set: Vec<String>,
     /// Team sizes.
@@ -91,7 +94,7 @@ impl Scenario {
         expander.laws(&mut tree);
         faults.append(&mut expander.faults);
         overrides.narrow(&mut tree);
-        judge(&tree, &shape, faults, listed.as_deref())
+        judge(&tree, &shape, faults, listed.as_deref(), &overrides.catalog)
     }
 
     /// The scenario as TOML, presets expanded.
@@ -233,6 +236,7 @@ fn judge(
     shape: &Shape,
     mut faults: Vec<Fault>,
     listed: Option<&[String]>,
+    catalog: &Catalog,
 ) -> Result<Scenario, ScenarioError> {
     faults.extend(shape_faults(tree, shape));
     let mut rest = tree.clone();
@@ -241,6 +245,7 @@ fn judge(
     }
     match rest.value().try_into::<Scenario>() {
         Ok(mut scenario) => {
+            scenario.catalog = catalog.clone();
             if let Some(listed) = listed {
                 narrow_settings(&mut scenario, tree, listed);
             }

@@ -10,7 +10,6 @@ use super::scenario::{Protocol, Scenario};
 use crate::model::endpoint::EndpointSpec;
 use crate::model::sharing::Sharing;
 use crate::model::workload::{DivideSpec, SearchSpec, Sizes, WorkloadSpec};
-use crate::policy::catalog;
 use crate::policy::settings::{holds, same};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -225,7 +224,7 @@ fn leaves(path: &str, rule: &str, value: &Value, found: &mut Vec<Leaf>) -> Resul
 
 /// Settings that policies share, once; then what each policy has of its own. A setting that no policy reads is no input.
 fn settings(scenario: &Scenario, found: &mut Vec<Leaf>) -> Result<(), String> {
-    let start = json!(catalog::draft("independent").expect("a policy of the catalogue"));
+    let start = json!(scenario.catalog.entry("independent").expect("a named policy").draft());
     let mut common = start.clone();
     for (key, value) in &scenario.all_policies {
         common[key] = json!(value);
@@ -234,7 +233,7 @@ fn settings(scenario: &Scenario, found: &mut Vec<Leaf>) -> Result<(), String> {
         .policies
         .iter()
         .filter_map(|policy| {
-            let base = catalog::draft(scenario.base_of(policy))?;
+            let base = scenario.entry(policy).ok()?.draft();
             Some((policy, scenario.settings(policy).ok()?.keys(), json!(base)))
         })
         .collect();

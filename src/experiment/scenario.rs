@@ -6,8 +6,8 @@ use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::sharing::Sharing;
 use crate::model::workload::{Sizes, WorkloadSpec};
-use crate::policy::catalog;
 use crate::policy::settings::{Draft, Settings, Work, holds};
+use crate::policy::{Catalog, Entry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -238,6 +238,11 @@ pub struct Scenario {
     /// Sources of values that differ from the built-in notes, by parameter path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, SourceNote>,
+    /// The policies that names stand for; no part of the document. Whoever adds policies of its own loads its scenarios
+    /// with them.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub catalog: Catalog,
 }
 
 fn default_seed() -> u64 {
@@ -269,11 +274,15 @@ impl Scenario {
         }
     }
 
+    /// The catalogue's entry behind a policy of this scenario, or what is wrong with its name.
+    pub fn entry(&self, policy: &str) -> Result<&Entry, String> {
+        let base = self.base_of(policy);
+        self.catalog.entry(base).ok_or_else(|| self.catalog.unknown(base))
+    }
+
     /// All settings of a policy after the scenario's changes, read or not, or what is wrong with them.
     pub fn draft(&self, policy: &str) -> Result<Draft, String> {
-        let base = self.base_of(policy);
-        let known = catalog::draft(base).ok_or_else(|| catalog::unknown(base))?;
-        let mut table = toml::Table::try_from(known).expect("settings are plain values");
+        let mut table = toml::Table::try_from(self.entry(policy)?.draft()).expect("settings are plain values");
         for (key, value) in self.all_policies.iter().chain(self.own(policy)) {
             if !table.contains_key(key) {
                 return Err(format!("policy.{policy}.{key} is not a setting; see `delm-sim schema`"));
@@ -285,7 +294,8 @@ impl Scenario {
 
     /// The point that a policy is in this scenario, or what is wrong with it.
     pub fn settings(&self, policy: &str) -> Result<Settings, String> {
-        self.draft(policy)?.settle(Work::of(&self.workload)).map_err(|e| e.to_string())
+        let draft = self.draft(policy)?;
+        self.entry(policy)?.settle(&draft, Work::of(&self.workload)).map_err(|e| e.to_string())
     }
 
     /// What the scenario says of one policy's settings alone.

@@ -22,29 +22,39 @@ pub(crate) fn judge(gate: Gate) -> Judge {
 
 /// A result on its way to the board.
 #[derive(Clone, Debug)]
-pub(crate) struct Admission {
-    pub(crate) rules: SharedGists,
-    pub(crate) author: AgentId,
-    pub(crate) about: About,
-    pub(crate) raw: Finding,
+pub struct Admission {
+    /// The gate's own settings.
+    pub rules: SharedGists,
+    /// Whose result it is.
+    pub author: AgentId,
+    /// On what.
+    pub about: About,
+    /// The result.
+    pub raw: Finding,
     /// The snapshot the author worked from.
-    pub(crate) board: Option<PromptSpan>,
-    pub(crate) gist: Option<Finding>,
-    pub(crate) tries: u16,
-    pub(crate) background: bool,
+    pub board: Option<PromptSpan>,
+    /// The gist that is before the judge.
+    pub gist: Option<Finding>,
+    /// Tries that failed.
+    pub tries: u16,
+    /// Whether the author goes on meanwhile.
+    pub background: bool,
 }
 
 /// What came of a verdict.
-pub(crate) enum Verdict {
+#[derive(Clone, Copy, Debug)]
+pub enum Verdict {
+    /// The gist may be read.
     Admitted(Finding),
     /// Try again: this call writes the next gist.
     Again(CallId),
+    /// No try is left.
     GivenUp,
 }
 
 impl Admission {
     /// The version of the board that the result rests on.
-    pub(crate) fn read_version(&self) -> u32 {
+    pub fn read_version(&self) -> u32 {
         match self.board.map(|span| span.content) {
             Some(Content::View { version, .. }) => version,
             _ => 0,
@@ -62,7 +72,7 @@ impl Admission {
     }
 
     /// Asks for a gist of the raw result.
-    pub(crate) fn compress(&self, s: &Settings, out: &mut Outbox) -> CallId {
+    pub fn compress(&self, s: &Settings, out: &mut Outbox) -> CallId {
         let mut request = self.request(Purpose::Gist, &self.raw, s);
         request.product_tokens = self.rules.gist_tokens;
         request.completion_tokens = self.rules.gist_tokens;
@@ -70,7 +80,7 @@ impl Admission {
     }
 
     /// Takes the gist and asks for a verdict; without a judge there is none to ask.
-    pub(crate) fn compressed(&mut self, gist: Finding, s: &Settings, out: &mut Outbox) -> Option<CallId> {
+    pub fn compressed(&mut self, gist: Finding, s: &Settings, out: &mut Outbox) -> Option<CallId> {
         self.gist = Some(gist);
         out.note(Note::Proposed(self.author, gist.id));
         if self.rules.gate == (GateOf::None {}) {
@@ -83,7 +93,7 @@ impl Admission {
     }
 
     /// Acts on a verdict.
-    pub(crate) fn judged(&mut self, accepted: bool, s: &Settings, out: &mut Outbox) -> Verdict {
+    pub fn judged(&mut self, accepted: bool, s: &Settings, out: &mut Outbox) -> Verdict {
         let gist = self.gist.take().expect("a verdict follows a gist");
         if accepted {
             return Verdict::Admitted(gist);

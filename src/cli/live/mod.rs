@@ -18,6 +18,7 @@ use crate::kernel::Span;
 use crate::live::chat::{BaseUrl, Client, ClientOptions, Secret, Threads, TryError};
 use crate::live::questions::{FileSpec, Format as Questions, Source};
 use crate::live::world::{JOURNAL_FILE, Journal};
+use crate::policy::Catalog;
 use crate::report::{self, DirectoryError};
 use anyhow::{Context, Result};
 use args::{DataFormat, LiveArgs};
@@ -33,8 +34,8 @@ fn usage(text: impl Into<String>) -> anyhow::Error {
 }
 
 /// Conducts the scenario live, stores what was measured and prints the report.
-pub fn execute(args: &LiveArgs) -> Result<u8> {
-    let scenario = load(args)?;
+pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
+    let scenario = load(args, catalog)?;
     let caps = caps(args, &scenario)?;
     let base_url = base_url(args)?;
     let key = key(args)?;
@@ -123,8 +124,8 @@ fn tell(done: &LiveStudy, dir: &Path) -> u8 {
     }
 }
 
-fn load(args: &LiveArgs) -> Result<Scenario> {
-    let mut scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
+fn load(args: &LiveArgs, catalog: &Catalog) -> Result<Scenario> {
+    let mut scenario = Scenario::load(&args.scenario, &args.change.overrides(catalog))?;
     if let Some(path) = &args.data {
         let format = match args.data_format {
             DataFormat::Auto => Questions::Auto,

@@ -3,8 +3,7 @@
 use super::{Judge, MOST, MOST_AGENTS, key};
 use crate::experiment::faults::nearest;
 use crate::experiment::scenario::Scenario;
-use crate::model::workload::WorkloadSpec;
-use crate::policy::catalog;
+use crate::policy::Entry;
 use crate::policy::settings::{Barrier, Draft, Settings, Work, holds, readers};
 use serde_json::json;
 
@@ -14,27 +13,24 @@ impl Judge {
             self.fault(key("policies"), "lists no policy", "`delm-sim list` shows all");
         }
         self.distinct(&key("policies"), &s.policies);
-        let search = matches!(s.workload, WorkloadSpec::Search(_));
+        let work = Work::of(&s.workload);
         for (i, name) in s.policies.iter().enumerate() {
             let key = key("policies").at(i);
-            match catalog::entry(s.base_of(name)) {
-                None => self.fault(key, catalog::unknown(s.base_of(name)), "`delm-sim list` shows all"),
-                Some(entry) if !(if search { entry.search } else { entry.divide }) => {
-                    let kind = if search { "search" } else { "divide" };
-                    let fit: Vec<&str> = catalog::ENTRIES
-                        .iter()
-                        .filter(|e| if search { e.search } else { e.divide })
-                        .map(|e| e.name)
-                        .collect();
+            match s.entry(name) {
+                Err(unknown) => self.fault(key, unknown, "`delm-sim list` shows all"),
+                Ok(entry) if !entry.runs_on(work) => {
+                    let kind = if work == Work::Search { "search" } else { "divide" };
+                    let fit = s.catalog.entries().iter().filter(|e| e.runs_on(work));
+                    let fit: Vec<&str> = fit.map(|e| &*e.name).collect();
                     let wrong = format!("does not run on a `{kind}` workload");
                     self.fault(key, wrong, format!("these do: {}", fit.join(", ")));
                 }
-                Some(_) => self.settings(s, name),
+                Ok(entry) => self.settings(s, name, entry),
             }
         }
         for name in s.policy.keys().filter(|name| !s.policies.contains(name)) {
-            if catalog::entry(s.base_of(name)).is_some_and(|e| if search { e.search } else { e.divide }) {
-                self.settings(s, name);
+            if let Some(entry) = s.entry(name).ok().filter(|entry| entry.runs_on(work)) {
+                self.settings(s, name, entry);
             }
         }
         self.unread_by_all(s);
@@ -50,17 +46,17 @@ impl Judge {
         for (name, own) in &s.policy {
             let path = key("policy").with(name);
             self.name(path.clone(), name, "a policy's name");
-            if catalog::entry(s.base_of(name)).is_none() {
+            if let Err(unknown) = s.entry(name) {
                 let based = own.contains_key("based_on");
                 let path = if based { path.with("based_on") } else { path };
                 let mend = "name a policy of the catalogue, or say which one it is based on: based_on = \"..\"";
-                self.fault(path, catalog::unknown(s.base_of(name)), mend);
+                self.fault(path, unknown, mend);
             }
         }
         for (name, protocol) in &s.protocol {
             let path = key("protocol").with(name);
-            if catalog::entry(s.base_of(name)).is_none() {
-                self.fault(path.clone(), catalog::unknown(name), "name a policy of this scenario");
+            if let Err(unknown) = s.entry(name) {
+                self.fault(path.clone(), unknown, "name a policy of this scenario");
             }
             for (factor, x) in [("quality", protocol.quality), ("cost", protocol.cost), ("latency", protocol.latency)] {
                 if x <= 0.0 || x > 1e6 {
@@ -101,7 +97,7 @@ impl Judge {
     }
 
     /// The resolved settings of a policy; a fault stands under the key that set the value.
-    pub(super) fn settings(&mut self, s: &Scenario, policy: &str) {
+    pub(super) fn settings(&mut self, s: &Scenario, policy: &str, entry: &Entry) {
         let at = |setting: &str| {
             let own = s.policy.get(policy).is_some_and(|t| t.contains_key(setting));
             if !own && s.all_policies.contains_key(setting) {
@@ -117,7 +113,7 @@ impl Judge {
                 return self.fault(key, wrong, "see `delm-sim schema`");
             }
         };
-        match set.settle(Work::of(&s.workload)) {
+        match entry.settle(&set, Work::of(&s.workload)) {
             Ok(settings) => self.unread(s, policy, &set, &settings),
             Err(wrong) => self.fault(at(wrong.key), wrong.why, wrong.mend),
         }

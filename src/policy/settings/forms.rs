@@ -85,6 +85,29 @@ pub enum Coordination {
     Queue(Queue),
     /// A model plans, briefs and merges.
     Lead(Lead),
+    /// A user's own policy: it reads what all forms share.
+    Own(Own),
+}
+
+/// A user's own policy.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Own {
+    /// What kind of coordination its factory says it is.
+    #[serde(skip)]
+    pub form: Form,
+}
+
+/// The four mechanisms of a point of the space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Mechanisms {
+    /// Who decides what runs next.
+    pub control: Control,
+    /// What a worker can read of others.
+    pub store: Store,
+    /// What happens before an entry becomes readable.
+    pub gate: Gate,
+    /// Who delivers.
+    pub finish: Finish,
 }
 
 /// Agents that never hear of each other, on `divide`.
@@ -398,40 +421,21 @@ impl Lead {
 }
 
 impl Settings {
-    /// Who decides what runs next.
-    pub fn control(&self) -> Control {
-        match self.coordination {
-            Coordination::Solo(_) | Coordination::Threads(_) => Control::None,
-            Coordination::Queue(_) => Control::Queue,
-            Coordination::Lead(_) => Control::Lead,
-        }
-    }
-
-    /// What a worker can read of others.
-    pub fn store(&self) -> Store {
+    /// The mechanisms; none of a user's own policy, which is no point of the space.
+    pub fn mechanisms(&self) -> Option<Mechanisms> {
+        let mechanisms = |control, store, gate, finish| Some(Mechanisms { control, store, gate, finish });
         match &self.coordination {
-            Coordination::Threads(Threads { store: ThreadStore::Shared(_), .. })
-            | Coordination::Queue(Queue { store: QueueStore::Shared(_), .. }) => Store::Shared,
-            Coordination::Solo(_) | Coordination::Threads(_) | Coordination::Queue(_) => Store::None,
-            Coordination::Lead(_) => Store::Relay,
-        }
-    }
-
-    /// What happens before an entry becomes readable.
-    pub fn gate(&self) -> Gate {
-        match &self.coordination {
-            Coordination::Threads(Threads { store: ThreadStore::Shared(notes), .. }) => notes.gate,
-            Coordination::Queue(Queue { store: QueueStore::Shared(gists), .. }) => gists.gate.word(),
-            _ => Gate::None,
-        }
-    }
-
-    /// Who delivers.
-    pub fn finish(&self) -> Finish {
-        match &self.coordination {
-            Coordination::Solo(_) | Coordination::Threads(_) => Finish::Each,
-            Coordination::Queue(queue) => queue.finish,
-            Coordination::Lead(_) => Finish::Lead,
+            Coordination::Solo(_) => mechanisms(Control::None, Store::None, Gate::None, Finish::Each),
+            Coordination::Threads(threads) => match threads.store {
+                ThreadStore::None {} => mechanisms(Control::None, Store::None, Gate::None, Finish::Each),
+                ThreadStore::Shared(notes) => mechanisms(Control::None, Store::Shared, notes.gate, Finish::Each),
+            },
+            Coordination::Queue(queue) => match queue.store {
+                QueueStore::None {} => mechanisms(Control::Queue, Store::None, Gate::None, queue.finish),
+                QueueStore::Shared(gists) => mechanisms(Control::Queue, Store::Shared, gists.gate.word(), queue.finish),
+            },
+            Coordination::Lead(_) => mechanisms(Control::Lead, Store::Relay, Gate::None, Finish::Lead),
+            Coordination::Own(_) => None,
         }
     }
 
@@ -440,7 +444,7 @@ impl Settings {
         match &self.coordination {
             Coordination::Solo(solo) => solo.finalize,
             Coordination::Queue(queue) => queue.finalize,
-            Coordination::Threads(_) => true,
+            Coordination::Threads(_) | Coordination::Own(_) => true,
             Coordination::Lead(lead) => matches!(lead.work, LeadWork::Lines { .. }) || lead.finalizes(),
         }
     }
@@ -456,24 +460,21 @@ impl Settings {
 
     /// What kind of coordination this is.
     pub fn form(&self) -> Form {
-        if self.control() == Control::Lead || self.finish() == Finish::Lead {
-            Form::Central
-        } else if self.store() == Store::Shared {
-            Form::Decentral
-        } else {
-            Form::Independent
+        match (self.mechanisms(), &self.coordination) {
+            (_, Coordination::Own(own)) => own.form,
+            (Some(m), _) if m.control == Control::Lead || m.finish == Finish::Lead => Form::Central,
+            (Some(m), _) if m.store == Store::Shared => Form::Decentral,
+            _ => Form::Independent,
         }
     }
 
     /// All that the point reads, key by key as a scenario writes it: the four mechanisms first.
     pub fn keys(&self) -> Map<String, Value> {
         let mut keys = Map::new();
-        keys.insert("control".to_owned(), json!(self.control()));
-        keys.insert("store".to_owned(), json!(self.store()));
-        keys.insert("gate".to_owned(), json!(self.gate()));
-        keys.insert("finish".to_owned(), json!(self.finish()));
-        if let Value::Object(rest) = json!(self) {
-            keys.extend(rest);
+        for part in [json!(self.mechanisms()), json!(self)] {
+            if let Value::Object(part) = part {
+                keys.extend(part);
+            }
         }
         keys
     }

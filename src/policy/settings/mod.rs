@@ -15,8 +15,8 @@ mod words;
 
 pub use draft::Draft;
 pub use forms::{
-    Asking, Coordination, GateOf, Lead, LeadWork, Memory, Queue, QueueStore, Round, Rounds, Settings, SharedGists,
-    SharedNotes, Solo, ThreadPlan, ThreadStore, Threads, Window,
+    Asking, Coordination, GateOf, Lead, LeadWork, Mechanisms, Memory, Own, Queue, QueueStore, Round, Rounds, Settings,
+    SharedGists, SharedNotes, Solo, ThreadPlan, ThreadStore, Threads, Window,
 };
 pub use readers::{holds, readers, same};
 pub use settle::NoSuchPoint;

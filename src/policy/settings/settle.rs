@@ -6,10 +6,10 @@
 
 use super::draft::Draft;
 use super::forms::{
-    Asking, Coordination, GateOf, Lead, LeadWork, Memory, Queue, QueueStore, Round, Rounds, Settings, SharedGists,
+    Asking, Coordination, GateOf, Lead, LeadWork, Memory, Own, Queue, QueueStore, Round, Rounds, Settings, SharedGists,
     SharedNotes, Solo, ThreadPlan, ThreadStore, Threads, Window,
 };
-use super::words::{Barrier, Control, Dispatch, Finish, Gate, Store, Work};
+use super::words::{Barrier, Control, Dispatch, Finish, Form, Gate, Store, Work};
 use crate::model::Limit;
 
 /// Mechanisms that do not go together.
@@ -63,8 +63,17 @@ impl Draft {
         };
         // One delegate at a time does every subtask: no other worker of the team has a part.
         let one = (self.control, self.dispatch, work) == (Control::Lead, Dispatch::Sequential, Work::Divide);
-        Ok(Settings {
-            team: (!one).then_some(self.team),
+        Ok(Settings { team: (!one).then_some(self.team), ..self.shared(coordination) })
+    }
+
+    /// The settings of a user's own policy: what all forms share.
+    pub(crate) fn settle_own(&self, form: Form) -> Settings {
+        self.shared(Coordination::Own(Own { form }))
+    }
+
+    fn shared(&self, coordination: Coordination) -> Settings {
+        Settings {
+            team: Some(self.team),
             deadline_s: self.deadline_s,
             instructions_tokens: self.instructions_tokens,
             task_tokens: self.task_tokens,
@@ -83,7 +92,7 @@ impl Draft {
                 },
             },
             coordination,
-        })
+        }
     }
 
     fn threads(&self) -> Threads {
