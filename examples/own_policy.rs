@@ -36,7 +36,7 @@ const REPORT_TOKENS: u32 = 600;
 pub struct Ring;
 
 impl Factory for Ring {
-    fn summary(&self) -> &str {
+    fn summary(&self) -> &'static str {
         "a ring: each worker does a subtask and passes one report on"
     }
 
@@ -65,6 +65,7 @@ impl Factory for Ring {
 }
 
 /// What a call is for.
+#[derive(Clone, Copy)]
 enum For {
     Plan,
     Work(SubtaskId),
@@ -219,7 +220,9 @@ impl Circle {
         let open = self.calls.take_all();
         if open.iter().any(|(_, what)| matches!(what, For::Answer)) {
             // The answer is being written: it is what a deadline asks for.
-            open.into_iter().for_each(|(call, what)| self.calls.insert(call, what));
+            for (call, what) in open {
+                self.calls.insert(call, what);
+            }
             return;
         }
         for (call, _) in open {

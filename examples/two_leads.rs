@@ -33,7 +33,7 @@ const REPORT_TOKENS: u32 = 400;
 pub struct TwoLeads;
 
 impl Factory for TwoLeads {
-    fn summary(&self) -> &str {
+    fn summary(&self) -> &'static str {
         "two leads, each with half of the workers; one plan, one answer"
     }
 
@@ -75,6 +75,7 @@ struct Half {
 }
 
 /// What a call is for.
+#[derive(Clone, Copy)]
 enum For {
     Plan,
     Brief(u32, About),

@@ -135,7 +135,7 @@ impl Policy for Silent {
 }
 
 impl Factory for Silent {
-    fn summary(&self) -> &str {
+    fn summary(&self) -> &'static str {
         "goes on after its end"
     }
     fn runs_on(&self, _: Work) -> bool {

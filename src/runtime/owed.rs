@@ -157,7 +157,7 @@ mod tests {
             (&[created.clone(), note(Note::Done(SubtaskId(1)))], "in nobody's hands"),
             (&[created.clone(), created.clone()], "where 2 is next"),
             (&[proposed.clone(), proposed.clone()], "proposed twice"),
-            (&[rejected.clone()], "was not proposed"),
+            (std::slice::from_ref(&rejected), "was not proposed"),
             (&[proposed.clone(), finish(&[])], "withdraw it"),
             (&[finish(&[handed])], "no note `Submitted`"),
             (&[finish(&[]), call(0, 0, false)], "after its end"),

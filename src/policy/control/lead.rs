@@ -142,10 +142,10 @@ impl Lead {
         if let Some(seconds) = self.s.deadline_s.at() {
             self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
         }
-        if !matches!(self.own.work, LeadWork::Lines { plan: false, .. }) {
-            self.enqueue(Job::Plan, out);
-        } else {
+        if matches!(self.own.work, LeadWork::Lines { plan: false, .. }) {
             self.next_round(out);
+        } else {
+            self.enqueue(Job::Plan, out);
         }
     }
 

@@ -60,14 +60,14 @@ pub fn readers(like: &Draft, key: &str, value: &Value) -> Option<String> {
     };
     match (on(Work::Search), on(Work::Divide)) {
         (None, None) => None,
-        (Some(search), None) => Some(join(search, "the workload is `search`")),
-        (None, Some(divide)) => Some(join(divide, "the workload is not `search`")),
+        (Some(search), None) => Some(join(&search, "the workload is `search`")),
+        (None, Some(divide)) => Some(join(&divide, "the workload is not `search`")),
         (Some(search), Some(divide)) if search == divide => Some(search),
         (Some(search), Some(divide)) => Some(format!("{search} on `search`, {divide} elsewhere")),
     }
 }
 
-fn join(conditions: String, last: &str) -> String {
+fn join(conditions: &str, last: &str) -> String {
     if conditions.is_empty() { last.to_owned() } else { format!("{conditions} and {last}") }
 }
 
