@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 const REPORT_TOKENS: u32 = 600;
 
 /// What the catalogue is given.
-pub struct Ring;
+pub(crate) struct Ring;
 
 impl Factory for Ring {
     fn summary(&self) -> &'static str {

@@ -30,7 +30,7 @@ const BRIEF_TOKENS: u32 = 1000;
 const REPORT_TOKENS: u32 = 400;
 
 /// What the catalogue is given.
-pub struct TwoLeads;
+pub(crate) struct TwoLeads;
 
 impl Factory for TwoLeads {
     fn summary(&self) -> &'static str {

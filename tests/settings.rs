@@ -41,7 +41,7 @@ default = "model"
 tool = "tool"
 "#;
 
-const ENDPOINTS: &str = r#"
+const ENDPOINTS: &str = r"
 [endpoints.model]
 base_s = 1.0
 completion_s_per_token = 0.01
@@ -51,7 +51,7 @@ retries = 0
 
 [endpoints.tool]
 base_s = 1.0
-"#;
+";
 
 /// Circumstances in which settings act: what else is set, and what the world does.
 const CONTEXTS: &[(&[&str], &str)] = &[
