@@ -53,8 +53,8 @@ impl Dice<'_> {
     }
 }
 
-const SEARCH: &str = r#""single", "independent", "orchestrator-sequential", "orchestrator-serial", "orchestrator-parallel", "orchestrator-pipelined", "orchestrator-async", "delm-solvers""#;
-const DIVIDE: &str = r#""single", "independent", "map-reduce", "orchestrator-sequential", "orchestrator-serial", "orchestrator-parallel", "orchestrator-pipelined", "orchestrator-async", "delm-queue""#;
+const SEARCH: &str = r#""single", "independent", "orchestrator-sequential", "orchestrator-serial", "orchestrator-parallel", "orchestrator-pipelined", "orchestrator-async", "lead-board", "lead-alone", "delm-solvers""#;
+const DIVIDE: &str = r#""single", "independent", "map-reduce", "orchestrator-sequential", "orchestrator-serial", "orchestrator-parallel", "orchestrator-pipelined", "orchestrator-async", "lead-board", "lead-alone", "delm-queue""#;
 
 fn workload(d: &mut Dice, divide: bool, t: &mut String) {
     if divide {
@@ -173,6 +173,8 @@ fn toml(divide: bool, row: &[u8]) -> String {
     workload(&mut d, divide, &mut t);
     settings(&mut d, &mut t);
     t.push_str("[policy.orchestrator-pipelined]\nbased_on = \"orchestrator-serial\"\ndispatch = \"pipelined\"\n");
+    t.push_str("[policy.lead-board]\nbased_on = \"orchestrator-parallel\"\nstore = \"shared\"\n");
+    t.push_str("[policy.lead-alone]\nbased_on = \"orchestrator-async\"\nstore = \"none\"\n");
     endpoint(&mut d, "model", &mut t);
     t.push_str("[endpoints.tool]\nbase_s = 2.0\nslots = 2\n");
     endpoint(&mut d, "lead", &mut t);
@@ -182,6 +184,7 @@ fn toml(divide: bool, row: &[u8]) -> String {
     t
 }
 
+/// A row's scenario. Keys for all policies that none of them reads are faults; a row that draws some does without them.
 fn load(divide: bool, row: &[u8], set: &[&str]) -> Scenario {
     let mut text = toml(divide, row);
     let overrides = Overrides { set: set.iter().map(ToString::to_string).collect(), ..Overrides::default() };

@@ -239,7 +239,7 @@ fn a_setting_that_is_not_read_names_its_readers() {
             "is not read by this policy; it acts where memory_steps is a number",
         ),
         (Work::Divide, "delm-queue", "gate=\"rule\"", "comes to gate = \"none\""),
-        (Work::Search, "delm-solvers", "gate_retries=1", "it acts where control = \"queue\" and store = \"shared\""),
+        (Work::Search, "delm-solvers", "gate_retries=1", "it acts where control = \"queue\" or \"lead\""),
         (Work::Search, "independent", "dispatch=\"serial\"", "it acts where control = \"lead\""),
         (
             Work::Search,
@@ -299,11 +299,12 @@ fn load(set: &[&str], policies: Option<&[&str]>) -> Result<Scenario, ScenarioErr
 }
 
 #[test]
-fn a_setting_of_all_policies_is_read_by_one_of_them() {
-    assert!(load(&[], None).is_ok(), "each takes what it reads");
+fn a_setting_of_all_policies_is_a_default_for_those_that_read_it() {
+    assert!(load(&[], None).is_ok_and(|s| s.left_out.is_empty()), "each takes what it reads");
     // Policies that the flags leave out took their settings with them; what is kept reads again as it is.
     let single = load(&[], Some(&["single"])).unwrap();
     assert_eq!(single.all_policies.keys().collect::<Vec<_>>(), ["max_steps"]);
+    assert!(single.left_out.is_empty(), "the flags left it out");
     assert_eq!(Scenario::parse("again", &single.to_toml(), None, &Overrides::default()).unwrap(), single);
     // What the flags themselves set is read, or a fault.
     let told = load(&["all_policies.gist_tokens=50"], Some(&["single"])).unwrap_err().to_string();
@@ -311,6 +312,16 @@ fn a_setting_of_all_policies_is_read_by_one_of_them() {
     let told = load(&["all_policies.dispatch=\"serial\"", "all_policies.stagger_s=1"], None).unwrap_err().to_string();
     assert!(told.contains("all_policies.stagger_s = 1: is read by no policy"), "{told}");
     assert!(!told.contains("dispatch"), "the orchestrator reads it: {told}");
+    // A file is told what it says in vain, and runs.
+    let alone = format!("{DIVIDE}{ENDPOINTS}[all_policies]\ngist_tokens = 60\nmax_steps = 9\n");
+    let alone = Scenario::parse("alone.toml", &alone, None, &Overrides::default()).unwrap();
+    let told: Vec<String> = alone.left_out.iter().map(ToString::to_string).collect();
+    assert!(
+        matches!(&told[..], [one] if one.contains("all_policies.gist_tokens = 60: is read by no policy")
+        && one.contains("it acts where")),
+        "{told:?}"
+    );
+    assert!(!alone.to_toml().contains("gist_tokens"));
 }
 
 #[test]

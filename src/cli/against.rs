@@ -4,8 +4,8 @@ use super::args::CompareArgs;
 use super::format::Format;
 use super::progress::Progress;
 use super::{DONE, UsageError, output};
+use crate::experiment::Options;
 use crate::experiment::prediction::{Prediction, against};
-use crate::experiment::{Options, Scenario};
 use crate::policy::Catalog;
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Prints the table; with an output directory, writes it there as `predicted.csv`.
 pub(super) fn execute(args: &CompareArgs, run: &Path, catalog: &Catalog) -> Result<u8> {
-    let scenario = Scenario::load(&args.scenario, &args.change.overrides(catalog))?;
+    let scenario = super::load(&args.scenario, &args.change.overrides(catalog))?;
     let transcript: PathBuf = if run.is_dir() { run.join("transcript.jsonl") } else { run.to_owned() };
     let csv = args.output.output_dir.as_ref().map(|dir| dir.join("predicted.csv"));
     if let Some(path) = csv.as_ref().filter(|path| path.exists() && !args.output.overwrite) {

@@ -4,7 +4,6 @@ use super::args::CompareArgs;
 use super::format::Format;
 use super::study::{announce, conduct_announced};
 use super::{DONE, output};
-use crate::experiment::Scenario;
 use crate::policy::Catalog;
 use crate::report::{self, Command, Manifest};
 use anyhow::Result;
@@ -14,7 +13,7 @@ pub fn execute(args: &CompareArgs, catalog: &Catalog) -> Result<u8> {
     if let Some(run) = &args.against {
         return super::against::execute(args, run, catalog);
     }
-    let scenario = Scenario::load(&args.scenario, &args.change.overrides(catalog))?;
+    let scenario = super::load(&args.scenario, &args.change.overrides(catalog))?;
     let mut told = args.change.told();
     told.extend(args.no_figures.then(|| ("no-figures", String::new())));
     let manifest = Manifest::announce(Command::Compare, &scenario, !args.no_figures).typed(&told);

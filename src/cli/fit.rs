@@ -67,6 +67,7 @@ pub fn execute(args: &FitArgs, catalog: &Catalog) -> Result<u8> {
         Scenario::load(&args.scenario, &overrides)
     };
     let scenario = load(&[])?;
+    super::tell_left_out(&scenario);
     if let Some(row) = args.row.iter().find(|r| !scenario.policies.contains(&r.policy)) {
         let names = scenario.policies.join(", ");
         return Err(UsageError(format!("--row: `{}` is none of the scenario's policies ({names})", row.policy)).into());

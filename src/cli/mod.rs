@@ -25,8 +25,8 @@ pub mod run;
 pub mod schema;
 mod study;
 
-use crate::experiment::ScenarioError;
 use crate::experiment::replay::ReplayError;
+use crate::experiment::{Overrides, Scenario, ScenarioError};
 use crate::policy::Catalog;
 use crate::report::DirectoryError;
 use args::{Cli, Command, CompareArgs};
@@ -51,6 +51,19 @@ pub const INTERRUPTED: u8 = 130;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
+
+/// Loads a scenario, and tells what of it does not act.
+fn load(source: &str, overrides: &Overrides) -> Result<Scenario, ScenarioError> {
+    let scenario = Scenario::load(source, overrides)?;
+    tell_left_out(&scenario);
+    Ok(scenario)
+}
+
+fn tell_left_out(scenario: &Scenario) {
+    for unread in &scenario.left_out {
+        output::say(&format!("note: {unread}"));
+    }
+}
 
 /// Runs the command that was typed; names of policies stand for those of the catalogue.
 ///

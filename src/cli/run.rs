@@ -17,7 +17,7 @@ use std::path::Path;
 pub fn execute(args: &RunArgs, catalog: &Catalog) -> Result<u8> {
     let overrides = args.change.overrides(catalog);
     let scenarios =
-        args.scenarios.iter().map(|source| Scenario::load(source, &overrides)).collect::<Result<Vec<_>, _>>()?;
+        args.scenarios.iter().map(|source| super::load(source, &overrides)).collect::<Result<Vec<_>, _>>()?;
     if scenarios.len() > 1 && (args.output.output_dir.is_some() || args.trace.is_some() || args.record.is_some()) {
         return Err(UsageError("--output-dir, --trace and --record go with one scenario".to_owned()).into());
     }

@@ -10,7 +10,7 @@ use super::presets::Expander;
 use super::scenario::Scenario;
 use super::shape::Shape;
 use super::text::read_text;
-use super::validate::validate;
+use super::validate::{read_by_none, validate};
 use crate::policy::Catalog;
 use crate::policy::settings::Draft;
 use std::path::{Path, PathBuf};
@@ -218,14 +218,20 @@ fn listed(tree: &Node) -> Option<Vec<String>> {
     names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
-/// Leaves out what a file says of all its policies where only policies that the flags leave out read it. What the
-/// flags themselves say stays, and is a fault if nobody reads it.
-fn narrow_settings(scenario: &mut Scenario, tree: &Node, listed: &[String]) {
+/// What is written for all policies is a default for those that read it. Where none does, a file is told that it was
+/// left out, and a flag is at fault; where only policies that the flags left out would read it, nobody need hear of it.
+fn leave_unread(scenario: &mut Scenario, tree: &Node, listed: &[String], faults: &mut Vec<Fault>) {
     let whole = Scenario { policies: listed.to_vec(), ..scenario.clone() }.unread_by_all();
-    for key in scenario.unread_by_all() {
-        let (node, _) = tree.find(&KeyPath::from_iter(["all_policies", &key]));
-        if !whole.contains(&key) && !matches!(node.place, Place::Flag(_)) {
-            scenario.all_policies.remove(&key);
+    for unread in read_by_none(scenario) {
+        let unread = placed(unread, tree);
+        if matches!(unread.place, Place::Flag(_)) {
+            faults.push(unread);
+            continue;
+        }
+        let [.., name] = unread.key.keys() else { continue };
+        scenario.all_policies.remove(name);
+        if whole.contains(name) {
+            scenario.left_out.push(unread);
         }
     }
 }
@@ -246,15 +252,17 @@ fn judge(
     match rest.value().try_into::<Scenario>() {
         Ok(mut scenario) => {
             scenario.catalog = catalog.clone();
-            if let Some(listed) = listed {
-                narrow_settings(&mut scenario, tree, listed);
-            }
             let meaning: Vec<Fault> = validate(&scenario)
                 .into_iter()
                 .filter(|new| !faults.iter().any(|old| overlap(old, new)))
                 .map(|fault| placed(fault, tree))
                 .collect();
             faults.extend(meaning);
+            if faults.is_empty()
+                && let Some(listed) = listed
+            {
+                leave_unread(&mut scenario, tree, listed, &mut faults);
+            }
             if faults.is_empty() {
                 return Ok(scenario);
             }

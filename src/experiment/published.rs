@@ -19,9 +19,10 @@ struct Published {
     source: &'static str,
 }
 
-/// Whether a lead hands work out like this.
-fn dispatches(s: &Settings, dispatch: Dispatch) -> bool {
-    matches!(&s.coordination, Coordination::Lead(lead) if lead.dispatch() == dispatch)
+/// Whether a lead hands work out like this, and retells to its workers what no gate has seen.
+fn relays(m: Mechanisms, s: &Settings, dispatch: Dispatch) -> bool {
+    (m.store, m.gate) == (Store::Relay, Gate::None)
+        && matches!(&s.coordination, Coordination::Lead(lead) if lead.dispatch() == dispatch)
 }
 
 const PUBLISHED: &[Published] = &[
@@ -38,13 +39,13 @@ const PUBLISHED: &[Published] = &[
         source: "DeLM on SWE-bench Verified, n = 2 and 4 (DeLM v1 paper, Table 1; project page)",
     },
     Published {
-        is: |m, s| m.store == Store::Relay && dispatches(s, Dispatch::Sequential),
+        is: |m, s| relays(*m, s, Dispatch::Sequential),
         search: true,
         agents: &[1],
         source: "AOrchestra (DeLM v1 paper, Table 1); its Pass@k rows are k independent runs, not a team of k",
     },
     Published {
-        is: |m, s| m.store == Store::Relay && dispatches(s, Dispatch::Parallel),
+        is: |m, s| relays(*m, s, Dispatch::Parallel),
         search: true,
         agents: &[2, 4],
         source: "AOrchestra-Parallel (DeLM v1 paper, Table 1)",

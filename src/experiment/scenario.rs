@@ -1,5 +1,6 @@
 //! A scenario: a question, a workload, a fleet of endpoints, policies to compare, and how to measure. Strict TOML.
 
+use super::faults::Fault;
 use crate::live::desk::DeskSpec;
 use crate::live::questions::QuestionsSpec;
 use crate::model::call::Purpose;
@@ -243,6 +244,10 @@ pub struct Scenario {
     #[serde(skip)]
     #[schemars(skip)]
     pub catalog: Catalog,
+    /// What the document said of all policies and none of them reads; it was left out.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub left_out: Vec<Fault>,
 }
 
 fn default_seed() -> u64 {

@@ -77,6 +77,13 @@ impl Notebook {
         out.note(Note::Kept { store: self.store, finding: finding.id, version });
     }
 
+    /// Keeps what its author brought through a gate.
+    pub fn admit(&mut self, author: AgentId, finding: &Finding, out: &mut Outbox) {
+        let version = self.context.append(finding.id, finding.tokens);
+        let (store, tokens) = (self.store, finding.tokens);
+        out.note(Note::Admitted { agent: author, store, finding: finding.id, tokens, version, stale_by: 0 });
+    }
+
     /// Its length.
     pub fn tokens(&self) -> u32 {
         u32::try_from(self.context.tokens()).unwrap_or(u32::MAX)
@@ -85,6 +92,11 @@ impl Notebook {
     /// All of it as text.
     pub fn text(&self) -> PromptSpan {
         prompt::view(self.store, self.context.view(None), SpanRole::Reports)
+    }
+
+    /// The newest entries that fit so many tokens, as text.
+    pub(crate) fn newest(&self, tokens: u64) -> PromptSpan {
+        prompt::view(self.store, self.context.view(Some(tokens)), SpanRole::Reports)
     }
 
     /// All of it as knowledge whose text stands elsewhere in the prompt.

@@ -15,7 +15,7 @@ mod worker;
 pub use board::{BOARD, Board, Notebook, private};
 pub use calls::InFlight;
 pub use catalog::{Catalog, Entry, Factory};
-pub use gate::{Admission, Verdict};
+pub use gate::{Admission, Standing, Writing};
 pub use protocol::{Command, Event, Outbox, Policy};
 pub use settings::Settings;
 pub use worker::{Next, Notes, Worker};

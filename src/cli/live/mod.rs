@@ -125,7 +125,7 @@ fn tell(done: &LiveStudy, dir: &Path) -> u8 {
 }
 
 fn load(args: &LiveArgs, catalog: &Catalog) -> Result<Scenario> {
-    let mut scenario = Scenario::load(&args.scenario, &args.change.overrides(catalog))?;
+    let mut scenario = crate::cli::load(&args.scenario, &args.change.overrides(catalog))?;
     if let Some(path) = &args.data {
         let format = match args.data_format {
             DataFormat::Auto => Questions::Auto,

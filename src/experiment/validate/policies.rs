@@ -1,7 +1,7 @@
 //! Policies: names, workloads they run on, settings, baseline, protocol differences.
 
 use super::{Judge, MOST, MOST_AGENTS, key};
-use crate::experiment::faults::nearest;
+use crate::experiment::faults::{Fault, nearest};
 use crate::experiment::scenario::Scenario;
 use crate::policy::Entry;
 use crate::policy::settings::{Barrier, Draft, Settings, Work, holds, readers};
@@ -33,7 +33,6 @@ impl Judge {
                 self.settings(s, name, entry);
             }
         }
-        self.unread_by_all(s);
         if s.baseline != "best-central" && !s.policies.contains(&s.baseline) {
             let near = nearest(&s.baseline, s.policies.iter().map(String::as_str));
             let mend = format!(
@@ -79,20 +78,6 @@ impl Judge {
             };
             let mend = advice(readers(draft, name, &value));
             self.fault(key("policy").with(policy).with(name), wrong, mend);
-        }
-    }
-
-    /// Keys that are written for all policies and that none of them reads.
-    fn unread_by_all(&mut self, s: &Scenario) {
-        let first = s.policies.iter().find_map(|policy| s.draft(policy).ok());
-        for name in s.unread_by_all() {
-            let key = key("all_policies").with(&name);
-            if let Some(draft) = &first
-                && !self.faults.iter().any(|fault| fault.key.overlaps(&key))
-            {
-                let mend = advice(readers(draft, &name, &json!(s.all_policies[&name])));
-                self.fault(key, "is read by no policy of this scenario", mend);
-            }
         }
     }
 
@@ -169,6 +154,16 @@ impl Judge {
             self.bad(at("window_tokens"), window, &wrong, "widen the window or shorten them");
         }
     }
+}
+
+/// What is written for all policies and read by none of them. Whoever loaded the scenario knows whether that is a fault.
+pub(in crate::experiment) fn read_by_none(s: &Scenario) -> Vec<Fault> {
+    let Some(draft) = s.policies.iter().find_map(|policy| s.draft(policy).ok()) else { return Vec::new() };
+    let fault = |name: String| {
+        let mend = advice(readers(&draft, &name, &json!(s.all_policies[&name])));
+        Fault::new(key("all_policies").with(&name), "is read by no policy of this scenario", mend)
+    };
+    s.unread_by_all().into_iter().map(fault).collect()
 }
 
 /// What to do about a setting that is not read.

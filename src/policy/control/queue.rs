@@ -14,7 +14,8 @@
 mod admitting;
 mod ending;
 
-use crate::kernel::{Span, Time};
+use super::Form;
+use crate::kernel::Span;
 use crate::model::call::{
     Answer, CallError, Content, Finding, PromptSpan, Purpose, Reply, Request, SpanRole, SubtaskList,
 };
@@ -25,7 +26,7 @@ use crate::policy::board::{Board, Notebook, private};
 use crate::policy::calls::InFlight;
 use crate::policy::gate::Admission;
 use crate::policy::prompt;
-use crate::policy::protocol::{Event, Outbox, Policy};
+use crate::policy::protocol::Outbox;
 use crate::policy::settings::{self, Finish, QueueStore, Settings, SharedGists};
 use crate::policy::worker::{Next, Worker};
 use std::collections::VecDeque;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 
 /// What a call is for.
 #[derive(Debug)]
-enum For {
+pub(crate) enum For {
     Plan,
     Unfold(u32),
     Work(u32),
@@ -50,6 +51,8 @@ struct Member {
     snapshot: Option<PromptSpan>,
     subtask: SubtaskId,
     attempt: u16,
+    /// Stands in the idle line.
+    idle: bool,
 }
 
 /// A team around a queue.
@@ -76,7 +79,13 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(s: Arc<Settings>, own: &settings::Queue, n: u32) -> Self {
-        let member = |i| Member { worker: Worker::new(AgentId(i)), snapshot: None, subtask: SubtaskId(0), attempt: 0 };
+        let member = |i| Member {
+            worker: Worker::new(AgentId(i)),
+            snapshot: None,
+            subtask: SubtaskId(0),
+            attempt: 0,
+            idle: false,
+        };
         Self {
             members: (0..n).map(member).collect(),
             tasks: TaskQueue::default(),
@@ -118,20 +127,6 @@ impl Queue {
         }
     }
 
-    fn start(&mut self, out: &mut Outbox) {
-        if let Some(seconds) = self.s.deadline_s.at() {
-            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
-        }
-        for i in 0..self.members.len() as u32 {
-            out.note(Note::Phase(AgentId(i), Phase::StartUp));
-            self.idle.push_back(i);
-        }
-        let lead = self.lead();
-        let call =
-            out.call(Request::new(lead, Purpose::Plan, About::default(), prompt::opening(Purpose::Plan, &self.s, &[])));
-        self.calls.insert(call, For::Plan);
-    }
-
     fn extend(&mut self, list: &SubtaskList, out: &mut Outbox) {
         out.note(Note::Created { first: list.first, count: list.count });
         self.tasks.extend(list);
@@ -145,6 +140,7 @@ impl Queue {
             let Some(i) = self.idle.pop_front() else {
                 return;
             };
+            self.members[i as usize].idle = false;
             self.claim(i, out);
         }
     }
@@ -224,6 +220,12 @@ impl Queue {
         self.hand_out(out);
     }
 
+    /// An agent joins the idle line.
+    fn rest(&mut self, i: u32) {
+        self.members[i as usize].idle = true;
+        self.idle.push_back(i);
+    }
+
     /// An agent has nothing in hand.
     fn free(&mut self, i: u32, out: &mut Outbox) {
         if self.tasks.ready() > 0 {
@@ -231,8 +233,40 @@ impl Queue {
             return;
         }
         out.note(Note::Phase(AgentId(i), Phase::InputWait));
-        self.idle.push_back(i);
+        self.rest(i);
         self.check_dry(AgentId(i), out);
+    }
+
+    /// After planning, agents that got nothing wait for input.
+    fn waiting_for_input(&mut self, out: &mut Outbox) {
+        for &i in &self.idle {
+            out.note(Note::Phase(AgentId(i), Phase::InputWait));
+        }
+        if let Some(&i) = self.idle.front() {
+            self.check_dry(AgentId(i), out);
+        }
+    }
+}
+
+impl Form for Queue {
+    type For = For;
+
+    fn calls(&mut self) -> &mut InFlight<For> {
+        &mut self.calls
+    }
+
+    fn start(&mut self, out: &mut Outbox) {
+        if let Some(seconds) = self.s.deadline_s.at() {
+            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
+        }
+        for i in 0..self.members.len() as u32 {
+            out.note(Note::Phase(AgentId(i), Phase::StartUp));
+            self.rest(i);
+        }
+        let lead = self.lead();
+        let call =
+            out.call(Request::new(lead, Purpose::Plan, About::default(), prompt::opening(Purpose::Plan, &self.s, &[])));
+        self.calls.insert(call, For::Plan);
     }
 
     fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {
@@ -249,21 +283,14 @@ impl Queue {
                 let (_, next) = self.members[i as usize].worker.on_reply(reply, &self.s, out);
                 self.go_on(i, next, out);
             }
-            (For::Admission(admission), answer) => self.gate_replied(admission, answer, out),
+            (For::Admission(mut admission), answer) => {
+                let standing = admission.on_reply(answer, &self.s, out);
+                self.goes_on(admission, standing, out);
+            }
             (For::More(agent), Answer::Subtasks(list)) => self.unlock(agent, list, out),
             (For::LookUp(agent), Answer::Unfolded { tokens }) => self.write_answer(agent, *tokens, out),
             (For::Finalize(agent), Answer::Final(answer)) => self.submit(agent, Some(answer.id), out),
             (what, answer) => unreachable!("{what:?} was answered with {answer:?}"),
-        }
-    }
-
-    /// After planning, agents that got nothing wait for input.
-    fn waiting_for_input(&mut self, out: &mut Outbox) {
-        for &i in &self.idle {
-            out.note(Note::Phase(AgentId(i), Phase::InputWait));
-        }
-        if let Some(&i) = self.idle.front() {
-            self.check_dry(AgentId(i), out);
         }
     }
 
@@ -279,10 +306,9 @@ impl Queue {
                 let next = self.members[i as usize].worker.on_failure(error, out);
                 self.go_on(i, next, out);
             }
-            For::Admission(admission) if admission.gist.is_some() => self.judged(admission, false, out),
-            For::Admission(admission) => {
-                self.give_up(admission.author, admission.about.subtask, out);
-                self.admission_over(admission.author, admission.background, out);
+            For::Admission(mut admission) => {
+                let standing = admission.on_failure(&self.s, out);
+                self.goes_on(admission, standing, out);
             }
             For::More(agent) => {
                 let first = self.tasks.created() as u32;
@@ -292,24 +318,8 @@ impl Queue {
             For::Finalize(agent) => self.submit(agent, None, out),
         }
     }
-}
 
-impl Policy for Queue {
-    fn handle(&mut self, _now: Time, event: &Event, out: &mut Outbox) {
-        match event {
-            Event::Started => self.start(out),
-            Event::Replied(call, reply) => {
-                if let Some(what) = self.calls.take(*call) {
-                    self.replied(what, reply, out);
-                }
-            }
-            Event::Failed(call, error) => {
-                if let Some(what) = self.calls.take(*call) {
-                    self.failed(what, *error, out);
-                }
-            }
-            Event::TimerFired(timer) if self.deadline == Some(*timer) => self.time_is_up(out),
-            Event::TimerFired(timer) => self.appended(*timer, out),
-        }
+    fn timer(&mut self, timer: TimerId, out: &mut Outbox) {
+        if self.deadline == Some(timer) { self.time_is_up(out) } else { self.appended(timer, out) }
     }
 }

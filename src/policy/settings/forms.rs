@@ -3,7 +3,8 @@
 //!
 //! Invariant: a field that stands here acts on some run of its form.
 
-use super::words::{Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Form, Gate, Store};
+use super::lead::{Lead, LeadStore, LeadWork};
+use super::words::{BoardPlace, Control, DryPolicy, Finish, Form, Gate, Store};
 use crate::model::Limit;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -264,92 +265,22 @@ pub enum GateOf {
     },
 }
 
-/// A lead with its workers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Lead {
-    /// How it hands out work.
-    #[serde(flatten)]
-    pub rounds: Rounds,
-    /// Whether a summary call turns a delegation into a report.
-    pub report_call: bool,
-    /// Tokens of a report; 0 passes the raw result.
-    pub report_tokens: u32,
-    /// Tokens of a brief.
-    pub brief_tokens: u32,
-    /// What there is to hand out.
-    #[serde(flatten)]
-    pub work: LeadWork,
-}
-
-/// How a lead hands out work.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(tag = "dispatch", rename_all = "kebab-case")]
-pub enum Rounds {
-    /// One delegate at a time; the lead waits for each, at most for the time of a `timeout` barrier.
-    Sequential(Round),
-    /// Rounds; one blocking call per worker before any worker starts.
-    Serial {
-        /// Calls a lead can have in flight at once (several leads).
-        leads: u32,
-        /// The round.
-        #[serde(flatten)]
-        round: Round,
-    },
-    /// Rounds; one call per worker, each worker starts when its own call returns.
-    Pipelined {
-        /// Calls a lead can have in flight at once (several leads).
-        leads: u32,
-        /// The round.
-        #[serde(flatten)]
-        round: Round,
-    },
-    /// Rounds; one call briefs all.
-    Parallel(Round),
-    /// No rounds: each finished worker queues at the lead and goes on when its own call returns.
-    Async {
-        /// Calls a lead can have in flight at once (several leads).
-        leads: u32,
-    },
-}
-
-/// A round of a lead.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Round {
-    /// When it is over.
-    pub barrier: Barrier,
-    /// Whether reports are merged by a call of the lead.
-    pub merge: bool,
-}
-
-/// What a lead hands out.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum LeadWork {
-    /// Delegations of lines (`search`).
-    Lines {
-        /// Whether a planning call opens the run.
-        plan: bool,
-        /// Delegations per line.
-        max_delegations: u32,
-    },
-    /// Subtasks (`divide`).
-    Subtasks {
-        /// Whether an answer is written at the end.
-        finalize: bool,
-        /// Times a subtask goes back after its work gave up.
-        requeues: u16,
-        /// Whether more is asked for when all is done.
-        #[serde(flatten)]
-        asking: Asking,
-    },
-}
-
 impl Window {
     /// Tokens that fit, and tokens of a digest, where there is a limit.
     pub fn at(self) -> Option<(f64, u32)> {
         match self {
             Self::Unlimited { .. } => None,
             Self::At { window_tokens, digest_tokens } => Some((window_tokens, digest_tokens)),
+        }
+    }
+}
+
+impl ThreadStore {
+    /// What happens before a note becomes readable.
+    pub fn gate(&self) -> Gate {
+        match self {
+            Self::None {} => Gate::None,
+            Self::Shared(notes) => notes.gate,
         }
     }
 }
@@ -383,43 +314,6 @@ impl GateOf {
     }
 }
 
-impl Lead {
-    /// The word for how work is handed out.
-    pub fn dispatch(&self) -> Dispatch {
-        match self.rounds {
-            Rounds::Sequential(_) => Dispatch::Sequential,
-            Rounds::Serial { .. } => Dispatch::Serial,
-            Rounds::Pipelined { .. } => Dispatch::Pipelined,
-            Rounds::Parallel(_) => Dispatch::Parallel,
-            Rounds::Async { .. } => Dispatch::Async,
-        }
-    }
-
-    /// Calls that can be in flight at once; a form that never has two in hand has one lead.
-    pub fn leads(&self) -> u32 {
-        match self.rounds {
-            Rounds::Sequential(_) | Rounds::Parallel(_) => 1,
-            Rounds::Serial { leads, .. } | Rounds::Pipelined { leads, .. } | Rounds::Async { leads } => leads,
-        }
-    }
-
-    /// The round; none where each worker is served by itself.
-    pub fn round(&self) -> Option<Round> {
-        match self.rounds {
-            Rounds::Sequential(round)
-            | Rounds::Serial { round, .. }
-            | Rounds::Pipelined { round, .. }
-            | Rounds::Parallel(round) => Some(round),
-            Rounds::Async { .. } => None,
-        }
-    }
-
-    /// Whether an answer is written, of what is divided.
-    pub fn finalizes(&self) -> bool {
-        matches!(self.work, LeadWork::Subtasks { finalize: true, .. })
-    }
-}
-
 impl Settings {
     /// The mechanisms; none of a user's own policy, which is no point of the space.
     pub fn mechanisms(&self) -> Option<Mechanisms> {
@@ -434,7 +328,7 @@ impl Settings {
                 QueueStore::None {} => mechanisms(Control::Queue, Store::None, Gate::None, queue.finish),
                 QueueStore::Shared(gists) => mechanisms(Control::Queue, Store::Shared, gists.gate.word(), queue.finish),
             },
-            Coordination::Lead(_) => mechanisms(Control::Lead, Store::Relay, Gate::None, Finish::Lead),
+            Coordination::Lead(lead) => mechanisms(Control::Lead, lead.store.word(), lead.gate(), Finish::Lead),
             Coordination::Own(_) => None,
         }
     }
@@ -454,6 +348,7 @@ impl Settings {
         match &self.coordination {
             Coordination::Threads(Threads { store: ThreadStore::Shared(notes), .. }) => notes.board_place,
             Coordination::Queue(Queue { store: QueueStore::Shared(gists), .. }) => gists.board_place,
+            Coordination::Lead(Lead { store: LeadStore::Shared { board_place, .. }, .. }) => *board_place,
             _ => BoardPlace::Front,
         }
     }

@@ -9,15 +9,17 @@
 
 mod draft;
 mod forms;
+mod lead;
 mod readers;
 mod settle;
 mod words;
 
 pub use draft::Draft;
 pub use forms::{
-    Asking, Coordination, GateOf, Lead, LeadWork, Mechanisms, Memory, Own, Queue, QueueStore, Round, Rounds, Settings,
-    SharedGists, SharedNotes, Solo, ThreadPlan, ThreadStore, Threads, Window,
+    Asking, Coordination, GateOf, Mechanisms, Memory, Own, Queue, QueueStore, Settings, SharedGists, SharedNotes, Solo,
+    ThreadPlan, ThreadStore, Threads, Window,
 };
+pub use lead::{Lead, LeadStore, LeadWork, Report, Round, Rounds, Telling};
 pub use readers::{holds, readers, same};
 pub use settle::NoSuchPoint;
 pub use words::{Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Form, Gate, Store, Work};

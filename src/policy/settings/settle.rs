@@ -6,9 +6,10 @@
 
 use super::draft::Draft;
 use super::forms::{
-    Asking, Coordination, GateOf, Lead, LeadWork, Memory, Own, Queue, QueueStore, Round, Rounds, Settings, SharedGists,
-    SharedNotes, Solo, ThreadPlan, ThreadStore, Threads, Window,
+    Asking, Coordination, GateOf, Memory, Own, Queue, QueueStore, Settings, SharedGists, SharedNotes, Solo, ThreadPlan,
+    ThreadStore, Threads, Window,
 };
+use super::lead::{Lead, LeadStore, LeadWork, Report, Round, Rounds, Telling};
 use super::words::{Barrier, Control, Dispatch, Finish, Form, Gate, Store, Work};
 use crate::model::Limit;
 
@@ -36,11 +37,6 @@ const SHARED_ALONE: NoSuchPoint = NoSuchPoint {
 };
 const RELAY_ALONE: NoSuchPoint =
     NoSuchPoint { key: "store", why: "a relay needs a lead", mend: "write control = \"lead\", or another store" };
-const LEAD_WITHOUT_RELAY: NoSuchPoint = NoSuchPoint {
-    key: "store",
-    why: "under a lead, workers read what the lead retells",
-    mend: "write store = \"relay\", or another control",
-};
 
 impl Draft {
     /// The point that the draft describes on this kind of work.
@@ -52,7 +48,6 @@ impl Draft {
             (Control::Queue, _, Work::Search) => return Err(QUEUE_ON_LINES),
             (Control::None | Control::Queue, Store::Relay, _) => return Err(RELAY_ALONE),
             (Control::None, Store::Shared, Work::Divide) => return Err(SHARED_ALONE),
-            (Control::Lead, Store::None | Store::Shared, _) => return Err(LEAD_WITHOUT_RELAY),
             _ => {}
         }
         let coordination = match (self.control, work) {
@@ -130,12 +125,7 @@ impl Draft {
                 gist_tokens: self.gist_tokens,
                 admission_blocks_agent: self.admission_blocks_agent,
                 append_s: self.append_s,
-                gate: match self.gate {
-                    // Rules cap notes by author and type; a result is neither.
-                    Gate::None | Gate::Rule => GateOf::None {},
-                    Gate::Llm => GateOf::Llm { gate_retries: self.gate_retries },
-                    Gate::Oracle => GateOf::Oracle { gate_retries: self.gate_retries },
-                },
+                gate: self.judges(),
             })
         } else {
             QueueStore::None {}
@@ -167,17 +157,42 @@ impl Draft {
             Dispatch::Parallel => Rounds::Parallel(round),
             Dispatch::Async => Rounds::Async { leads },
         };
-        Lead {
-            rounds,
-            report_call: self.report_call,
-            report_tokens: self.report_tokens,
-            brief_tokens: self.brief_tokens,
-            work: match work {
-                Work::Search => LeadWork::Lines { plan: self.plan, max_delegations: self.max_delegations },
-                Work::Divide => {
-                    LeadWork::Subtasks { finalize: self.finalize, requeues: self.requeues, asking: self.asking() }
-                }
+        let store = match self.store {
+            Store::None => LeadStore::None {},
+            Store::Relay => LeadStore::Relay { brief_tokens: self.brief_tokens },
+            Store::Shared => {
+                LeadStore::Shared { board_window_tokens: self.board_window_tokens, board_place: self.board_place }
+            }
+        };
+        let report = Report { report_call: self.report_call, report_tokens: self.report_tokens };
+        let work = match work {
+            Work::Search => LeadWork::Lines {
+                plan: self.plan,
+                max_delegations: self.max_delegations,
+                report,
+                // Rules cap notes by author and type; a report is no note.
+                gate: if self.gate == Gate::Rule && self.store != Store::Shared { Gate::None } else { self.gate },
             },
+            Work::Divide => LeadWork::Subtasks {
+                finalize: self.finalize,
+                requeues: self.requeues,
+                asking: self.asking(),
+                telling: match (self.store, self.judges()) {
+                    (Store::Shared, gate) => Telling::Gist { gist_tokens: self.gist_tokens, gate },
+                    (_, GateOf::None {}) => Telling::Report(report),
+                    (_, gate) => Telling::Judged { report_tokens: self.report_tokens, gate },
+                },
+            },
+        };
+        Lead { rounds, store, work }
+    }
+
+    /// The gate of results. Rules cap notes by author and type; a result is neither.
+    fn judges(&self) -> GateOf {
+        match self.gate {
+            Gate::None | Gate::Rule => GateOf::None {},
+            Gate::Llm => GateOf::Llm { gate_retries: self.gate_retries },
+            Gate::Oracle => GateOf::Oracle { gate_retries: self.gate_retries },
         }
     }
 }

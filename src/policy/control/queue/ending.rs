@@ -40,13 +40,16 @@ impl Queue {
     }
 
     fn is_idle(&self, agent: AgentId) -> bool {
-        self.idle.contains(&agent.0)
+        self.members.get(agent.index()).is_some_and(|member| member.idle)
     }
 
     /// The finisher, or the lead if there is one, leaves the idle line; the others wait for the lock.
     fn take_lock(&mut self, finisher: AgentId, out: &mut Outbox) -> AgentId {
         let agent = if self.own.finish == Finish::Lead { self.lead() } else { finisher };
-        self.idle.retain(|&i| i != agent.0);
+        if self.is_idle(agent) {
+            self.members[agent.index()].idle = false;
+            self.idle.retain(|&i| i != agent.0);
+        }
         for &i in &self.idle {
             out.note(Note::Phase(AgentId(i), Phase::LockWait));
         }
@@ -128,6 +131,7 @@ impl Queue {
             out.note(Note::Withdrawn(admission.author, gist.id));
         }
         self.idle = (0..self.members.len() as u32).collect();
+        self.members.iter_mut().for_each(|member| member.idle = true);
         let agent = self.take_lock(AgentId(0), out);
         for i in std::mem::take(&mut self.idle) {
             self.members[i as usize].worker.stop();
