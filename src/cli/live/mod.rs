@@ -24,6 +24,7 @@ use args::{DataFormat, LiveArgs};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -181,10 +182,16 @@ fn base_url(args: &LiveArgs) -> Result<BaseUrl> {
     BaseUrl::parse(&text).map_err(|why| usage(format!("{from}: {why}")))
 }
 
+/// No key is as long.
+const MOST_KEY_BYTES: u64 = 1 << 16;
+
 fn key(args: &LiveArgs) -> Result<Secret> {
     let (key, from) = match &args.api_key_file {
         Some(path) => {
-            let text = fs::read_to_string(path)
+            // A key is a line; a device has no end.
+            let mut text = String::new();
+            fs::File::open(path)
+                .and_then(|file| file.take(MOST_KEY_BYTES).read_to_string(&mut text))
                 .map_err(|e| usage(format!("--api-key-file: cannot read {}: {e}", path.display())))?;
             (Secret::new(&text), "--api-key-file")
         }
