@@ -9,7 +9,7 @@ use super::folder::is_inside;
 use super::groups::{Group, Groups};
 use super::moment::{self, Nanos};
 use super::session::{Draft, Outcome, Session};
-use super::source::{Records, Sample, beside, names, whole};
+use super::source::{Records, Sample, beside, names, table};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
 use std::collections::{BTreeMap, BTreeSet};
@@ -191,7 +191,7 @@ fn session(task: &str, events: Vec<Event>) -> Session {
 
 /// Which threads passed, by task and run; counts stand where threads are not told.
 fn results(path: &Path, out: &mut Out<'_>) -> Result<BTreeMap<String, Vec<Outcome>>, ImportError> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(std::io::Cursor::new(whole(path)?));
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(table(path)?);
     let headers = reader.headers().map_err(|e| csv_fault(path, &e))?.clone();
     let mut found: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
     for row in reader.records() {

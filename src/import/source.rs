@@ -132,6 +132,11 @@ fn refused(refused: Refused, place: Place) -> ImportError {
     Wrong::record(refused.wrong(), refused.mend()).at(place)
 }
 
+/// Opens a table: a cell has no end of its own, so all of it is bounded as a text in one piece is.
+pub(super) fn table(path: &Path) -> Result<impl Read, ImportError> {
+    Ok(input::in_one_piece(open(path)?))
+}
+
 /// All bytes of a file, unzipped.
 pub(super) fn whole(path: &Path) -> Result<Vec<u8>, ImportError> {
     let mut bytes = Vec::new();

@@ -143,6 +143,11 @@ pub fn whole(text: &mut (impl Read + ?Sized), buffer: &mut Vec<u8>) -> io::Resul
     if buffer.len() as u64 > MOST_WHOLE_BYTES { Err(Refused::Whole.into()) } else { Ok(()) }
 }
 
+/// A text whose parts have no bound of their own, read as it comes: all of it is bounded as a whole text is.
+pub fn in_one_piece(text: impl BufRead) -> impl BufRead {
+    Bounded { inner: text, left: MOST_WHOLE_BYTES, then: Refused::Whole }
+}
+
 /// All bytes that gzip in memory unpacks to. What was unpacked before an error stands in `buffer`.
 pub fn unpacked(zipped: &[u8], buffer: &mut Vec<u8>) -> io::Result<()> {
     let inner = BufReader::new(MultiGzDecoder::new(zipped));
