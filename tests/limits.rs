@@ -97,3 +97,37 @@ fn a_folder_gives_its_files_and_nothing_else() {
     assert!(err.contains("logs: 3 links out of the folder or to nowhere were not read: d.jsonl, e, f.jsonl"), "{err}");
     assert!(err.contains("sessions 1, calls 1") && err.contains("given twice, read once"), "{err}");
 }
+
+#[test]
+fn an_interrupted_recording_leaves_nothing_and_a_killed_one_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = || {
+        let names = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(".t.jsonl.")).count()
+    };
+    let record = |replications: &str| {
+        let mut command = Command::new(cargo_bin("delm-sim"));
+        let args = ["run", "multi-doc-qa", "--policy", "single", "--agents", "1", "--record", "t.jsonl"];
+        let more = ["--replications", replications, "--output-dir", "out", "--overwrite"];
+        command.args(args).args(more).current_dir(folder.path()).stderr(std::process::Stdio::piped());
+        command.stdout(std::process::Stdio::null()).spawn().unwrap()
+    };
+    for (signal, code, left) in [("-INT", Some(130), 0), ("-TERM", Some(130), 0), ("-KILL", None, 1)] {
+        let mut child = record("1000000");
+        while parts() == 0 {
+            assert_eq!(child.try_wait().unwrap(), None);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // The file is there a moment before somebody watches over it.
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let done = child.wait_with_output().unwrap();
+        let told = String::from_utf8(done.stderr).unwrap();
+        assert_eq!((done.status.code(), parts()), (code, left), "{signal}: {told}");
+        assert_eq!(told.contains("interrupted: the transcript t.jsonl was not written"), left == 0, "{told}");
+    }
+    let done = record("2").wait_with_output().unwrap();
+    let told = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success() && told.contains("which a run that was stopped had left"), "{told}");
+    assert!(parts() == 0 && folder.path().join("t.jsonl").exists());
+}

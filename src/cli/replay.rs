@@ -4,14 +4,14 @@ use super::flags::{ChangeArgs, OutputArgs};
 use super::format::Format;
 use super::progress::Progress;
 use super::study::{announce, conduct_announced};
-use super::{DONE, UsageError, output};
+use super::{DONE, UsageError, output, whole};
 use crate::experiment::replay::{self, Dependencies, Reading, RecordedRuns};
 use crate::experiment::study::Cell;
 use crate::experiment::{Options, Study, conduct};
 use crate::policy::settings::Form;
 use crate::report::{self, Command, Manifest};
 use crate::runtime::replay::WhatIf;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -237,8 +237,7 @@ fn counterfactual(args: &ReplayArgs) -> Result<u8> {
     let name = args.scenario_output.as_ref().map_or_else(|| made.scenario.name.clone(), |p| p.display().to_string());
     let scenario = made.changed(&name, &args.change.overrides())?;
     if let Some(path) = &args.scenario_output {
-        std::fs::write(path, made.to_toml())
-            .with_context(|| format!("cannot write the scenario {}", path.display()))?;
+        whole::write(path, made.to_toml())?;
     }
     let plan = announce(Manifest::announce(Command::Compare, &scenario, false), &args.output)?;
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;

@@ -11,7 +11,7 @@ pub mod args;
 
 use super::format::Format;
 use super::progress::Progress;
-use super::{DONE, FAILED, INTERRUPTED, USAGE, UsageError, output};
+use super::{DONE, FAILED, INTERRUPTED, USAGE, UsageError, output, whole};
 use crate::experiment::Scenario;
 use crate::experiment::live::{self, Caps, LiveError, LiveStudy, Order, Stop};
 use crate::kernel::Span;
@@ -278,14 +278,7 @@ fn make(dir: &Path, overwrite: bool) -> Result<()> {
 
 fn store(dir: &Path, done: &LiveStudy) -> Result<()> {
     for (name, text) in report::live::files(done) {
-        let path = dir.join(name);
-        let partial = dir.join(format!(".{name}.partial"));
-        let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, &path));
-        if written.is_err() {
-            // What cannot be written cannot be of use.
-            let _ = fs::remove_file(&partial);
-        }
-        written.with_context(|| format!("cannot write {}", path.display()))?;
+        whole::write(&dir.join(name), text)?;
     }
     Ok(())
 }
