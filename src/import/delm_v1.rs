@@ -6,13 +6,13 @@
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::folder::is_inside;
-use super::groups::{Group, Groups};
+use super::groups::{Group, Groups, Seen};
 use super::moment::{self, Nanos};
 use super::session::{Draft, Outcome, Session};
 use super::source::{Records, Sample, beside, names, table};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Reads DeLM v1 results.
@@ -53,20 +53,16 @@ impl Importer for DelmV1 {
             None => path.to_owned(),
         };
         let mut groups = Groups::new();
-        let mut seen = BTreeSet::new();
-        let mut repeated = 0;
+        let mut seen = Seen::default();
         groups.each_record(&events, out, |groups, _, value, _| {
-            if !seen.insert(*blake3::hash(value.to_string().as_bytes()).as_bytes()) {
-                repeated += 1;
+            if !seen.is_new(&value) {
                 return Ok(());
             }
             let (task, event) = event(&Field::root(&value))?;
             groups.push(&task, event);
             Ok(())
         })?;
-        if repeated > 0 {
-            out.note(format!("{}: {repeated} records stand there twice, read once", events.display()));
-        }
+        seen.tell(&events, out);
         let mut results = match folder.and_then(|f| beside(f, "results.csv")) {
             Some(path) => results(&path, out)?,
             None => BTreeMap::new(),
