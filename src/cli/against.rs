@@ -3,7 +3,7 @@
 use super::args::CompareArgs;
 use super::format::Format;
 use super::progress::Progress;
-use super::{DONE, UsageError, output};
+use super::{DONE, UsageError, output, whole};
 use crate::experiment::Options;
 use crate::experiment::prediction::{Prediction, against};
 use crate::policy::Catalog;
@@ -37,8 +37,7 @@ pub(super) fn execute(args: &CompareArgs, run: &Path, catalog: &Catalog) -> Resu
         let dir = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let rows: Vec<Vec<String>> = found.rows.iter().map(|r| row(r, Format::Csv)).collect();
-        std::fs::write(&path, output::table(Format::Csv, &header, &rows)?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        whole::write(&path, output::table(Format::Csv, &header, &rows)?)?;
         output::say(&format!("wrote {}", path.display()));
     }
     Ok(DONE)

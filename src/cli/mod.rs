@@ -24,6 +24,7 @@ pub mod reproduce;
 pub mod run;
 pub mod schema;
 mod study;
+mod whole;
 
 use crate::experiment::replay::ReplayError;
 use crate::experiment::{Overrides, Scenario, ScenarioError};

@@ -4,15 +4,15 @@ use super::flags::{ChangeArgs, OutputArgs};
 use super::format::Format;
 use super::progress::Progress;
 use super::study::{announce, conduct_announced};
-use super::{DONE, UsageError, output};
+use super::{DONE, UsageError, output, whole};
 use crate::experiment::replay::{self, Dependencies, Reading, RecordedRuns};
 use crate::experiment::study::Cell;
-use crate::experiment::{Options, Scenario, Study, conduct};
+use crate::experiment::{Options, Study, conduct};
 use crate::policy::Catalog;
 use crate::policy::settings::Form;
 use crate::report::{self, Command, Manifest};
 use crate::runtime::replay::WhatIf;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -235,11 +235,10 @@ fn row(run: &replay::RetimedRun) -> Vec<String> {
 fn counterfactual(args: &ReplayArgs, catalog: &Catalog) -> Result<u8> {
     let runs = RecordedRuns::read(&args.file)?;
     let made = replay::counterfactual(&runs, &args.reading())?;
-    let text = made.to_toml();
     let name = args.scenario_output.as_ref().map_or_else(|| made.scenario.name.clone(), |p| p.display().to_string());
-    let scenario = Scenario::parse(&name, &text, None, &args.change.overrides(catalog))?;
+    let scenario = made.changed(&name, &args.change.overrides(catalog))?;
     if let Some(path) = &args.scenario_output {
-        std::fs::write(path, &text).with_context(|| format!("cannot write the scenario {}", path.display()))?;
+        whole::write(path, made.to_toml())?;
     }
     let plan = announce(Manifest::announce(Command::Compare, &scenario, false), &args.output)?;
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
@@ -319,8 +318,7 @@ fn bounds(args: &ReplayArgs, runs: &RecordedRuns, chosen: &Study, catalog: &Cata
             chosen.cells.clone()
         } else {
             let made = replay::counterfactual(runs, &Reading { dependencies, ..args.reading() })?;
-            let scenario =
-                Scenario::parse(&made.scenario.name, &made.to_toml(), None, &args.change.overrides(catalog))?;
+            let scenario = made.changed(&made.scenario.name, &args.change.overrides(catalog))?;
             let jobs = args.output.jobs.map_or(0, std::num::NonZeroUsize::get);
             conduct(&scenario, &Options { jobs, ..Options::default() })?.cells
         };

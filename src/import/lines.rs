@@ -19,7 +19,7 @@ use crate::model::price::Picodollars;
 use crate::model::price::Roles;
 use crate::record::transcript::{
     ArrivalLine, CallLine, CostLine, Dependency, EndLine, FinishLine, LayoutSpan, Line, Release, RequestLine,
-    ResponseLine, RunLine, Status,
+    ResponseLine, RunLine, Status, UsageLine,
 };
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -130,7 +130,7 @@ fn call_line(
         },
         response: (draft.status == Status::Ok || response != ResponseLine::default()).then_some(response),
         usage: draft.tokens.line(),
-        billed: None,
+        billed: draft.is_from_cache.then(UsageLine::default),
         possibly_billed: crate::record::transcript::Billed::default(),
         status: draft.status,
         retries: 0,
@@ -147,14 +147,7 @@ fn cost(dollars: Option<f64>, purpose: Purpose) -> CostLine {
     };
     let mut roles = Roles::default();
     let amount = Picodollars((dollars * 1e12).round() as u64);
-    match purpose {
-        Purpose::Step | Purpose::Finalize | Purpose::Gist | Purpose::Compact | Purpose::Unfold => roles.work = amount,
-        Purpose::Tool => roles.tool = amount,
-        Purpose::Verify => roles.verification = amount,
-        Purpose::Plan | Purpose::Dispatch | Purpose::Report | Purpose::Merge | Purpose::MoreSubtasks => {
-            roles.coordination = amount;
-        }
-    }
+    *roles.of_mut(purpose.role()) = amount;
     CostLine { picodollars: roles, source: "provider".to_owned() }
 }
 
@@ -309,4 +302,20 @@ fn dependencies(session: &Session, order: &[usize], number: &[u64], times: &[(u6
 /// The part of a message in its prompt.
 pub(super) fn span(role: SpanRole, tokens: u32, key: Option<String>) -> LayoutSpan {
     LayoutSpan { content: Content::Fresh, role, tokens, key }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an imported call cost has the role that a simulated one's has; a gist is the gate's.
+    #[test]
+    fn an_imported_bill_has_the_roles_of_a_simulated_one() {
+        for purpose in Purpose::ALL {
+            let mut roles = Roles::default();
+            *roles.of_mut(purpose.role()) = Picodollars(2_000_000_000_000);
+            assert_eq!(cost(Some(2.0), purpose).picodollars, roles, "{}", purpose.name());
+        }
+        assert_eq!(cost(Some(2.0), Purpose::Gist).picodollars.verification, Picodollars(2_000_000_000_000));
+    }
 }

@@ -1,6 +1,7 @@
 //! A call: who asks, why, about what, with which prompt; and what comes back.
 
 use super::ids::{About, AgentId, FindingId, LineId, StoreId, SubtaskId};
+use super::price::CostRole;
 use crate::kernel::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,17 @@ impl Purpose {
             Self::Merge => "merge",
             Self::MoreSubtasks => "more-subtasks",
             Self::Finalize => "finalize",
+        }
+    }
+
+    /// What its tokens and its time are spent on: the one table for bills and phases of all worlds.
+    pub fn role(self) -> CostRole {
+        match self {
+            Self::Step | Self::Unfold | Self::Compact | Self::Finalize => CostRole::Work,
+            Self::Tool => CostRole::Tool,
+            // A gist is what the gate judges: without a gate nobody would write one.
+            Self::Gist | Self::Verify => CostRole::Verification,
+            Self::Plan | Self::Dispatch | Self::Report | Self::Merge | Self::MoreSubtasks => CostRole::Coordination,
         }
     }
 }

@@ -152,6 +152,19 @@ impl PriceList {
     }
 }
 
+/// What money and time are spent on. [`Purpose::role`](super::call::Purpose::role) says which purpose has which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CostRole {
+    /// Working on the task.
+    Work,
+    /// Tool time.
+    Tool,
+    /// Planning, briefing, reporting, merging.
+    Coordination,
+    /// The gate.
+    Verification,
+}
+
 /// Cost of a call by role. Board spans are reading; everything else takes the role of the call's purpose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Roles {
@@ -171,6 +184,16 @@ impl Roles {
     /// The whole cost.
     pub fn total(&self) -> Picodollars {
         self.work + self.tool + self.coordination + self.verification + self.reading
+    }
+
+    /// The part that what is not read from a board belongs to.
+    pub fn of_mut(&mut self, role: CostRole) -> &mut Picodollars {
+        match role {
+            CostRole::Work => &mut self.work,
+            CostRole::Tool => &mut self.tool,
+            CostRole::Coordination => &mut self.coordination,
+            CostRole::Verification => &mut self.verification,
+        }
     }
 
     /// Adds another call's cost.

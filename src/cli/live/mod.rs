@@ -11,7 +11,7 @@ pub mod args;
 
 use super::format::Format;
 use super::progress::Progress;
-use super::{DONE, FAILED, INTERRUPTED, USAGE, UsageError, output};
+use super::{DONE, FAILED, INTERRUPTED, USAGE, UsageError, output, whole};
 use crate::experiment::Scenario;
 use crate::experiment::live::{self, Caps, LiveError, LiveStudy, Order, Stop};
 use crate::kernel::Span;
@@ -25,6 +25,7 @@ use args::{DataFormat, LiveArgs};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -182,10 +183,16 @@ fn base_url(args: &LiveArgs) -> Result<BaseUrl> {
     BaseUrl::parse(&text).map_err(|why| usage(format!("{from}: {why}")))
 }
 
+/// No key is as long.
+const MOST_KEY_BYTES: u64 = 1 << 16;
+
 fn key(args: &LiveArgs) -> Result<Secret> {
     let (key, from) = match &args.api_key_file {
         Some(path) => {
-            let text = fs::read_to_string(path)
+            // A key is a line; a device has no end.
+            let mut text = String::new();
+            fs::File::open(path)
+                .and_then(|file| file.take(MOST_KEY_BYTES).read_to_string(&mut text))
                 .map_err(|e| usage(format!("--api-key-file: cannot read {}: {e}", path.display())))?;
             (Secret::new(&text), "--api-key-file")
         }
@@ -272,14 +279,7 @@ fn make(dir: &Path, overwrite: bool) -> Result<()> {
 
 fn store(dir: &Path, done: &LiveStudy) -> Result<()> {
     for (name, text) in report::live::files(done) {
-        let path = dir.join(name);
-        let partial = dir.join(format!(".{name}.partial"));
-        let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, &path));
-        if written.is_err() {
-            // What cannot be written cannot be of use.
-            let _ = fs::remove_file(&partial);
-        }
-        written.with_context(|| format!("cannot write {}", path.display()))?;
+        whole::write(&dir.join(name), text)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::budget::Charge;
 use crate::live::desk::Chat;
-use crate::model::call::{Purpose, Request, SpanRole, Usage, prompt_tokens};
+use crate::model::call::{Request, SpanRole, Usage, prompt_tokens};
 use crate::model::price::Roles;
 use crate::model::price::{Picodollars, PriceList};
 use crate::record::transcript::Message;
@@ -79,14 +79,7 @@ pub(super) fn roles(request: &Request, usage: &Usage, prices: &PriceList) -> Rol
     own += cost(usage, &charge, counted).saturating_sub(cost(usage, &charge, stretched));
     own += usage.completion_tokens * charge.output;
     let mut roles = Roles { reading: Picodollars(reading), ..Roles::default() };
-    *match request.purpose {
-        Purpose::Plan | Purpose::Dispatch | Purpose::Report | Purpose::Merge | Purpose::MoreSubtasks => {
-            &mut roles.coordination
-        }
-        Purpose::Gist | Purpose::Verify => &mut roles.verification,
-        Purpose::Tool => &mut roles.tool,
-        _ => &mut roles.work,
-    } = Picodollars(own);
+    *roles.of_mut(request.purpose.role()) = Picodollars(own);
     roles
 }
 
@@ -100,7 +93,7 @@ fn cost(usage: &Usage, charge: &crate::model::price::Charge, end: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::call::{Content, PromptSpan};
+    use crate::model::call::{Content, PromptSpan, Purpose};
     use crate::model::ids::{About, AgentId};
     use crate::model::price::{PriceSpec, Rates};
 

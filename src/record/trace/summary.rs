@@ -5,18 +5,16 @@ use crate::kernel::{SpanSum, Time};
 use crate::model::call::{Purpose, Usage};
 use crate::model::ids::{AgentId, TaskId};
 use crate::model::note::{Note, Phase};
-use crate::model::price::{RoleSums, Roles};
+use crate::model::price::{CostRole, RoleSums, Roles};
 use crate::model::workload::Team;
 
 /// Phase of an agent whose call for this purpose is being served.
 pub fn phase_of(purpose: Purpose) -> Phase {
-    match purpose {
-        Purpose::Step | Purpose::Unfold | Purpose::Finalize | Purpose::Compact => Phase::Work,
-        Purpose::Tool => Phase::Tool,
-        Purpose::Gist | Purpose::Verify => Phase::Verification,
-        Purpose::Plan | Purpose::Dispatch | Purpose::Report | Purpose::Merge | Purpose::MoreSubtasks => {
-            Phase::Coordination
-        }
+    match purpose.role() {
+        CostRole::Work => Phase::Work,
+        CostRole::Tool => Phase::Tool,
+        CostRole::Coordination => Phase::Coordination,
+        CostRole::Verification => Phase::Verification,
     }
 }
 

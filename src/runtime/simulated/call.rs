@@ -107,13 +107,7 @@ impl Pending {
             return roles;
         }
         let charge = prices.charge(self.usage.prompt_tokens);
-        let own = match self.request.purpose {
-            Purpose::Plan | Purpose::Dispatch | Purpose::Report | Purpose::Merge | Purpose::MoreSubtasks => {
-                &mut roles.coordination
-            }
-            Purpose::Gist | Purpose::Verify => &mut roles.verification,
-            _ => &mut roles.work,
-        };
+        let own = roles.of_mut(self.request.purpose.role());
         // Cached tokens are the front of the prompt, written ones follow.
         let mut cached = self.usage.cached_tokens;
         let mut written = self.usage.cache_write_tokens;

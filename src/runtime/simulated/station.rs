@@ -12,7 +12,7 @@ use super::{Due, Simulated};
 use crate::kernel::{Address, EventId, Key, Law, Rate, Servers, Span, Time, TokenBucket};
 use crate::model::cache::PrefixCache;
 use crate::model::call::{CallError, Purpose, Usage};
-use crate::model::endpoint::{EndpointSpec, Jitter, Latency, LimitPolicy, TimeoutFrom};
+use crate::model::endpoint::{EndpointSpec, Latency, LimitPolicy, TimeoutFrom};
 use crate::model::ids::{AgentId, TaskId, entity};
 use crate::model::note::Phase;
 use crate::model::workload::{FAILURE, Hidden, NOISE};
@@ -358,11 +358,7 @@ impl Simulated {
         if give_up {
             return Some(self.failed(now, slot, error));
         }
-        let jitter = match spec.jitter {
-            Jitter::None => 1.0,
-            Jitter::Full => draws.uniform(FAILURE + 1),
-        };
-        let mut wait = Span::from_secs_f64(spec.backoff_s * f64::from(1u32 << (tries - 1).min(20)) * jitter);
+        let mut wait = spec.backoff(tries, || draws.uniform(FAILURE + 1));
         if error == CallError::RateLimited {
             // Retry-After: no use to come before the bucket holds enough.
             let ((input, output), _) = self.demand(slot);
