@@ -1,9 +1,12 @@
-//! The rooms of the house and what may be said in each, read from the source text. Code that a room keeps for its own
-//! tests (below `#[cfg(test)]`), comments and text in quotes do not count.
+//! The rooms of the house and what may be said in each, read from the syntax of the sources. Code that a room keeps for
+//! its own tests (`#[cfg(test)]`), comments and text in quotes do not count.
 
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::ToTokens;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use syn::visit_mut::VisitMut;
 
 /// Rooms from the inside out, with the rooms each may use.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -71,13 +74,21 @@ struct Source {
     /// How many `super` lead from this file's module to the crate.
     depth: usize,
     text: String,
-    /// Code without comments, quotes and tests, line by line.
-    code: Vec<String>,
+    /// What the code says, in its order: paths, single words among them, with their lines.
+    said: Vec<Said>,
+}
+
+/// A path of the code, groups taken apart: `use crate::{a, b::c}` says `crate::a` and `crate::b::c`.
+#[derive(Debug, PartialEq, Eq)]
+struct Said {
+    /// From 1.
+    line: usize,
+    parts: Vec<String>,
 }
 
 impl Source {
     fn at(&self, line: usize) -> String {
-        format!("{}:{}", self.path.display(), line + 1)
+        format!("{}:{line}", self.path.display())
     }
 }
 
@@ -107,95 +118,103 @@ fn source(root: &Path, path: &Path) -> Source {
     let is_facade = parts.last().is_some_and(|name| name == "mod.rs");
     let room = (parts.len() > 1).then(|| parts[0].clone());
     let depth = parts.len() - usize::from(is_facade);
-    let code = code(&text);
-    Source { path, room, depth, text, code }
+    let said = said(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    Source { path, room, depth, text, said }
 }
 
-/// The lines up to the tests, without comments and without what stands in quotes.
-fn code(text: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut quoted = false;
-    for line in text.lines() {
-        if !quoted && line.trim_start().starts_with("#[cfg(test)]") {
-            break;
-        }
-        let mut kept = String::new();
-        let mut chars = line.chars().peekable();
-        while let Some(c) = chars.next() {
-            match c {
-                '\\' if quoted => drop(chars.next()),
-                '\'' if !quoted && chars.peek() == Some(&'"') => drop(chars.next()),
-                '\'' if !quoted && chars.peek() == Some(&'\\') => drop((chars.next(), chars.next())),
-                '"' => quoted = !quoted,
-                '/' if !quoted && chars.peek() == Some(&'/') => break,
-                c if !quoted => kept.push(c),
-                _ => {}
-            }
-        }
-        lines.push(kept);
-    }
-    assert!(
-        !quoted,
-        "the scan lost its way in quotes; teach `code` the form that begins with {:?}",
-        text.lines().next()
-    );
-    lines
-}
-
-/// Words of a line: identifiers, with `::` between the parts of a path.
-fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).filter(|w| !w.is_empty())
-}
-
-/// Rooms that a file names: `crate::room`, `crate::{room, ..}`, or `super` up to the crate.
-fn named(source: &Source) -> Vec<(usize, String)> {
+/// What a file says outside of its tests. Comments and text in quotes say nothing. Bodies of macros are read too, as the
+/// words that they are; what a macro of another crate expands to is not seen.
+fn said(text: &str) -> syn::Result<Vec<Said>> {
+    let mut file = syn::parse_file(text)?;
+    WithoutTests.visit_file_mut(&mut file);
     let mut found = Vec::new();
-    for (number, line) in source.code.iter().enumerate() {
-        for (start, _) in line.match_indices("crate::") {
-            let rest = &line[start + "crate::".len()..];
-            if let Some(group) = rest.strip_prefix('{') {
-                // A group may go on over several lines.
-                let tail: String = source.code[number + 1..].join(" ");
-                let whole = format!("{group} {tail}");
-                let mut depth = 1;
-                let end = whole.find(|c| {
-                    depth += i32::from(c == '{') - i32::from(c == '}');
-                    depth == 0
-                });
-                found.extend(top_level(&whole[..end.unwrap_or(whole.len())]).map(|room| (number, room)));
-            } else {
-                found.extend(first_word(rest).map(|room| (number, room)));
-            }
-        }
-        for word in words(line) {
-            let ups = word.split("::").take_while(|part| *part == "super").count();
-            if ups >= source.depth && source.depth > 0 {
-                found.extend(word.split("::").nth(ups).map(|room| (number, room.to_owned())));
-            }
-        }
+    for item in &file.items {
+        paths(item.to_token_stream(), &[], &mut found);
     }
-    found.retain(|(_, room)| ROOMS.iter().any(|(name, _)| name == room));
-    found
+    Ok(found)
 }
 
-fn first_word(text: &str) -> Option<String> {
-    let word: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    (!word.is_empty()).then_some(word)
+/// Takes out what is compiled for tests alone.
+struct WithoutTests;
+
+impl VisitMut for WithoutTests {
+    fn visit_file_mut(&mut self, file: &mut syn::File) {
+        file.items.retain(|item| !is_test(item));
+        syn::visit_mut::visit_file_mut(self, file);
+    }
+
+    fn visit_item_mod_mut(&mut self, module: &mut syn::ItemMod) {
+        if let Some((_, items)) = &mut module.content {
+            items.retain(|item| !is_test(item));
+        }
+        syn::visit_mut::visit_item_mod_mut(self, module);
+    }
+
+    fn visit_item_impl_mut(&mut self, block: &mut syn::ItemImpl) {
+        block.items.retain(|item| !is_test(item));
+        syn::visit_mut::visit_item_impl_mut(self, block);
+    }
 }
 
-/// First words of the parts of a `use` group.
-fn top_level(group: &str) -> impl Iterator<Item = String> {
-    let mut depth = 0;
-    let mut parts = vec![String::new()];
-    for c in group.chars() {
-        depth += i32::from(c == '{') - i32::from(c == '}');
-        if c == ',' && depth == 0 {
-            parts.push(String::new());
-        } else {
-            parts.last_mut().expect("never empty").push(c);
+/// Whether an item stands behind `#[cfg(test)]`.
+fn is_test(item: &impl ToTokens) -> bool {
+    let mut tokens = item.to_token_stream().into_iter();
+    while let Some(TokenTree::Punct(mark)) = tokens.next() {
+        let Some(TokenTree::Group(attribute)) = tokens.next().filter(|_| mark.as_char() == '#') else { break };
+        if attribute.stream().to_string().replace(' ', "") == "cfg(test)" {
+            return true;
         }
     }
-    parts.into_iter().filter_map(|part| first_word(part.trim()))
+    false
+}
+
+/// Collects the paths of tokens; those of a group go on from `before`.
+fn paths(tokens: TokenStream, before: &[String], found: &mut Vec<Said>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is = |at: usize, mark: char| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == mark);
+    let mut at = 0;
+    while at < tokens.len() {
+        match &tokens[at] {
+            // A path that is renamed is said already.
+            TokenTree::Ident(word) if word == "as" && !before.is_empty() => at += 1,
+            TokenTree::Ident(word) => {
+                let line = word.span().start().line;
+                let mut parts = [before, &[word.to_string()]].concat();
+                let mut ends_in_group = false;
+                while is(at + 1, ':') && is(at + 2, ':') {
+                    match tokens.get(at + 3) {
+                        Some(TokenTree::Ident(next)) => parts.push(next.to_string()),
+                        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+                            paths(group.stream(), &parts, found);
+                            ends_in_group = true;
+                        }
+                        _ => break,
+                    }
+                    at += 3;
+                }
+                if !ends_in_group {
+                    found.push(Said { line, parts });
+                }
+            }
+            TokenTree::Group(group) => paths(group.stream(), &[], found),
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+/// Rooms that a file names: after `crate`, or after `super` up to the crate.
+fn named(source: &Source) -> Vec<(usize, String)> {
+    let room = |said: &Said| {
+        let ups = match said.parts[0].as_str() {
+            "crate" => 1,
+            _ => said.parts.iter().take_while(|part| *part == "super").count(),
+        };
+        let is_root = said.parts[0] == "crate" || (ups > 0 && ups >= source.depth);
+        let word = said.parts.get(ups).filter(|_| is_root)?;
+        ROOMS.iter().any(|(name, _)| name == word).then(|| (said.line, word.clone()))
+    };
+    source.said.iter().filter_map(room).collect()
 }
 
 fn report(what: &str, faults: &[String]) {
@@ -210,7 +229,7 @@ fn rooms_use_only_rooms_further_in() {
             continue;
         };
         let (_, may_use) = ROOMS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| {
-            panic!("{}: `{room}` is a new room; say in tests/architecture.rs which rooms it may use", source.at(0))
+            panic!("{}: `{room}` is a new room; say in tests/architecture.rs which rooms it may use", source.at(1))
         });
         let uses: BTreeSet<(usize, String)> = named(&source).into_iter().collect();
         for (line, used) in uses.into_iter().filter(|(_, used)| used != room && !may_use.contains(&used.as_str())) {
@@ -232,20 +251,18 @@ fn rooms_do_not_say_what_is_not_theirs() {
             if !source.room.as_deref().is_some_and(|room| rooms.contains(&room)) {
                 continue;
             }
-            for (line, text) in source.code.iter().enumerate() {
+            for said in &source.said {
                 for bad in *barred {
                     if EXCEPTIONS.iter().any(|(path, words, _)| source.path == Path::new(path) && words.contains(bad)) {
                         continue;
                     }
-                    let said = words(text).any(|word| {
-                        if bad.contains("::") {
-                            word.starts_with(bad)
-                        } else {
-                            word.split("::").any(|part| part == *bad)
-                        }
-                    });
-                    if said {
-                        faults.push(format!("{}: `{bad}`: {mend}", source.at(line)));
+                    let parts: Vec<&str> = bad.split("::").collect();
+                    let is_said = match parts[..] {
+                        [word] => said.parts.iter().any(|part| part == word),
+                        _ => said.parts.len() >= parts.len() && said.parts.iter().zip(&parts).all(|(a, b)| a == b),
+                    };
+                    if is_said {
+                        faults.push(format!("{}: `{bad}`: {mend}", source.at(said.line)));
                     }
                 }
             }
@@ -259,11 +276,11 @@ fn files_open_with_their_promise_and_facades_end_in_an_invariant() {
     let mut faults = Vec::new();
     for source in sources() {
         if !source.text.starts_with("//!") {
-            faults.push(format!("{}: say on the first line, after `//!`, what this file promises", source.at(0)));
+            faults.push(format!("{}: say on the first line, after `//!`, what this file promises", source.at(1)));
         }
         let is_facade = source.path.ends_with("mod.rs") && source.depth == 1;
         if is_facade && !source.text.lines().any(|l| l.starts_with("//! Invariant: ")) {
-            faults.push(format!("{}: end the room's doc with a line `//! Invariant: ..`", source.at(0)));
+            faults.push(format!("{}: end the room's doc with a line `//! Invariant: ..`", source.at(1)));
         }
     }
     report("files without a promise", &faults);
@@ -283,16 +300,20 @@ fn files_stay_short() {
 }
 
 #[test]
-fn the_scan_sees_through_groups_and_supers() {
-    let text = "use crate::{kernel::{Span, Time}, report};\nuse super::super::runtime::drive; // crate::cli\n";
+fn the_scan_sees_through_groups_supers_and_macros() {
+    let text = "use crate::{kernel::{Span, Time as Report}, report as r};\nuse super::super::runtime::drive; // crate::cli\n\
+                fn f() { assert!(crate::live::is(), \"crate::cli {}\", x); }\n\
+                #[cfg(test)]\nmod tests { use crate::cli; }\n\
+                impl X { #[cfg(test)] fn g() { crate::cli::h() } fn k() -> crate::model::Y { r#\"\"crate::cli\"\"#; } }\n";
+    let said = said(text).unwrap();
     let source = Source {
         path: PathBuf::from("src/model/x.rs"),
         room: Some("model".to_owned()),
         depth: 2,
         text: text.to_owned(),
-        code: code(text),
+        said,
     };
-    let rooms: Vec<String> = named(&source).into_iter().map(|(_, room)| room).collect();
-    assert_eq!(rooms, ["kernel", "report", "runtime"]);
-    assert!(code("let a = \"crate::cli\"; // println!\n#[cfg(test)]\nmod tests {}").join("").ends_with("let a = ; "));
+    let rooms = named(&source);
+    let rooms: Vec<(usize, &str)> = rooms.iter().map(|(line, room)| (*line, room.as_str())).collect();
+    assert_eq!(rooms, [(1, "kernel"), (1, "kernel"), (1, "report"), (2, "runtime"), (3, "live"), (6, "model")]);
 }

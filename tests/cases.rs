@@ -209,11 +209,22 @@ const FORMS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Leads whose workers read a board, or nobody, behind a judge.
+const LEADS: &[&str] = &[
+    "policy.orchestrator-parallel.store=\"shared\"",
+    "policy.orchestrator-parallel.gate=\"llm\"",
+    "policy.orchestrator-async.store=\"none\"",
+    "policy.orchestrator-async.gate=\"llm\"",
+    "policy.orchestrator-serial.gate=\"oracle\"",
+    "policy.orchestrator-serial.dispatch=\"pipelined\"",
+];
+
 #[test]
 fn a_deadline_binds_every_form() {
     for (name, policies) in FORMS {
-        for deadline in [0.5, 5.0, 40.0] {
-            let set = vec![format!("all_policies.deadline_s={deadline:?}")];
+        for (deadline, more) in [(0.5, &[][..]), (5.0, &[]), (40.0, &[]), (40.0, LEADS), (90.0, LEADS)] {
+            let mut set = vec![format!("all_policies.deadline_s={deadline:?}")];
+            set.extend(more.iter().map(|s| (*s).to_owned()));
             let scenario = Scenario::load(name, &Overrides { set, ..Overrides::default() }).expect("it loads");
             for policy in *policies {
                 for replication in 0..8 {
@@ -230,6 +241,54 @@ fn a_deadline_binds_every_form() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What a lead's store and gate do to a run: admitted, rejected, read from the board, misled.
+fn store_and_gate(workload: &str, store: &str, gate: &str) -> [f64; 5] {
+    let set = vec![
+        "policies=[\"orchestrator-parallel\"]".to_owned(),
+        format!("policy.orchestrator-parallel.store=\"{store}\""),
+        format!("policy.orchestrator-parallel.gate=\"{gate}\""),
+        "baseline=\"orchestrator-parallel\"".to_owned(),
+    ];
+    let scenario =
+        Scenario::load(workload, &Overrides { set, ..Overrides::default() }).unwrap_or_else(|e| panic!("{e}"));
+    let point = Point::new(&scenario, "orchestrator-parallel", 4).expect("the point exists");
+    let mut sums = [0.0; 5];
+    for replication in 0..12 {
+        let run = point.run(replication, Sinks::default()).unwrap_or_else(|e| panic!("{e}"));
+        let values = Measured(run.values.iter().map(|(m, v)| (m.name, *v)).collect());
+        let gate = &run.summary.gate;
+        let board = run.summary.board_read_tokens as f64;
+        sums[0] += gate.admitted as f64;
+        sums[1] += gate.rejected as f64;
+        sums[2] += board;
+        sums[3] += gate.admitted_unsupported as f64;
+        sums[4] += values.get("makespan_s");
+    }
+    sums
+}
+
+#[test]
+fn a_leads_store_and_gate_act_on_both_workloads() {
+    for workload in ["swe-verified", "multi-doc-qa"] {
+        let mut rows: Vec<(String, [f64; 5])> = Vec::new();
+        for store in ["none", "relay", "shared"] {
+            for gate in ["none", "llm", "oracle"] {
+                rows.push((format!("{workload} {store} {gate}"), store_and_gate(workload, store, gate)));
+            }
+        }
+        for (i, (name, row)) in rows.iter().enumerate() {
+            let [admitted, rejected, read, unsupported, _] = *row;
+            let (store, gate) = (i / 3, i % 3);
+            assert_eq!(read > 0.0, store == 2, "{name}: who reads a board");
+            assert_eq!(admitted > 0.0, store == 2 || gate > 0, "{name}: what passes a gate");
+            assert_eq!(rejected > 0.0, gate > 0, "{name}: what it stops");
+            assert!(gate < 2 || unsupported == 0.0, "{name}: the truth admits nothing false");
+            let twin = rows[..i].iter().find(|(_, other)| other == row);
+            assert!(twin.is_none(), "{name} is {twin:?}");
         }
     }
 }

@@ -10,9 +10,9 @@ use delm_sim::model::call::{
 };
 use delm_sim::model::ids::{About, AgentId, CallId, FindingId, StoreId, SubtaskId};
 use delm_sim::model::note::Note;
-use delm_sim::model::workload::{DivideSpec, WorkloadSpec};
-use delm_sim::policy::settings::Settings;
-use delm_sim::policy::{Command, Event, Outbox, catalog};
+
+use delm_sim::policy::settings::{Draft, Work};
+use delm_sim::policy::{Catalog, Command, Event, Outbox};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
@@ -46,15 +46,17 @@ struct Run {
 /// Drives one policy over a desk; replies come in the order of the calls.
 fn run(
     policy: &str,
-    change: impl Fn(&mut Settings),
+    change: impl Fn(&mut Draft),
     n: u32,
     mut desk: Reading,
     mut reply: impl FnMut(&Request, &Chat) -> String,
 ) -> Run {
-    let mut settings = catalog::settings(policy).unwrap();
+    let catalog = Catalog::default();
+    let entry = catalog.entry(policy).unwrap();
+    let mut settings = entry.draft();
     change(&mut settings);
-    let workload = WorkloadSpec::Divide(Arc::new(DivideSpec::default()));
-    let (mut policy, _) = catalog::build(&Arc::new(settings), &workload, n).unwrap();
+    let settings = settings.settle(Work::Divide).unwrap();
+    let (mut policy, _) = entry.build(&Arc::new(settings), Work::Divide, n);
     let mut out = Outbox::default();
     let mut open: VecDeque<Open> = VecDeque::new();
     let mut timers = VecDeque::new();
@@ -143,12 +145,12 @@ fn generated_desk(spec: DeskSpec) -> Reading {
 
 #[test]
 fn every_policy_comes_to_its_end_whatever_is_replied() {
-    let small = |s: &mut Settings| {
+    let small = |s: &mut Draft| {
         s.window_tokens = Limit::At(5000.0);
         s.digest_tokens = 200;
         s.max_steps = 4;
     };
-    let short_memory = |s: &mut Settings| {
+    let short_memory = |s: &mut Draft| {
         s.memory_steps = Limit::At(2.0);
         s.keep_steps = 1;
     };
@@ -296,7 +298,7 @@ fn prompts_read_as_they_should() {
     let desk = || Reading::new(Arc::new(small_question()), Arc::new(spec.clone()));
     let queue = run("delm-queue", |s| s.more_rounds = 1, 2, desk(), kite);
     let lead = run("orchestrator-sequential", |s| s.more_rounds = 1, 1, desk(), kite);
-    let small = |s: &mut Settings| {
+    let small = |s: &mut Draft| {
         s.window_tokens = Limit::At(3900.0);
         s.digest_tokens = 20;
     };

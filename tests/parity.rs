@@ -10,7 +10,8 @@ use delm_sim::model::call::{Answer, Outcome, Request, Usage, prompt_tokens};
 use delm_sim::model::ids::{CallId, FindingId, TaskId};
 use delm_sim::model::note::Note;
 use delm_sim::model::workload::{NOISE, Score, Team, Workload};
-use delm_sim::policy::{Command, catalog};
+use delm_sim::policy::Command;
+use delm_sim::policy::settings::Work;
 use delm_sim::record::transcript::Message;
 use delm_sim::record::{Summary, Trace};
 use delm_sim::runtime::{Delivery, Fleet, Simulated, World, drive};
@@ -182,12 +183,12 @@ fn both_worlds_issue_the_same_commands() {
     let mut compared = 0;
     for policy in &scenario.policies {
         let settings = Arc::new(scenario.settings(policy).unwrap());
+        let (entry, work) = (scenario.entry(policy).unwrap(), Work::of(&scenario.workload));
         for &agents in &scenario.agents {
             for replication in 0..u64::from(scenario.replications) {
                 let key = Key::new(scenario.seed, replication);
                 let build = || {
-                    let both =
-                        (0..scenario.tasks).map(|_| catalog::build(&settings, &scenario.workload, agents).unwrap());
+                    let both = (0..scenario.tasks).map(|_| entry.build(&settings, work, agents));
                     both.unzip::<_, _, Vec<_>, Vec<Team>>()
                 };
                 let (mut policies, teams) = build();

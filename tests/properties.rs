@@ -5,7 +5,7 @@
 //! case to the few features that matter. `PROPTEST_CASES` draws more cases, and others each time.
 
 use delm_sim::experiment::replication::{Point, Run, Sinks};
-use delm_sim::experiment::{Options, Overrides, Scenario, conduct, replay};
+use delm_sim::experiment::{Options, Overrides, Scenario, ScenarioError, conduct, replay};
 use delm_sim::model::call::Purpose;
 use delm_sim::model::workload::WorkloadSpec;
 use delm_sim::record::transcript::{Line, Origin};
@@ -53,8 +53,8 @@ impl Dice<'_> {
     }
 }
 
-const SEARCH: &str = r#""single", "independent", "orchestrator-sequential", "orchestrator-serial", "orchestrator-parallel", "orchestrator-pipelined", "orchestrator-async", "delm-solvers""#;
-const DIVIDE: &str = r#""single", "independent", "map-reduce", "orchestrator-sequential", "orchestrator-serial", "orchestrator-parallel", "orchestrator-pipelined", "orchestrator-async", "delm-queue""#;
+const SEARCH: &str = r#""single", "independent", "orchestrator-sequential", "orchestrator-serial", "orchestrator-parallel", "orchestrator-pipelined", "orchestrator-async", "lead-board", "lead-alone", "delm-solvers""#;
+const DIVIDE: &str = r#""single", "independent", "map-reduce", "orchestrator-sequential", "orchestrator-serial", "orchestrator-parallel", "orchestrator-pipelined", "orchestrator-async", "lead-board", "lead-alone", "delm-queue""#;
 
 fn workload(d: &mut Dice, divide: bool, t: &mut String) {
     if divide {
@@ -173,6 +173,8 @@ fn toml(divide: bool, row: &[u8]) -> String {
     workload(&mut d, divide, &mut t);
     settings(&mut d, &mut t);
     t.push_str("[policy.orchestrator-pipelined]\nbased_on = \"orchestrator-serial\"\ndispatch = \"pipelined\"\n");
+    t.push_str("[policy.lead-board]\nbased_on = \"orchestrator-parallel\"\nstore = \"shared\"\n");
+    t.push_str("[policy.lead-alone]\nbased_on = \"orchestrator-async\"\nstore = \"none\"\n");
     endpoint(&mut d, "model", &mut t);
     t.push_str("[endpoints.tool]\nbase_s = 2.0\nslots = 2\n");
     endpoint(&mut d, "lead", &mut t);
@@ -182,10 +184,22 @@ fn toml(divide: bool, row: &[u8]) -> String {
     t
 }
 
+/// A row's scenario. Keys for all policies that none of them reads are faults; a row that draws some does without them.
 fn load(divide: bool, row: &[u8], set: &[&str]) -> Scenario {
-    let text = toml(divide, row);
+    let mut text = toml(divide, row);
     let overrides = Overrides { set: set.iter().map(ToString::to_string).collect(), ..Overrides::default() };
-    Scenario::parse("random.toml", &text, None, &overrides).unwrap_or_else(|e| panic!("{e}\n{text}"))
+    let mut parsed = Scenario::parse("random.toml", &text, None, &overrides);
+    if let Err(ScenarioError::Faulty(faults)) = &parsed {
+        // A row does not know which settings its policies read; those that none reads are faults, and are left out.
+        for fault in faults.iter().filter(|fault| fault.wrong.contains("is read by no policy")) {
+            let line = format!("\n{} = ", fault.key.keys()[1]);
+            let start = text.find(&line).expect("the row wrote it") + 1;
+            let end = start + text[start..].find('\n').expect("a line") + 1;
+            text.replace_range(start..end, "");
+        }
+        parsed = Scenario::parse("random.toml", &text, None, &overrides);
+    }
+    parsed.unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
 fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
@@ -313,7 +327,7 @@ fn check(divide: bool, scenario: &Scenario) -> Result<(), String> {
                 .map_err(|e| format!("{} with {n}: {e}", p.policy))?;
             let text = String::from_utf8(std::mem::take(&mut *lines.0.lock().unwrap())).unwrap();
             // Without a final answer a divided task delivers nothing that could be graded.
-            let graded = !divide || scenario.settings(p.policy)?.finalize;
+            let graded = !divide || scenario.settings(p.policy)?.finalizes();
             story(divide, graded, &text).map_err(|e| format!("{} with {n}, replication {r}: {e}", p.policy))?;
             books(scenario, graded, &run).map_err(|e| format!("{} with {n}, replication {r}: {e}", p.policy))?;
             first.push(run);
@@ -344,7 +358,7 @@ fn replayed(scenario: &Scenario) -> Result<(), String> {
     let study = conduct(scenario, &options).map_err(|e| e.to_string())?;
     let file = tempfile::NamedTempFile::new().map_err(|e| e.to_string())?;
     std::fs::write(file.path(), &*lines.lock().unwrap()).map_err(|e| e.to_string())?;
-    let again = replay::strict(file.path(), &|_| {}).map_err(|e| e.to_string())?;
+    let again = replay::strict(file.path(), &scenario.catalog, &|_| {}).map_err(|e| e.to_string())?;
     ensure(study.digest == again.digest, || format!("digest {} became {}", study.digest, again.digest))?;
     let retimed = replay::retimed(file.path(), &WhatIf::default(), &|_| {}).map_err(|e| e.to_string())?;
     let other = retimed.runs.iter().find(|r| r.recorded_s != r.retimed_s);
@@ -353,7 +367,7 @@ fn replayed(scenario: &Scenario) -> Result<(), String> {
 
 /// Panics inside the library become failures with the row beside them.
 fn judged(divide: bool, scenario: &Scenario) -> Result<(), String> {
-    std::panic::catch_unwind(|| check(divide, scenario)).unwrap_or_else(|panic| {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(divide, scenario))).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().cloned();
         Err(said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default())
     })

@@ -75,8 +75,8 @@ struct Bucket {
 
 impl Bucket {
     fn new(rate: u64, burst: u64) -> Self {
-        let full = (rate * burst) as i64;
-        Self { rate: rate as i64, full, level: full }
+        let full = (rate * burst).cast_signed();
+        Self { rate: rate.cast_signed(), full, level: full }
     }
 }
 
@@ -117,7 +117,7 @@ fn by_ticks(s: &Setting) -> Vec<Option<u64>> {
             let caller = &s.callers[head];
             let prompt = s.task + caller.source.map_or(0, |i| s.sources[i as usize]) + caller.own;
             let chain = s.texts(caller);
-            let readable = |name| s.cached && texts.get(name).is_some_and(|t| t.from <= now && now <= t.until);
+            let readable = |name: &u32| s.cached && texts.get(name).is_some_and(|t| t.from <= now && now <= t.until);
             let hits: Vec<u32> = chain.iter().map(|(name, _)| *name).take_while(|name| readable(name)).collect();
             let units: u64 = chain.iter().filter(|(name, _)| hits.contains(name)).map(|(_, units)| units).sum();
             let exempt = if s.counts_cached || units < s.min_units { 0 } else { units };
@@ -125,13 +125,13 @@ fn by_ticks(s: &Setting) -> Vec<Option<u64>> {
             let fits = buckets
                 .iter()
                 .zip(amounts)
-                .all(|(b, amount)| b.as_ref().is_none_or(|b| b.level >= (amount as i64).min(b.full)));
+                .all(|(b, amount)| b.as_ref().is_none_or(|b| b.level >= amount.cast_signed().min(b.full)));
             if !fits {
                 break;
             }
             for (bucket, amount) in buckets.iter_mut().zip(amounts) {
                 if let Some(bucket) = bucket {
-                    bucket.level -= amount as i64;
+                    bucket.level -= amount.cast_signed();
                 }
             }
             line.remove(0);

@@ -299,7 +299,7 @@ fn faults_of_files() {
             DIVIDE,
             "[roles]",
             "[policy.delm-queue]\ncontrol = \"none\"\n[roles]",
-            &["policies[0] = \"delm-queue\": threads with a shared store work on `search` only"],
+            &["policy.delm-queue.store: threads with a shared store work on `search` only"],
         ),
         (
             SMALL,
@@ -435,6 +435,7 @@ fn what_cannot_be_read_is_told() {
 #[test]
 fn flags_change_the_scenario_and_are_named_in_faults() {
     let overrides = Overrides {
+        catalog: delm_sim::policy::Catalog::default(),
         set: vec!["sharing.respect=0.8".into(), "workload.search.success.fixed.p=0.5".into()],
         agents: Some(vec![4]),
         policies: Some(vec!["independent".into()]),
@@ -589,7 +590,7 @@ fn a_policy_of_ones_own_is_a_moved_point() {
         .replace("[roles]", "[policy.mine]\nbased_on = \"delm-solvers\"\ngate = \"none\"\n[roles]");
     let scenario = parse(&text).unwrap();
     assert_eq!(scenario.base_of("mine"), "delm-solvers");
-    assert_eq!(scenario.settings("mine").unwrap().gate, delm_sim::policy::settings::Gate::None);
+    assert_eq!(scenario.settings("mine").unwrap().mechanisms().unwrap().gate, delm_sim::policy::settings::Gate::None);
 }
 
 #[test]
@@ -631,7 +632,7 @@ proptest! {
             &format!("sharing.respect={probability:?}"),
             &format!("sizes.plan_tokens.lognormal={{mean={mean:?}, sigma={sigma:?}}}"),
             &format!("endpoints.worker.slots={limit}"),
-            "policy.mine={based_on=\"single\", barrier={k-of-n={k=2}}}",
+            "policy.mine={based_on=\"orchestrator-parallel\", barrier={k-of-n={k=2}}}",
             "all_policies.window_tokens=150000",
         ]);
         overrides.agents = Some(agents.into_iter().collect());

@@ -3,17 +3,18 @@
 use super::args::CompareArgs;
 use super::format::Format;
 use super::progress::Progress;
-use super::{DONE, UsageError, output};
+use super::{DONE, UsageError, output, whole};
+use crate::experiment::Options;
 use crate::experiment::prediction::{Prediction, against};
-use crate::experiment::{Options, Scenario};
+use crate::policy::Catalog;
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 /// Prints the table; with an output directory, writes it there as `predicted.csv`.
-pub(super) fn execute(args: &CompareArgs, run: &Path) -> Result<u8> {
-    let scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
+pub(super) fn execute(args: &CompareArgs, run: &Path, catalog: &Catalog) -> Result<u8> {
+    let scenario = super::load(&args.scenario, &args.change.overrides(catalog))?;
     let transcript: PathBuf = if run.is_dir() { run.join("transcript.jsonl") } else { run.to_owned() };
     let csv = args.output.output_dir.as_ref().map(|dir| dir.join("predicted.csv"));
     if let Some(path) = csv.as_ref().filter(|path| path.exists() && !args.output.overwrite) {
@@ -36,8 +37,7 @@ pub(super) fn execute(args: &CompareArgs, run: &Path) -> Result<u8> {
         let dir = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let rows: Vec<Vec<String>> = found.rows.iter().map(|r| row(r, Format::Csv)).collect();
-        std::fs::write(&path, output::table(Format::Csv, &header, &rows)?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        whole::write(&path, output::table(Format::Csv, &header, &rows)?)?;
         output::say(&format!("wrote {}", path.display()));
     }
     Ok(DONE)

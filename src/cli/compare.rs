@@ -4,16 +4,16 @@ use super::args::CompareArgs;
 use super::format::Format;
 use super::study::{announce, conduct_announced};
 use super::{DONE, output};
-use crate::experiment::Scenario;
+use crate::policy::Catalog;
 use crate::report::{self, Command, Manifest};
 use anyhow::Result;
 
 /// Loads the scenario, simulates it, prints and saves the comparison.
-pub fn execute(args: &CompareArgs) -> Result<u8> {
+pub fn execute(args: &CompareArgs, catalog: &Catalog) -> Result<u8> {
     if let Some(run) = &args.against {
-        return super::against::execute(args, run);
+        return super::against::execute(args, run, catalog);
     }
-    let scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
+    let scenario = super::load(&args.scenario, &args.change.overrides(catalog))?;
     let mut told = args.change.told();
     told.extend(args.no_figures.then(|| ("no-figures", String::new())));
     let manifest = Manifest::announce(Command::Compare, &scenario, !args.no_figures).typed(&told);

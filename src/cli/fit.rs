@@ -5,6 +5,7 @@ use super::format::Format;
 use super::{DONE, MISSED, UsageError, output};
 use crate::experiment::fit::{FitError, Free, Reached, Row, fit};
 use crate::experiment::{Overrides, Scenario};
+use crate::policy::Catalog;
 use anyhow::Result;
 use clap::Args;
 use std::num::NonZeroUsize;
@@ -55,17 +56,18 @@ fn free(text: &str) -> Result<Free, String> {
 }
 
 /// Fits, then judges on replications that the fit has not seen; exits with 3 if a row is out of reach.
-pub fn execute(args: &FitArgs) -> Result<u8> {
+pub fn execute(args: &FitArgs, catalog: &Catalog) -> Result<u8> {
     if args.row.len() != args.free.len() {
         let (rows, free) = (args.row.len(), args.free.len());
         return Err(UsageError(format!("{rows} --row and {free} --free: give one row for each parameter")).into());
     }
     let load = |edits: &[String]| {
-        let mut overrides: Overrides = args.change.overrides();
+        let mut overrides: Overrides = args.change.overrides(catalog);
         overrides.set.extend_from_slice(edits);
         Scenario::load(&args.scenario, &overrides)
     };
     let scenario = load(&[])?;
+    super::tell_left_out(&scenario);
     if let Some(row) = args.row.iter().find(|r| !scenario.policies.contains(&r.policy)) {
         let names = scenario.policies.join(", ");
         return Err(UsageError(format!("--row: `{}` is none of the scenario's policies ({names})", row.policy)).into());

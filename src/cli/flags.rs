@@ -3,6 +3,7 @@
 use super::format::Format;
 use crate::experiment::Overrides;
 use crate::experiment::validate::{MOST_AGENTS, MOST_REPLICATIONS};
+use crate::policy::Catalog;
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -41,8 +42,9 @@ impl ChangeArgs {
     }
 
     /// As the loader takes them.
-    pub fn overrides(&self) -> Overrides {
+    pub fn overrides(&self, catalog: &Catalog) -> Overrides {
         Overrides {
+            catalog: catalog.clone(),
             set: self.set.clone(),
             agents: self.agents.clone(),
             policies: self.policy.clone(),

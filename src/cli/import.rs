@@ -3,11 +3,11 @@
 
 use super::args::ImportArgs;
 use super::format::Format;
+use super::whole::{self, Whole};
 use super::{DONE, UsageError, output};
 use crate::import::{FORMATS, ImportError, Imported, Options, import};
 use crate::record::transcript::Line;
 use anyhow::{Context, Result};
-use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -33,38 +33,32 @@ pub fn execute(args: &ImportArgs) -> Result<u8> {
     let is_standard = path == Path::new("-");
     let target = if is_standard { path.to_owned() } else { may_write(args, path)? };
     let path = target.as_path();
-    // The header stands first and is known last.
-    let body_path = beside(if is_standard { Path::new("delm-sim-import") } else { path }, is_standard);
-    let body = Scratch::new(&body_path)?;
-    // Where the system allows it, the name goes at once: then nothing is left even if this program is killed.
-    let _ = std::fs::remove_file(&body_path);
-    let mut sink = BufWriter::new(&body.file);
+    // The header stands first and is known last. The body has no name: nothing is left of it even if this program is
+    // killed.
+    let folder = if is_standard { std::env::temp_dir() } else { whole::folder(path).to_owned() };
+    let mut body = tempfile::tempfile_in(&folder).map_err(|error| unwritable(&folder, error))?;
+    let mut sink = BufWriter::new(&body);
     let format = (args.format != "auto").then_some(args.format.as_str());
     let imported = import(&args.inputs, format, &options, &mut sink).map_err(|error| match error {
         ImportError::Write(error) => {
-            anyhow::Error::from(error).context(format!("{}: cannot be written", body_path.display()))
+            anyhow::Error::from(error).context(format!("a file in {}: cannot be written", folder.display()))
         }
         error => UsageError(error.to_string()).into(),
     })?;
     sink.flush()?;
     drop(sink);
-    let mut body_file = &body.file;
-    body_file.rewind()?;
+    body.rewind()?;
     let mut header = serde_json::to_vec(&Line::Header(imported.header.clone()))?;
     header.push(b'\n');
     if is_standard {
         let mut out = io::stdout().lock();
         out.write_all(&header)?;
-        io::copy(&mut body_file, &mut out)?;
+        io::copy(&mut body, &mut out)?;
         out.flush()?;
     } else {
-        let whole_path = beside(path, false).with_extension("whole");
-        let whole = Scratch::new(&whole_path)?;
-        let mut file = &whole.file;
-        file.write_all(&header)?;
-        io::copy(&mut body_file, &mut file)?;
-        whole.file.sync_all()?;
-        std::fs::rename(&whole_path, path).with_context(|| format!("{}: cannot be written", path.display()))?;
+        let mut file = Whole::begin(path).map_err(|error| unwritable(path, error))?;
+        let written = file.write_all(&header).and_then(|()| io::copy(&mut body, &mut file)).and_then(|_| file.finish());
+        written.with_context(|| format!("{}: cannot be written", path.display()))?;
     }
     report(&imported, if is_standard { None } else { Some(path) });
     Ok(DONE)
@@ -115,36 +109,12 @@ fn same(a: &Path, b: &Path) -> bool {
     a == b || a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b)
 }
 
-/// A name beside a file that nobody else uses.
-fn beside(path: &Path, in_temporary: bool) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = format!(".{name}.{}.part", std::process::id());
-    if in_temporary { std::env::temp_dir().join(name) } else { path.with_file_name(name) }
-}
-
-/// A file that is gone when it is no longer needed.
-struct Scratch {
-    file: File,
-    path: PathBuf,
-}
-
-impl Scratch {
-    fn new(path: &Path) -> Result<Self> {
-        let opened = OpenOptions::new().read(true).write(true).create_new(true).open(path);
-        let file = opened.map_err(|error| match error.kind() {
-            ErrorKind::PermissionDenied | ErrorKind::NotFound => {
-                UsageError(format!("{}: cannot be written ({error}); name another file", path.display())).into()
-            }
-            _ => anyhow::Error::from(error).context(format!("{}: cannot be written", path.display())),
-        })?;
-        Ok(Self { file, path: path.to_owned() })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Moved away, or without a name, if all went well.
-        let _ = std::fs::remove_file(&self.path);
+fn unwritable(path: &Path, error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::NotFound => {
+            UsageError(format!("{}: cannot be written ({error}); name another file", path.display())).into()
+        }
+        _ => anyhow::Error::from(error).context(format!("{}: cannot be written", path.display())),
     }
 }
 

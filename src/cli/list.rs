@@ -5,11 +5,12 @@ use super::{DONE, output};
 use crate::experiment::metrics::METRICS;
 use crate::experiment::{Overrides, Scenario, embedded};
 use crate::model::workload::WorkloadSpec;
-use crate::policy::catalog;
+use crate::policy::Catalog;
+use crate::policy::settings::Work;
 use anyhow::Result;
 
 /// Lists embedded scenarios with their questions, presets, policies with where they apply, and metrics with units.
-pub fn execute(args: &ListArgs) -> Result<u8> {
+pub fn execute(args: &ListArgs, catalog: &Catalog) -> Result<u8> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut row = |kind: &str, name: &str, applies: &str, about: &str| {
         rows.push([kind, name, applies, about].map(str::to_owned).to_vec());
@@ -24,12 +25,12 @@ pub fn execute(args: &ListArgs) -> Result<u8> {
             .and_then(|preset| Some(preset.get("source")?.get("cite")?.as_str()?.to_owned()));
         row("preset", name, "endpoint", &cite.unwrap_or_default());
     }
-    for policy in catalog::ENTRIES {
-        let applies: Vec<&str> = [("search", policy.search), ("divide", policy.divide)]
+    for policy in catalog.entries() {
+        let applies: Vec<&str> = [("search", Work::Search), ("divide", Work::Divide)]
             .into_iter()
-            .filter_map(|(kind, applies)| applies.then_some(kind))
+            .filter_map(|(kind, work)| policy.runs_on(work).then_some(kind))
             .collect();
-        row("policy", policy.name, &applies.join(", "), policy.summary);
+        row("policy", &policy.name, &applies.join(", "), policy.summary());
     }
     for metric in METRICS {
         row("metric", metric.name, metric.unit, metric.meaning);

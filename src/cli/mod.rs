@@ -24,9 +24,11 @@ pub mod reproduce;
 pub mod run;
 pub mod schema;
 mod study;
+mod whole;
 
-use crate::experiment::ScenarioError;
 use crate::experiment::replay::ReplayError;
+use crate::experiment::{Overrides, Scenario, ScenarioError};
+use crate::policy::Catalog;
 use crate::report::DirectoryError;
 use args::{Cli, Command, CompareArgs};
 use clap::Parser;
@@ -51,22 +53,44 @@ pub const INTERRUPTED: u8 = 130;
 #[error("{0}")]
 pub struct UsageError(pub String);
 
-/// Runs the command that was typed.
-pub fn run() -> ExitCode {
+/// Loads a scenario, and tells what of it does not act.
+fn load(source: &str, overrides: &Overrides) -> Result<Scenario, ScenarioError> {
+    let scenario = Scenario::load(source, overrides)?;
+    tell_left_out(&scenario);
+    Ok(scenario)
+}
+
+fn tell_left_out(scenario: &Scenario) {
+    for unread in &scenario.left_out {
+        output::say(&format!("note: {unread}"));
+    }
+}
+
+/// Runs the command that was typed; names of policies stand for those of the catalogue.
+///
+/// A program of your own is the whole of `delm-sim` with your policies besides:
+///
+/// ```no_run
+/// # use delm_sim::policy::Catalog;
+/// fn main() -> std::process::ExitCode {
+///     delm_sim::cli::run(&Catalog::default()) // .with("mine", MyFactory)
+/// }
+/// ```
+pub fn run(catalog: &Catalog) -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command.unwrap_or_else(|| Command::Compare(CompareArgs::from(cli.bare))) {
-        Command::Run(args) => run::execute(&args),
-        Command::Compare(args) => compare::execute(&args),
-        Command::Live(args) => live::execute(&args),
-        Command::Params(args) => params::execute(&args),
+        Command::Run(args) => run::execute(&args, catalog),
+        Command::Compare(args) => compare::execute(&args, catalog),
+        Command::Live(args) => live::execute(&args, catalog),
+        Command::Params(args) => params::execute(&args, catalog),
         Command::Calibrate(args) => calibrate::execute(&args),
-        Command::Fit(args) => fit::execute(&args),
-        Command::Replay(args) => replay::execute(&args),
+        Command::Fit(args) => fit::execute(&args, catalog),
+        Command::Replay(args) => replay::execute(&args, catalog),
         Command::Import(args) => import::execute(&args),
-        Command::Reproduce(args) => reproduce::execute(&args),
+        Command::Reproduce(args) => reproduce::execute(&args, catalog),
         Command::Schema(args) => schema::execute(&args),
         Command::Init(args) => init::execute(&args),
-        Command::List(args) => list::execute(&args),
+        Command::List(args) => list::execute(&args, catalog),
         Command::Completions(args) => completions::execute(&args),
     };
     ExitCode::from(done.unwrap_or_else(|error| report(&error)))

@@ -3,12 +3,13 @@
 use super::args::ParamsArgs;
 use super::format::Format;
 use super::{DONE, output};
-use crate::experiment::{Parameter, Scenario, counts, parameters};
+use crate::experiment::{Parameter, counts, parameters};
+use crate::policy::Catalog;
 use anyhow::Result;
 
 /// Loads the scenario, lists its inputs, sums them up by source.
-pub fn execute(args: &ParamsArgs) -> Result<u8> {
-    let scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
+pub fn execute(args: &ParamsArgs, catalog: &Catalog) -> Result<u8> {
+    let scenario = super::load(&args.scenario, &args.change.overrides(catalog))?;
     let inputs = parameters(&scenario);
     let header = ["path", "value", "unit", "source", "cite", "prior"];
     let rows: Vec<Vec<String>> = inputs

@@ -4,14 +4,15 @@ use super::flags::{ChangeArgs, OutputArgs};
 use super::format::Format;
 use super::progress::Progress;
 use super::study::{announce, conduct_announced};
-use super::{DONE, UsageError, output};
+use super::{DONE, UsageError, output, whole};
 use crate::experiment::replay::{self, Dependencies, Reading, RecordedRuns};
 use crate::experiment::study::Cell;
-use crate::experiment::{Options, Scenario, Study, conduct};
+use crate::experiment::{Options, Study, conduct};
+use crate::policy::Catalog;
 use crate::policy::settings::Form;
 use crate::report::{self, Command, Manifest};
 use crate::runtime::replay::WhatIf;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -108,12 +109,12 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 /// Replays, prints and stores; exits with 4 if a policy departs from the recording.
-pub fn execute(args: &ReplayArgs) -> Result<u8> {
+pub fn execute(args: &ReplayArgs, catalog: &Catalog) -> Result<u8> {
     args.refuse_idle_flags()?;
     match args.mode {
-        Mode::Strict => strict(args),
+        Mode::Strict => strict(args, catalog),
         Mode::Retimed => retimed(args),
-        Mode::Counterfactual => counterfactual(args),
+        Mode::Counterfactual => counterfactual(args, catalog),
     }
 }
 
@@ -156,9 +157,9 @@ impl ReplayArgs {
     }
 }
 
-fn strict(args: &ReplayArgs) -> Result<u8> {
+fn strict(args: &ReplayArgs, catalog: &Catalog) -> Result<u8> {
     let progress = Progress::new(args.output.quiet);
-    let study = replay::strict(&args.file, &|done| progress.count(done));
+    let study = replay::strict(&args.file, catalog, &|done| progress.count(done));
     progress.clear();
     let study = study?;
     let plan = announce(Manifest::announce(Command::Run, &study.scenario, false), &args.output)?;
@@ -231,21 +232,20 @@ fn row(run: &replay::RetimedRun) -> Vec<String> {
     ]
 }
 
-fn counterfactual(args: &ReplayArgs) -> Result<u8> {
+fn counterfactual(args: &ReplayArgs, catalog: &Catalog) -> Result<u8> {
     let runs = RecordedRuns::read(&args.file)?;
     let made = replay::counterfactual(&runs, &args.reading())?;
-    let text = made.to_toml();
     let name = args.scenario_output.as_ref().map_or_else(|| made.scenario.name.clone(), |p| p.display().to_string());
-    let scenario = Scenario::parse(&name, &text, None, &args.change.overrides())?;
+    let scenario = made.changed(&name, &args.change.overrides(catalog))?;
     if let Some(path) = &args.scenario_output {
-        std::fs::write(path, &text).with_context(|| format!("cannot write the scenario {}", path.display()))?;
+        whole::write(path, made.to_toml())?;
     }
     let plan = announce(Manifest::announce(Command::Compare, &scenario, false), &args.output)?;
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
     output::print(&report::render(&study, args.output.format.into()))?;
     if args.output.format == Format::Table {
         output::print(&decentral(&study, &made.recorded))?;
-        output::print(&bounds(args, &runs, &study)?)?;
+        output::print(&bounds(args, &runs, &study, catalog)?)?;
         output::print(&format!("Assumptions\n- {}\n", made.assumptions.join("\n- ")))?;
         output::print(&format!("{stored}"))?;
     }
@@ -308,7 +308,7 @@ fn change(now: f64, then: f64) -> String {
 }
 
 /// The bounds that the recording leaves open: makespan and tokens of every policy under each reading of what waits.
-fn bounds(args: &ReplayArgs, runs: &RecordedRuns, chosen: &Study) -> Result<String> {
+fn bounds(args: &ReplayArgs, runs: &RecordedRuns, chosen: &Study, catalog: &Catalog) -> Result<String> {
     let readings =
         [("recorded", Dependencies::Recorded), ("same-agent", Dependencies::SameAgent), ("none", Dependencies::None)];
     let mut rows: Vec<Vec<String>> =
@@ -318,7 +318,7 @@ fn bounds(args: &ReplayArgs, runs: &RecordedRuns, chosen: &Study) -> Result<Stri
             chosen.cells.clone()
         } else {
             let made = replay::counterfactual(runs, &Reading { dependencies, ..args.reading() })?;
-            let scenario = Scenario::parse(&made.scenario.name, &made.to_toml(), None, &args.change.overrides())?;
+            let scenario = made.changed(&made.scenario.name, &args.change.overrides(catalog))?;
             let jobs = args.output.jobs.map_or(0, std::num::NonZeroUsize::get);
             conduct(&scenario, &Options { jobs, ..Options::default() })?.cells
         };

@@ -4,17 +4,19 @@ use super::args::ReproduceArgs;
 use super::progress::Progress;
 use super::{DONE, FAILED, output};
 use crate::experiment::{Options, conduct, validate};
+use crate::policy::Catalog;
 use crate::report::{self, Command};
 use anyhow::{Result, bail};
 use std::num::NonZeroUsize;
 
 /// Reads the manifest, runs its scenario, compares.
-pub fn execute(args: &ReproduceArgs) -> Result<u8> {
-    let manifest = report::directory::read(&args.directory)?;
+pub fn execute(args: &ReproduceArgs, catalog: &Catalog) -> Result<u8> {
+    let mut manifest = report::directory::read(&args.directory)?;
     if manifest.input.is_some() {
         let told = "it rests on a file of its own, not on its scenario alone; run the command that made it again";
         bail!(super::UsageError(format!("{}: {told}", args.directory.join("manifest.json").display())));
     }
+    manifest.scenario.catalog = catalog.clone();
     if let Some(fault) = validate(&manifest.scenario).first() {
         bail!(super::UsageError(format!("{}: {fault}", args.directory.join("manifest.json").display())));
     }

@@ -6,6 +6,7 @@ use super::study::{announce, conduct_announced};
 use super::{DONE, MISSED, UsageError, output};
 use crate::experiment::Scenario;
 use crate::experiment::replication::{Point, Sinks};
+use crate::policy::Catalog;
 use crate::report::{self, Command, Manifest};
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -13,10 +14,10 @@ use std::io::BufWriter;
 use std::path::Path;
 
 /// Loads all scenarios before any of them runs; exits with 3 if a closed form is missed.
-pub fn execute(args: &RunArgs) -> Result<u8> {
-    let overrides = args.change.overrides();
+pub fn execute(args: &RunArgs, catalog: &Catalog) -> Result<u8> {
+    let overrides = args.change.overrides(catalog);
     let scenarios =
-        args.scenarios.iter().map(|source| Scenario::load(source, &overrides)).collect::<Result<Vec<_>, _>>()?;
+        args.scenarios.iter().map(|source| super::load(source, &overrides)).collect::<Result<Vec<_>, _>>()?;
     if scenarios.len() > 1 && (args.output.output_dir.is_some() || args.trace.is_some() || args.record.is_some()) {
         return Err(UsageError("--output-dir, --trace and --record go with one scenario".to_owned()).into());
     }

@@ -10,14 +10,17 @@ use super::presets::Expander;
 use super::scenario::Scenario;
 use super::shape::Shape;
 use super::text::read_text;
-use super::validate::validate;
-use crate::policy::Settings;
+use super::validate::{read_by_none, validate};
+use crate::policy::Catalog;
+use crate::policy::settings::Draft;
 use std::path::{Path, PathBuf};
 use toml::Value;
 
 /// What the command line says instead of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
+    /// The policies that names stand for.
+    pub catalog: Catalog,
     /// `PATH=VALUE`: a dotted key and a TOML value; bare words are strings.
     pub set: Vec<String>,
     /// Team sizes.
@@ -74,6 +77,7 @@ impl Scenario {
         let shape = Shape::of::<Self>();
         let mut expander = Expander { folder: folder.map(PathBuf::from), scenario: &shape, faults: Vec::new() };
         let edits = overrides.edits(&mut faults);
+        let listed = listed(&tree);
         let (early, late): (Vec<&Edit>, Vec<&Edit>) = edits.iter().partition(|e| e.names_a_preset());
         let (sources, late): (Vec<&Edit>, Vec<&Edit>) = late.into_iter().partition(|e| e.path[0] == "sources");
         for edit in early {
@@ -90,7 +94,7 @@ impl Scenario {
         expander.laws(&mut tree);
         faults.append(&mut expander.faults);
         overrides.narrow(&mut tree);
-        judge(&tree, &shape, faults)
+        judge(&tree, &shape, faults, listed.as_deref(), &overrides.catalog)
     }
 
     /// The scenario as TOML, presets expanded.
@@ -206,21 +210,59 @@ impl Edit {
     }
 }
 
+/// The policies that a document lists.
+fn listed(tree: &Node) -> Option<Vec<String>> {
+    let Item::List(names) = &tree.child("policies")?.item else {
+        return None;
+    };
+    names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// What is written for all policies is a default for those that read it. Where none does, a file is told that it was
+/// left out, and a flag is at fault; where only policies that the flags left out would read it, nobody need hear of it.
+fn leave_unread(scenario: &mut Scenario, tree: &Node, listed: &[String], faults: &mut Vec<Fault>) {
+    let whole = Scenario { policies: listed.to_vec(), ..scenario.clone() }.unread_by_all();
+    for unread in read_by_none(scenario) {
+        let unread = placed(unread, tree);
+        if matches!(unread.place, Place::Flag(_)) {
+            faults.push(unread);
+            continue;
+        }
+        let [.., name] = unread.key.keys() else { continue };
+        scenario.all_policies.remove(name);
+        if whole.contains(name) {
+            scenario.left_out.push(unread);
+        }
+    }
+}
+
 /// The scenario, or all faults of shape and meaning.
-fn judge(tree: &Node, shape: &Shape, mut faults: Vec<Fault>) -> Result<Scenario, ScenarioError> {
+fn judge(
+    tree: &Node,
+    shape: &Shape,
+    mut faults: Vec<Fault>,
+    listed: Option<&[String]>,
+    catalog: &Catalog,
+) -> Result<Scenario, ScenarioError> {
     faults.extend(shape_faults(tree, shape));
     let mut rest = tree.clone();
     if !faults.is_empty() {
         strip_faults(&mut rest, shape);
     }
     match rest.value().try_into::<Scenario>() {
-        Ok(scenario) => {
+        Ok(mut scenario) => {
+            scenario.catalog = catalog.clone();
             let meaning: Vec<Fault> = validate(&scenario)
                 .into_iter()
                 .filter(|new| !faults.iter().any(|old| overlap(old, new)))
                 .map(|fault| placed(fault, tree))
                 .collect();
             faults.extend(meaning);
+            if faults.is_empty()
+                && let Some(listed) = listed
+            {
+                leave_unread(&mut scenario, tree, listed, &mut faults);
+            }
             if faults.is_empty() {
                 return Ok(scenario);
             }
@@ -243,7 +285,7 @@ fn overlap(old: &Fault, new: &Fault) -> bool {
 /// Faults of shape; the settings of policies are tables of their own kind.
 fn shape_faults(tree: &Node, shape: &Shape) -> Vec<Fault> {
     let mut faults = shape.check(tree);
-    let settings = Shape::of::<Settings>();
+    let settings = Shape::of::<Draft>();
     if let Some(all) = tree.child("all_policies") {
         faults.extend(settings.check_part(all, &KeyPath::from_iter(["all_policies"])));
     }

@@ -10,7 +10,7 @@ use super::scenario::{Protocol, Scenario};
 use crate::model::endpoint::EndpointSpec;
 use crate::model::sharing::Sharing;
 use crate::model::workload::{DivideSpec, SearchSpec, Sizes, WorkloadSpec};
-use crate::policy::{Settings, catalog};
+use crate::policy::settings::{holds, same};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -222,42 +222,38 @@ fn leaves(path: &str, rule: &str, value: &Value, found: &mut Vec<Leaf>) -> Resul
     }
 }
 
-/// Settings that most policies share, once; then what each policy has of its own.
+/// Settings that policies share, once; then what each policy has of its own. A setting that no policy reads is no input.
 fn settings(scenario: &Scenario, found: &mut Vec<Leaf>) -> Result<(), String> {
-    let plain = |s: &Settings| json!(s);
-    let start = catalog::settings("independent").expect("a policy of the catalogue");
-    let vouched = plain(&start);
-    let mut common = vouched.clone();
+    let start = json!(scenario.catalog.entry("independent").expect("a named policy").draft());
+    let mut common = start.clone();
     for (key, value) in &scenario.all_policies {
         common[key] = json!(value);
     }
-    let mut list = |prefix: &str, settings: &Value, vouched: &Value, unlike: Option<&Value>| {
-        for (key, value) in settings.as_object().into_iter().flatten() {
-            if unlike.is_some_and(|common| same(&common[key], value)) {
-                continue;
-            }
-            let first = found.len();
-            leaves(&format!("{prefix}.{key}"), &format!("settings.{key}"), value, found)?;
-            found[first].vouched = Some(vouched[key].clone());
-        }
+    let points: Vec<_> = scenario
+        .policies
+        .iter()
+        .filter_map(|policy| {
+            let base = scenario.entry(policy).ok()?.draft();
+            Some((policy, scenario.settings(policy).ok()?.keys(), json!(base)))
+        })
+        .collect();
+    let mut list = |prefix: &str, key: &str, value: &Value, vouched: &Value| {
+        let first = found.len();
+        leaves(&format!("{prefix}.{key}"), &format!("settings.{key}"), value, found)?;
+        found[first].vouched = Some(vouched[key].clone());
         Ok::<(), String>(())
     };
-    list("all_policies", &common, &vouched, None)?;
-    for policy in &scenario.policies {
-        let (Ok(own), Some(base)) = (scenario.settings(policy), catalog::settings(scenario.base_of(policy))) else {
-            continue;
-        };
-        list(&format!("policy.{policy}"), &plain(&own), &plain(&base), Some(&common))?;
+    for (key, value) in common.as_object().into_iter().flatten() {
+        if points.iter().any(|(_, keys, _)| holds(keys, key, value)) {
+            list("all_policies", key, value, &start)?;
+        }
+    }
+    for (policy, keys, base) in &points {
+        for (key, value) in keys.iter().filter(|(key, value)| !same(&common[*key], value)) {
+            list(&format!("policy.{policy}"), key, value, base)?;
+        }
     }
     Ok(())
-}
-
-/// Equality of values, whole numbers and floats alike.
-fn same(a: &Value, b: &Value) -> bool {
-    match (a.as_f64(), b.as_f64()) {
-        (Some(a), Some(b)) => a == b,
-        _ => a == b,
-    }
 }
 
 /// Values that the citations of the registry vouch for.
@@ -356,6 +352,7 @@ mod tests {
             let mut scenario = Scenario::load(name, &Overrides::default()).unwrap();
             scenario.full_replications = Some(2);
             scenario.watch_worker = Some(0);
+            scenario.all_policies.insert("memory_steps".into(), toml::Value::Integer(8));
             scenario.sharing.retry_keeps = 0.5;
             scenario.worker_roles.insert("0".into(), "worker".into());
             scenario.measure = Some(super::super::scenario::Measure {

@@ -58,7 +58,7 @@ pub struct Predicted {
 /// # Errors
 /// As strict replay says, and if a point of the run does not exist in the scenario.
 pub fn against(scenario: &Scenario, transcript: &Path, options: &Options) -> Result<Predicted, ReplayError> {
-    let measured = strict(transcript, &|_| {})?;
+    let measured = strict(transcript, &scenario.catalog, &|_| {})?;
     let mut scenario = scenario.clone();
     scenario.policies.clone_from(&measured.scenario.policies);
     scenario.agents.extend(measured.cells.iter().map(|c| c.agents));

@@ -1,14 +1,15 @@
 //! What has been published: which coordination, on which workload, at which team sizes, and where. A point that matches no
 //! row is marked as an extrapolation wherever it is shown.
 
+use crate::model::Limit;
 use crate::model::workload::WorkloadSpec;
 use crate::policy::Settings;
-use crate::policy::settings::{Control, Dispatch, Finish, Gate, Store};
+use crate::policy::settings::{Control, Coordination, Dispatch, Finish, Gate, Mechanisms, Store};
 
 /// A published result's coordination.
 struct Published {
     /// Whether settings are the published coordination.
-    is: fn(&Settings) -> bool,
+    is: fn(&Mechanisms, &Settings) -> bool,
     /// On `search` (issues) or else on `divide` (questions).
     search: bool,
     /// Team sizes; empty where the source does not tell any.
@@ -18,41 +19,47 @@ struct Published {
     source: &'static str,
 }
 
+/// Whether a lead hands work out like this, and retells to its workers what no gate has seen.
+fn relays(m: Mechanisms, s: &Settings, dispatch: Dispatch) -> bool {
+    (m.store, m.gate) == (Store::Relay, Gate::None)
+        && matches!(&s.coordination, Coordination::Lead(lead) if lead.dispatch() == dispatch)
+}
+
 const PUBLISHED: &[Published] = &[
     Published {
-        is: |s| s.control == Control::None && s.store == Store::None,
+        is: |m, _| m.control == Control::None && m.store == Store::None,
         search: true,
         agents: &[1, 2, 4],
         source: "Avg@1, Pass@2, Pass@4 of mini-SWE-agent and AOrchestra (DeLM v1 paper, Table 1)",
     },
     Published {
-        is: |s| s.control == Control::None && s.store == Store::Shared && s.gate == Gate::Rule,
+        is: |m, _| m.control == Control::None && m.store == Store::Shared && m.gate == Gate::Rule,
         search: true,
         agents: &[2, 4],
         source: "DeLM on SWE-bench Verified, n = 2 and 4 (DeLM v1 paper, Table 1; project page)",
     },
     Published {
-        is: |s| s.control == Control::Lead && s.dispatch == Dispatch::Sequential && s.store == Store::Relay,
+        is: |m, s| relays(*m, s, Dispatch::Sequential),
         search: true,
         agents: &[1],
         source: "AOrchestra (DeLM v1 paper, Table 1); its Pass@k rows are k independent runs, not a team of k",
     },
     Published {
-        is: |s| s.control == Control::Lead && s.dispatch == Dispatch::Parallel && s.store == Store::Relay,
+        is: |m, s| relays(*m, s, Dispatch::Parallel),
         search: true,
         agents: &[2, 4],
         source: "AOrchestra-Parallel (DeLM v1 paper, Table 1)",
     },
     Published {
-        is: |s| s.control == Control::None && s.store == Store::None,
+        is: |m, _| m.control == Control::None && m.store == Store::None,
         search: false,
         agents: &[1],
         source: "base model on LongBench-v2 Multi-Doc QA (DeLM v1 paper, Table 2)",
     },
     Published {
-        is: |s| {
-            (s.control, s.store, s.gate, s.finish) == (Control::Queue, Store::Shared, Gate::Llm, Finish::Last)
-                && s.unfold
+        is: |m, s| {
+            (m.store, m.gate, m.finish) == (Store::Shared, Gate::Llm, Finish::Last)
+                && matches!(&s.coordination, Coordination::Queue(queue) if queue.unfold)
         },
         search: false,
         agents: &[],
@@ -63,9 +70,10 @@ const PUBLISHED: &[Published] = &[
 /// Whether somebody has published a run of this coordination at this size.
 pub(super) fn is_published(workload: &WorkloadSpec, settings: &Settings, agents: u32) -> bool {
     let search = matches!(workload, WorkloadSpec::Search(_));
-    let agents = settings.team.whole().map_or(agents, |most| agents.min(most as u32));
+    let agents = settings.team.and_then(Limit::whole).map_or(agents, |most| agents.min(most as u32));
     let recorded = matches!(workload, WorkloadSpec::Recorded(_));
-    !recorded && PUBLISHED.iter().any(|p| p.search == search && p.agents.contains(&agents) && (p.is)(settings))
+    let Some(mechanisms) = settings.mechanisms().filter(|_| !recorded) else { return false };
+    PUBLISHED.iter().any(|p| p.search == search && p.agents.contains(&agents) && (p.is)(&mechanisms, settings))
 }
 
 #[cfg(test)]

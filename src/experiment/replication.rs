@@ -10,8 +10,8 @@ use crate::model::ids::TaskId;
 use crate::model::sharing::Sharing;
 use crate::model::workload::{Sizes, Team, Workload};
 use crate::policy::Policy;
-use crate::policy::settings::Form;
-use crate::policy::{Settings, catalog};
+use crate::policy::settings::{Form, Work};
+use crate::policy::{Entry, Settings};
 use crate::record::transcript::{Recorder, RunLine};
 use crate::record::{Summary, Trace};
 use crate::runtime::{Fleet, RunError, Simulated, drive};
@@ -39,6 +39,7 @@ pub struct Point<'a> {
     /// What kind of coordination it is: judged here, once, from the resolved settings.
     pub form: Form,
     pub(super) settings: Arc<Settings>,
+    entry: &'a Entry,
     pub(super) fleet: Arc<Fleet>,
     sizes: Arc<Sizes>,
     sharing: Arc<Sharing>,
@@ -50,18 +51,19 @@ impl<'a> Point<'a> {
     /// Resolves settings, endpoints and protocol of a policy.
     pub fn new(scenario: &'a Scenario, policy: &'a str, agents: u32) -> Result<Self, RunError> {
         let wrong = |why: String| RunError::NoSuchPoint { policy: policy.to_owned(), why };
+        let entry = scenario.entry(policy).map_err(wrong)?;
         let settings = Arc::new(scenario.settings(policy).map_err(wrong)?);
         let protocol = scenario.protocol.get(policy).cloned().unwrap_or_default();
         let (cost, latency) = (protocol.cost, protocol.latency);
         let fleet = Fleet::new(&scenario.endpoints, &scenario.roles, &scenario.worker_roles, cost, latency)
             .map_err(|e| wrong(e.to_string()))?;
-        catalog::build(&settings, &scenario.workload, agents).map_err(wrong)?;
         let stop_after = scenario.measure.as_ref().map(|m| m.stop_after);
         Ok(Self {
             scenario,
             policy,
             agents,
             form: settings.form(),
+            entry,
             settings,
             fleet: Arc::new(fleet),
             sizes: Arc::new(scenario.sizes.clone()),
@@ -90,10 +92,8 @@ impl<'a> Point<'a> {
 
     /// One policy per task, and their team.
     pub(super) fn policies(&self) -> (Vec<Box<dyn Policy>>, Team) {
-        let build = || {
-            catalog::build(&self.settings, &self.scenario.workload, self.agents)
-                .expect("checked when the point was made")
-        };
+        let work = Work::of(&self.scenario.workload);
+        let build = || self.entry.build(&self.settings, work, self.agents);
         let (policies, teams): (Vec<_>, Vec<_>) = (0..self.scenario.tasks).map(|_| build()).unzip();
         (policies, Team { quality: self.protocol.quality, ..teams[0] })
     }

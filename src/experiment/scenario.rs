@@ -1,14 +1,17 @@
 //! A scenario: a question, a workload, a fleet of endpoints, policies to compare, and how to measure. Strict TOML.
 
+use super::faults::Fault;
 use crate::live::desk::DeskSpec;
 use crate::live::questions::QuestionsSpec;
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::sharing::Sharing;
 use crate::model::workload::{Sizes, WorkloadSpec};
-use crate::policy::Settings;
+use crate::policy::settings::{Draft, Settings, Work, holds};
+use crate::policy::{Catalog, Entry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Seed of a scenario that names none.
@@ -236,6 +239,15 @@ pub struct Scenario {
     /// Sources of values that differ from the built-in notes, by parameter path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, SourceNote>,
+    /// The policies that names stand for; no part of the document. Whoever adds policies of its own loads its scenarios
+    /// with them.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub catalog: Catalog,
+    /// What the document said of all policies and none of them reads; it was left out.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub left_out: Vec<Fault>,
 }
 
 fn default_seed() -> u64 {
@@ -267,18 +279,47 @@ impl Scenario {
         }
     }
 
-    /// The settings of a policy after the scenario's changes, or what is wrong with them.
-    pub fn settings(&self, policy: &str) -> Result<Settings, String> {
-        let own = self.policy.get(policy).cloned().unwrap_or_default();
+    /// The catalogue's entry behind a policy of this scenario, or what is wrong with its name.
+    pub fn entry(&self, policy: &str) -> Result<&Entry, String> {
         let base = self.base_of(policy);
-        let known = crate::policy::catalog::settings(base).ok_or_else(|| crate::policy::catalog::unknown(base))?;
-        let mut table = toml::Table::try_from(known).expect("settings are plain values");
-        for (key, value) in self.all_policies.iter().chain(own.iter().filter(|(k, _)| *k != "based_on")) {
+        self.catalog.entry(base).ok_or_else(|| self.catalog.unknown(base))
+    }
+
+    /// All settings of a policy after the scenario's changes, read or not, or what is wrong with them.
+    pub fn draft(&self, policy: &str) -> Result<Draft, String> {
+        let mut table = toml::Table::try_from(self.entry(policy)?.draft()).expect("settings are plain values");
+        for (key, value) in self.all_policies.iter().chain(self.own(policy)) {
             if !table.contains_key(key) {
                 return Err(format!("policy.{policy}.{key} is not a setting; see `delm-sim schema`"));
             }
             table.insert(key.clone(), value.clone());
         }
         table.try_into().map_err(|e: toml::de::Error| format!("policy.{policy}: {}", e.message()))
+    }
+
+    /// The point that a policy is in this scenario, or what is wrong with it.
+    pub fn settings(&self, policy: &str) -> Result<Settings, String> {
+        let draft = self.draft(policy)?;
+        self.entry(policy)?.settle(&draft, Work::of(&self.workload)).map_err(|e| e.to_string())
+    }
+
+    /// What the scenario says of one policy's settings alone.
+    pub(crate) fn own(&self, policy: &str) -> impl Iterator<Item = (&String, &toml::Value)> {
+        self.policy.get(policy).into_iter().flatten().filter(|(key, _)| *key != "based_on")
+    }
+
+    /// Keys of `[all_policies]` that none of the policies reads.
+    pub(crate) fn unread_by_all(&self) -> Vec<String> {
+        let points: Vec<_> = self.policies.iter().filter_map(|p| Some(self.settings(p).ok()?.keys())).collect();
+        let unread =
+            |(key, value): &(&String, &toml::Value)| !points.iter().any(|point| holds(point, key, &json!(value)));
+        self.all_policies.iter().filter(unread).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Leaves out what a program wrote for all policies and none of these reads.
+    pub(crate) fn drop_unread(&mut self) {
+        for key in self.unread_by_all() {
+            self.all_policies.remove(&key);
+        }
     }
 }

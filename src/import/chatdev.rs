@@ -9,7 +9,7 @@ use super::field::Field;
 use super::groups::{Group, Groups};
 use super::moment::{self, Nanos};
 use super::session::{Draft, Session};
-use super::source::{Records, Sample, beside, open};
+use super::source::{Records, Sample, beside, table};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
 use crate::record::transcript::Message;
@@ -124,7 +124,7 @@ fn each_row(
     out: &mut Out<'_>,
     mut take: impl FnMut(&Cells<'_>) -> Result<(), Wrong>,
 ) -> Result<bool, ImportError> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(open(path)?);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(table(path)?);
     let header = reader.headers().map_err(|e| csv_fault(path, &e))?.clone();
     let mut rows = reader.into_records().peekable();
     while let Some(row) = rows.next() {

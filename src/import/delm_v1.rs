@@ -5,13 +5,14 @@
 
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
-use super::groups::{Group, Groups};
+use super::folder::is_inside;
+use super::groups::{Group, Groups, Seen};
 use super::moment::{self, Nanos};
 use super::session::{Draft, Outcome, Session};
-use super::source::{Records, Sample, beside, names, open};
+use super::source::{Records, Sample, beside, names, table};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Reads DeLM v1 results.
@@ -52,20 +53,16 @@ impl Importer for DelmV1 {
             None => path.to_owned(),
         };
         let mut groups = Groups::new();
-        let mut seen = BTreeSet::new();
-        let mut repeated = 0;
+        let mut seen = Seen::default();
         groups.each_record(&events, out, |groups, _, value, _| {
-            if !seen.insert(*blake3::hash(value.to_string().as_bytes()).as_bytes()) {
-                repeated += 1;
+            if !seen.is_new(&value) {
                 return Ok(());
             }
             let (task, event) = event(&Field::root(&value))?;
             groups.push(&task, event);
             Ok(())
         })?;
-        if repeated > 0 {
-            out.note(format!("{}: {repeated} records stand there twice, read once", events.display()));
-        }
+        seen.tell(&events, out);
         let mut results = match folder.and_then(|f| beside(f, "results.csv")) {
             Some(path) => results(&path, out)?,
             None => BTreeMap::new(),
@@ -190,7 +187,7 @@ fn session(task: &str, events: Vec<Event>) -> Session {
 
 /// Which threads passed, by task and run; counts stand where threads are not told.
 fn results(path: &Path, out: &mut Out<'_>) -> Result<BTreeMap<String, Vec<Outcome>>, ImportError> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(open(path)?);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(table(path)?);
     let headers = reader.headers().map_err(|e| csv_fault(path, &e))?.clone();
     let mut found: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
     for row in reader.records() {
@@ -252,9 +249,12 @@ pub(super) fn csv_fault(path: &Path, error: &csv::Error) -> ImportError {
 
 /// Counts the notes of a task's board by type; finalised notes are logged twice and counted once.
 fn lessons(folder: &Path, task: &str, session: &mut Session, out: &mut Out<'_>) -> Result<(), ImportError> {
-    let folder = folder.join("lessons");
+    let (root, folder) = (folder, folder.join("lessons"));
     let file = format!("{}.jsonl", task.replace('/', "_"));
-    if !folder.is_dir() || !names(&folder)?.iter().any(|n| n.trim_end_matches(".gz") == file) {
+    if !folder.is_dir()
+        || !is_inside(root, &folder)
+        || !names(&folder)?.iter().any(|n| n.trim_end_matches(".gz") == file)
+    {
         return Ok(());
     }
     let Some(path) = beside(&folder, &file) else { return Ok(()) };

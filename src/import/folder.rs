@@ -18,17 +18,29 @@ pub(super) struct Content {
     pub(super) found: Vec<Found>,
     /// Files that no format is told by.
     pub(super) ignored: Vec<PathBuf>,
+    /// Pipes, devices and sockets.
+    pub(super) no_files: Vec<PathBuf>,
+    /// Links to what lies outside of the folder, or nowhere.
+    pub(super) leaving: Vec<PathBuf>,
 }
 
 /// Looks for inputs in a folder; `format` leaves others out.
 pub(super) fn content(folder: &Path, format: Option<&str>) -> Result<Content, ImportError> {
     let mut content = Content::default();
-    look(folder, format, 0, &mut content)?;
+    look(folder, folder, format, 0, &mut content)?;
     Ok(content)
 }
 
-fn look(path: &Path, format: Option<&str>, depth: u32, content: &mut Content) -> Result<(), ImportError> {
+fn look(root: &Path, path: &Path, format: Option<&str>, depth: u32, content: &mut Content) -> Result<(), ImportError> {
+    if !is_inside(root, path) {
+        content.leaving.push(path.to_owned());
+        return Ok(());
+    }
     let is_folder = path.is_dir();
+    if !is_folder && !path.is_file() {
+        content.no_files.push(path.to_owned());
+        return Ok(());
+    }
     let detected = Sample::of(path).ok().and_then(|sample| {
         FORMATS
             .iter()
@@ -39,10 +51,15 @@ fn look(path: &Path, format: Option<&str>, depth: u32, content: &mut Content) ->
         Some((importer, reason)) => content.found.push((path.to_owned(), importer, reason)),
         None if is_folder && depth <= DEEPEST => {
             for name in names(path)?.iter().filter(|name| !name.starts_with('.')) {
-                look(&path.join(name), format, depth + 1, content)?;
+                look(root, &path.join(name), format, depth + 1, content)?;
             }
         }
         None => content.ignored.push(path.to_owned()),
     }
     Ok(())
+}
+
+/// Whether what a path in a folder leads to lies in the folder: whoever gives a folder gives nothing else.
+pub(super) fn is_inside(root: &Path, path: &Path) -> bool {
+    root.canonicalize().ok().zip(path.canonicalize().ok()).is_some_and(|(root, path)| path.starts_with(root))
 }

@@ -4,7 +4,7 @@ use super::Out;
 use super::fault::{ImportError, Place, Wrong};
 use super::source::Records;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Things by session, in the order in which sessions begin.
@@ -23,6 +23,29 @@ pub(super) struct Group<T> {
     /// Its file was cut off.
     pub(super) is_cut: bool,
     pub(super) things: Vec<T>,
+}
+
+/// Records that were seen, for logs in which equal ones are one: files that were rotated, joined or written twice.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    hashes: BTreeSet<[u8; 32]>,
+    repeated: u64,
+}
+
+impl Seen {
+    /// Whether no equal record came before.
+    pub(super) fn is_new(&mut self, record: &Value) -> bool {
+        let is_new = self.hashes.insert(*blake3::hash(record.to_string().as_bytes()).as_bytes());
+        self.repeated += u64::from(!is_new);
+        is_new
+    }
+
+    /// Says how many came again.
+    pub(super) fn tell(&self, path: &Path, out: &mut Out<'_>) {
+        if self.repeated > 0 {
+            out.note(format!("{}: {} records stand there twice, read once", path.display(), self.repeated));
+        }
+    }
 }
 
 impl<T> Groups<T> {

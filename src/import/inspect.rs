@@ -10,16 +10,14 @@ use super::session::{Draft, Session};
 use super::source::{Sample, document, json, not_json, whole};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
+use crate::record::input;
 use crate::record::transcript::Status;
 use serde_json::Value;
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::path::Path;
 
 /// Reads Inspect logs.
 pub(super) struct Inspect;
-
-/// More than any sample should have, unzipped.
-const MOST_BYTES: u64 = 1 << 30;
 
 impl Importer for Inspect {
     fn name(&self) -> &'static str {
@@ -84,9 +82,9 @@ fn archive(path: &Path, bytes: Vec<u8>, out: &mut Out<'_>) -> Result<(), ImportE
         );
         let mut text = Vec::new();
         let read = zip.by_name(&member).map_err(|e| e.to_string());
-        let read = read.and_then(|f| f.take(MOST_BYTES).read_to_end(&mut text).map_err(|e| e.to_string()));
+        let read = read.and_then(|mut f| input::whole(&mut f, &mut text).map_err(|e| e.to_string()));
         let value = match read {
-            Ok(_) => json(&text).map_err(|e| not_json(&e)),
+            Ok(()) => json(&text).map_err(|e| not_json(&e)),
             Err(e) => Err(Wrong::record(
                 format!("the member cannot be unpacked: {e}"),
                 "get the whole file again, or pack it with deflate",

@@ -19,7 +19,7 @@ use crate::model::price::Picodollars;
 use crate::model::price::Roles;
 use crate::record::transcript::{
     ArrivalLine, CallLine, CostLine, Dependency, EndLine, FinishLine, LayoutSpan, Line, Release, RequestLine,
-    ResponseLine, RunLine, Status,
+    ResponseLine, RunLine, Status, UsageLine,
 };
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -130,7 +130,7 @@ fn call_line(
         },
         response: (draft.status == Status::Ok || response != ResponseLine::default()).then_some(response),
         usage: draft.tokens.line(),
-        billed: None,
+        billed: draft.is_from_cache.then(UsageLine::default),
         possibly_billed: crate::record::transcript::Billed::default(),
         status: draft.status,
         retries: 0,

@@ -231,16 +231,17 @@ fn files(folder: &Path, content: Content, detected: &mut Vec<Detected>, out: &mu
             }
         }
     }
-    if !content.ignored.is_empty() {
-        let inner = |path: &PathBuf| path.strip_prefix(folder).unwrap_or(path).display().to_string();
-        let some: Vec<String> = content.ignored.iter().take(TOLD).map(inner).collect();
-        let more = if content.ignored.len() > TOLD { ", .." } else { "" };
-        let count = content.ignored.len();
-        out.note(format!(
-            "{}: {count} files of no known format were not read: {}{more}",
-            folder.display(),
-            some.join(", ")
-        ));
+    let inner = |path: &PathBuf| path.strip_prefix(folder).unwrap_or(path).display().to_string();
+    for (paths, what) in [
+        (&content.ignored, "files of no known format"),
+        (&content.no_files, "pipes or devices"),
+        (&content.leaving, "links out of the folder or to nowhere"),
+    ] {
+        if !paths.is_empty() {
+            let some: Vec<String> = paths.iter().take(TOLD).map(inner).collect();
+            let (count, more) = (paths.len(), if paths.len() > TOLD { ", .." } else { "" });
+            out.note(format!("{}: {count} {what} were not read: {}{more}", folder.display(), some.join(", ")));
+        }
     }
     content.found.into_iter().map(|(path, importer, _)| (path, importer, String::new())).collect()
 }

@@ -3,6 +3,10 @@
 
 use super::fault::Wrong;
 use super::field::Field;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 /// Nanoseconds since 1970, or since a start that the source chose.
@@ -21,42 +25,23 @@ pub(super) fn seconds(s: f64) -> Option<Nanos> {
     (ns.is_finite() && ns.abs() < 9.2e18).then(|| ns.round() as i64)
 }
 
-/// `2025-05-12T20:27:38.462180-04:00`, `2025-05-12 20:27:38`, `...Z`.
+/// `2025-05-12T20:27:38.462180-04:00`, `2025-05-12 20:27:38`, `...Z`; without a zone it is UTC.
 pub(super) fn iso(text: &str) -> Option<Nanos> {
     let text = text.trim();
-    let (date, time) = text.split_at_checked(10)?;
-    let mut parts = date.split('-');
-    let (year, month, day) = (number(parts.next()?)?, number(parts.next()?)?, number(parts.next()?)?);
-    if parts.next().is_some() {
-        return None;
-    }
-    let time = time.strip_prefix(['T', ' ', 't'])?;
-    let split = time.find(['Z', 'z', '+', '-']).unwrap_or(time.len());
-    let (clock, zone) = time.split_at(split);
-    let local = days(year, month, day)?.checked_mul(86_400 * SECOND)?.checked_add(of_day(clock)?)?;
-    let offset = match zone {
-        "" | "Z" | "z" => 0,
-        zone => {
-            let (sign, rest) = (if zone.starts_with('-') { -1 } else { 1 }, zone.get(1..)?.replace(':', ""));
-            if rest.len() != 4 && rest.len() != 2 {
-                return None;
-            }
-            let (hours, minutes) = (number(rest.get(..2)?)?, rest.get(2..4).map_or(Some(0), number)?);
-            sign * (hours * 3600 + minutes * 60) * SECOND
-        }
-    };
-    local.checked_sub(offset)
+    let zoned = text.parse::<Timestamp>().ok();
+    let plain = || TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok();
+    since_1970(zoned.or_else(plain)?)
 }
 
 /// `Thu, 20 Nov 2025 12:06:07 GMT`.
 pub(super) fn http(text: &str) -> Option<Nanos> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let mut words = text.split_whitespace().skip(1);
-    let day = number(words.next()?)?;
-    let name = words.next()?;
-    let month = i64::try_from(MONTHS.iter().position(|m| *m == name)?).ok()? + 1;
-    let year = number(words.next()?)?;
-    days(year, month, day)?.checked_mul(86_400 * SECOND)?.checked_add(of_day(words.next()?)?)
+    const DATES: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
+    since_1970(DATES.parse_timestamp(text.trim()).ok()?)
+}
+
+/// Nanoseconds, for dates from 1970 to 2262.
+fn since_1970(at: Timestamp) -> Option<Nanos> {
+    Nanos::try_from(at.as_nanosecond()).ok().filter(|ns| *ns >= 0)
 }
 
 /// A moment in whatever form logs write it: text, or a number since 1970 whose unit its size tells.
@@ -89,38 +74,6 @@ fn unix(n: f64) -> Option<Nanos> {
     seconds(n * unit / 1e9)
 }
 
-fn number(text: &str) -> Option<i64> {
-    (!text.is_empty() && text.len() <= 4 && text.bytes().all(|c| c.is_ascii_digit()))
-        .then(|| text.parse().ok())
-        .flatten()
-}
-
-/// `20:27:38.462180` as nanoseconds of the day.
-fn of_day(clock: &str) -> Option<Nanos> {
-    let (whole, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, ""));
-    let mut parts = whole.split(':');
-    let (hour, minute) = (number(parts.next()?)?, number(parts.next()?)?);
-    let second = parts.next().map_or(Some(0), number)?;
-    if parts.next().is_some() || hour > 24 || minute > 59 || second > 60 {
-        return None;
-    }
-    let digits: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
-    let nanos: i64 = digits.bytes().all(|c| c.is_ascii_digit()).then(|| digits.parse().ok()).flatten()?;
-    Some((hour * 3600 + minute * 60 + second) * SECOND + nanos)
-}
-
-/// Days from 1970 to a day of the Gregorian calendar (H. Hinnant's formula).
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1970..=2250).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let y = if month <= 2 { year - 1 } else { year };
-    let era = y / 400;
-    let of_era = y - era * 400;
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,7 +85,16 @@ mod tests {
         assert_eq!(iso("2025-05-12T20:27:38.462180-04:00"), iso("2025-05-13T00:27:38.46218+00:00"));
         assert_eq!(iso("2023-08-22T14:46:23"), Some(1_692_715_583_000_000_000));
         assert_eq!(http("Thu, 20 Nov 2025 12:06:07 GMT"), Some(1_763_640_367_000_000_000));
-        for bad in ["", "x", "2025-13-01T00:00:00", "2025-01-01T00:00:00+1", "2025-01-01T99:00:00", "ä025-01-01T0"] {
+        assert_eq!(iso("2025-05-12T20:27:38-0400"), iso("2025-05-13 00:27:38Z"));
+        for bad in [
+            "2025-02-30T00:00:00Z",
+            "",
+            "x",
+            "2025-13-01T00:00:00",
+            "2025-01-01T00:00:00+1",
+            "2025-01-01T99:00:00",
+            "ä025-01-01T0",
+        ] {
             assert_eq!(iso(bad), None, "{bad}");
         }
         for (value, ns) in [

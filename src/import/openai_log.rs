@@ -4,7 +4,7 @@
 use super::chat;
 use super::fault::{ImportError, Wrong};
 use super::field::Field;
-use super::groups::{Group, Groups};
+use super::groups::{Group, Groups, Seen};
 use super::moment::{self, Nanos};
 use super::roles;
 use super::session::{Draft, Session};
@@ -26,6 +26,7 @@ const SECONDS: &[&str] = &["latency_s", "duration_s", "elapsed_s", "e2e_s", "lat
 const SESSION: &[&str] = &["session_id", "session", "trace_id", "conversation_id", "run_id", "thread_id"];
 const AGENT: &[&str] = &["agent", "agent_name", "agent_role", "agent_id"];
 
+const FROM_CACHE: &str = "service: none; answered from a gateway's cache, at once and for nothing";
 const NO_RESPONSE: &str = "response: not recorded";
 
 /// Reads request/response logs.
@@ -59,9 +60,12 @@ impl Importer for OpenAiLog {
 
     fn read_all(&self, paths: &[&Path], out: &mut Out<'_>) -> Result<(), ImportError> {
         let mut groups: Groups<(Option<String>, Draft, bool)> = Groups::new();
+        let mut seen = Seen::default();
         for path in paths {
             let stem = groups.unused(&stem(path));
             groups.each_record(path, out, |groups, _, value, out| match call(&Field::root(&value))? {
+                // Two calls may be equal in all but their time and the name of their reply.
+                Read::Call(_, _, draft, _) if is_marked(&draft) && !seen.is_new(&value) => Ok(()),
                 Read::Call(session, agent, draft, is_dated) => {
                     groups.push(session.as_deref().unwrap_or(&stem), (agent, *draft, is_dated));
                     Ok(())
@@ -71,6 +75,9 @@ impl Importer for OpenAiLog {
                     Ok(())
                 }
             })?;
+        }
+        if let Some(path) = paths.last() {
+            seen.tell(path, out);
         }
         for Group { name, is_cut, things: mut calls } in groups.into_groups() {
             let is_dated = calls.iter().any(|c| c.2);
@@ -98,6 +105,11 @@ pub(super) fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned()
+}
+
+/// Whether a record tells what no other call has.
+fn is_marked(draft: &Draft) -> bool {
+    draft.reply_id.is_some() || draft.start.or(draft.end).is_some()
 }
 
 /// What a record is.
@@ -137,6 +149,13 @@ fn call(record: &Field<'_>) -> Result<Read, Wrong> {
     }
     draft.dollars = record.any(&["cost", "cost_usd", "response_cost"]).positive()?.or(draft.dollars);
     let is_dated = times(record, &mut draft)?;
+    if record.get("cache_hit").value == true {
+        // No model was asked: what the gateway took to look it up is no latency of one.
+        draft.is_from_cache = true;
+        (draft.dollars, draft.length, draft.first_token) = (Some(0.0), None, None);
+        draft.end = draft.start.or(draft.end);
+        draft.miss(FROM_CACHE);
+    }
     let word = |keys: &[&str]| -> Result<Option<String>, Wrong> {
         let field = record.any(keys);
         Ok(match field.value {

@@ -78,6 +78,8 @@ pub struct Draft {
     pub reply_id: Option<String>,
     /// Tokens.
     pub tokens: Tokens,
+    /// A cache of whole replies answered: no model was asked, and nothing was billed.
+    pub is_from_cache: bool,
     /// Dollars, if the source tells them.
     pub dollars: Option<f64>,
     /// When it left.
@@ -118,6 +120,7 @@ impl Draft {
             reply_model: None,
             reply_id: None,
             tokens: Tokens::default(),
+            is_from_cache: false,
             dollars: None,
             start: None,
             first_token: None,

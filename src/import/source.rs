@@ -1,19 +1,18 @@
 //! Reading files that others wrote: plain or gzip, JSON Lines, lists and documents.
 
 use super::fault::{ImportError, Place, Wrong};
+use super::folder::is_inside;
 use super::out::Out;
-use flate2::bufread::MultiGzDecoder;
+use crate::record::input::{self, Refused};
 use serde_json::Value;
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
 
 /// Bytes that a format is told by.
 const HEAD: u64 = 1 << 16;
 /// A damaged record can be left out by this flag.
 pub(super) const SKIP: &str = "mend it, or leave damaged records out with --skip-damaged";
-const MOST_BYTES: u64 = 4 << 30;
 
 /// What there is to tell a format by.
 #[derive(Clone, Debug, Default)]
@@ -44,14 +43,30 @@ impl Sample {
             return Ok(Self { path: path.to_owned(), names: Some(names), ..Self::default() });
         }
         let mut head = Vec::new();
-        let cut = open(path)?.take(HEAD).read_to_end(&mut head).is_err();
+        let mut source = open(path)?;
+        let mut cut = (&mut source).take(HEAD).read_to_end(&mut head).is_err();
         let is_zip = head.starts_with(b"PK\x03\x04");
         let text = String::from_utf8_lossy(body(&head)).into_owned();
-        let line = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("");
-        let mut first = json(line.as_bytes()).ok().filter(|v: &Value| v.is_object() || v.is_array());
-        if first.is_none() && !is_zip && !cut && text.trim_start().starts_with(['{', '[']) {
-            let bytes = if (head.len() as u64) < HEAD { Some(head) } else { whole(path).ok() };
-            first = bytes.and_then(|bytes| documents(body(&bytes)).ok()?.into_iter().next());
+        let is_record = |v: &Value| v.is_object() || v.is_array();
+        let mut first = None;
+        if !is_zip && !cut {
+            if is_whole(&text) {
+                let bytes = if (head.len() as u64) < HEAD { Some(head) } else { whole(path).ok() };
+                first = bytes.and_then(|bytes| documents(body(&bytes)).ok()?.into_iter().next());
+            } else {
+                // A first record may be longer than the head; the others are not read.
+                if text.trim_start().starts_with('{') && !text.trim_start().contains('\n') {
+                    match input::line(&mut source, &mut head) {
+                        Ok(_) => {}
+                        Err(error) if let Some(why) = Refused::of(&error) => {
+                            return Err(refused(why, Place::line(path, 1)));
+                        }
+                        Err(_) => cut = true,
+                    }
+                }
+                let mut lines = body(&head).split(|c| *c == b'\n');
+                first = lines.find(|l| !l.trim_ascii().is_empty()).and_then(|line| json(line).ok()).filter(is_record);
+            }
         }
         Ok(Self { path: path.to_owned(), names: None, head: text, first, is_zip, is_cut: cut })
     }
@@ -90,29 +105,44 @@ pub(super) fn names(folder: &Path) -> Result<Vec<String>, ImportError> {
     Ok(names)
 }
 
-/// A file of this name in a folder, plain or gzip.
+/// A file of this name in a folder, plain or gzip; not what a link leads out of the folder to.
 pub(super) fn beside(folder: &Path, name: &str) -> Option<PathBuf> {
-    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|p| p.is_file())
+    let is_here = |p: &PathBuf| p.is_file() && is_inside(folder, p);
+    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(is_here)
 }
 
 /// Opens a file, unzipping it on the way.
-pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, ImportError> {
-    let fault = |source| ImportError::Read { path: path.to_owned(), source };
-    let mut file = BufReader::new(File::open(path).map_err(fault)?);
-    let beginning = file.fill_buf().map_err(fault)?;
-    if beginning.starts_with(&[0xff, 0xfe]) || beginning.starts_with(&[0xfe, 0xff]) {
+pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, ImportError> {
+    let fault = |source: std::io::Error| match Refused::of(&source) {
+        Some(why) => refused(why, Place::file(path)),
+        None => ImportError::Read { path: path.to_owned(), source },
+    };
+    let mut file = input::file(path).map_err(fault)?;
+    let mut beginning = Vec::new();
+    (&mut file).take(2).read_to_end(&mut beginning).map_err(fault)?;
+    if matches!(beginning[..], [0xff, 0xfe] | [0xfe, 0xff]) {
         let mend = "convert it, as in `iconv -f UTF-16 -t UTF-8`";
         return Err(Wrong::record("the text is in UTF-16, not in UTF-8", mend).at(Place::file(path)));
     }
-    let zipped = beginning.starts_with(&[0x1f, 0x8b]);
-    Ok(if zipped { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) })
+    file.rewind().and_then(|()| input::text(file)).map_err(fault)
+}
+
+/// A refusal of a file, or of the rest of it.
+fn refused(refused: Refused, place: Place) -> ImportError {
+    Wrong::record(refused.wrong(), refused.mend()).at(place)
+}
+
+/// Opens a table: a cell has no end of its own, so all of it is bounded as a text in one piece is.
+pub(super) fn table(path: &Path) -> Result<impl Read, ImportError> {
+    Ok(input::in_one_piece(open(path)?))
 }
 
 /// All bytes of a file, unzipped.
 pub(super) fn whole(path: &Path) -> Result<Vec<u8>, ImportError> {
     let mut bytes = Vec::new();
-    match open(path)?.take(MOST_BYTES).read_to_end(&mut bytes) {
-        Ok(_) => Ok(bytes),
+    match input::whole(&mut open(path)?, &mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(error) if let Some(why) = Refused::of(&error) => Err(refused(why, Place::file(path))),
         Err(error) if error.kind() == ErrorKind::UnexpectedEof || error.kind() == ErrorKind::InvalidInput => {
             let mend = "get the whole file again";
             Err(Wrong::record(format!("the compressed file is damaged: {error}"), mend).at(Place::file(path)))
@@ -180,10 +210,19 @@ pub(super) fn not_json(error: &serde_json::Error) -> Wrong {
     Wrong::record(format!("{what}: {error}"), "get the whole file again, or mend the JSON")
 }
 
+/// Whether a text with this beginning is one list, or objects over several lines, and not one record per line.
+fn is_whole(head: &str) -> bool {
+    let mut beginnings = head.lines().map(str::trim).filter(|l| !l.is_empty());
+    let (first, second) = (beginnings.next().unwrap_or(""), beginnings.next());
+    // An object over several lines: its first line does not end it, and its second begins no other.
+    let goes_on = first.starts_with('{') && !first.ends_with('}') && second.is_some_and(|l| !l.starts_with('{'));
+    first.starts_with('[') || goes_on
+}
+
 /// Records of a file: JSON Lines, or one JSON list, or JSON documents one after the other. Lines are read one at a time.
 pub(super) struct Records {
     path: PathBuf,
-    lines: Option<Box<dyn BufRead>>,
+    lines: Option<Box<dyn BufRead + Send>>,
     list: VecDeque<Value>,
     is_list: bool,
     number: u64,
@@ -206,13 +245,7 @@ impl Records {
         let mut head = Vec::new();
         // A damaged head is told when its lines are read.
         let _ = open(path)?.take(HEAD).read_to_end(&mut head);
-        let text = String::from_utf8_lossy(body(&head));
-        let mut beginnings = text.lines().map(str::trim).filter(|l| !l.is_empty());
-        let (first, second) = (beginnings.next().unwrap_or(""), beginnings.next());
-        // An object over several lines: its first line does not end it, and its second begins no other.
-        let goes_on = first.starts_with('{') && !first.ends_with('}') && second.is_some_and(|l| !l.starts_with('{'));
-        let is_whole = first.starts_with('[') || goes_on;
-        if is_whole {
+        if is_whole(&String::from_utf8_lossy(body(&head))) {
             records.is_list = true;
             let bytes = whole(path)?;
             let all = documents(body(&bytes)).map_err(|e| not_json(&e).at(Place::file(path)))?;
@@ -242,9 +275,15 @@ impl Records {
         while let Some(lines) = &mut self.lines {
             self.buffer.clear();
             let place = Place::line(&self.path, self.number + 1);
-            match lines.read_until(b'\n', &mut self.buffer) {
+            match input::line(lines, &mut self.buffer) {
                 Ok(0) => break,
                 Ok(_) => self.number += 1,
+                Err(error) if let Some(why) = Refused::of(&error) => {
+                    self.lines = None;
+                    self.is_cut = true;
+                    out.damaged(place, Wrong::record(why.wrong(), why.mend()))?;
+                    break;
+                }
                 Err(error) => {
                     self.lines = None;
                     self.is_cut = true;

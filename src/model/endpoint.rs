@@ -191,6 +191,19 @@ impl EndpointSpec {
         self.stream_slowdown > 0.0
     }
 
+    /// How long a client waits by itself after `tries` failed tries, from 1: the base, doubled each time, times the
+    /// jitter. The draw is uniform on (0, 1), and only taken where the spread needs one.
+    pub fn backoff(&self, tries: u16, draw: impl FnOnce() -> f64) -> Span {
+        /// Doublings after which a wait grows no more: twelve days at a base of a second.
+        const MOST_DOUBLINGS: u16 = 20;
+        let jitter = match self.jitter {
+            Jitter::None => 1.0,
+            Jitter::Full => draw(),
+        };
+        let doublings = tries.saturating_sub(1).min(MOST_DOUBLINGS);
+        Span::from_secs_f64(self.backoff_s * f64::from(1_u32 << doublings) * jitter)
+    }
+
     /// Latency of a try with these token counts; `factor` is noise times everything that scales it.
     pub fn latency(&self, completion: u64, uncached: u64, cached: u64, items: u32, factor: f64) -> Latency {
         let prefill = self.base_s
@@ -212,6 +225,15 @@ impl EndpointSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_doubles_and_is_spread() {
+        let exact = EndpointSpec { backoff_s: 0.5, jitter: Jitter::None, ..EndpointSpec::default() };
+        let seconds = |tries| exact.backoff(tries, || unreachable!("nothing is spread")).as_secs_f64();
+        assert_eq!([1, 2, 3, 21, 99].map(seconds), [0.5, 1.0, 2.0, 524_288.0, 524_288.0]);
+        let spread = EndpointSpec { jitter: Jitter::Full, ..exact };
+        assert_eq!(spread.backoff(3, || 0.25).as_secs_f64(), 0.5);
+    }
 
     #[test]
     fn tokens_beyond_the_knee_take_the_second_slope() {

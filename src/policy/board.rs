@@ -11,39 +11,40 @@ use crate::model::ids::{AgentId, StoreId};
 use crate::model::note::Note;
 
 /// The store that holds the board.
-pub(crate) const BOARD: StoreId = StoreId(0);
+pub const BOARD: StoreId = StoreId(0);
 
 /// A private store of an agent.
-pub(crate) fn private(agent: AgentId) -> StoreId {
+pub fn private(agent: AgentId) -> StoreId {
     StoreId(agent.0 + 1)
 }
 
 /// The board.
 #[derive(Debug, Default)]
-pub(crate) struct Board {
+pub struct Board {
     context: Context,
     seen: Vec<u32>,
 }
 
 impl Board {
-    pub(crate) fn new(agents: u32) -> Self {
+    /// An empty board for so many readers, leads included.
+    pub fn new(agents: u32) -> Self {
         Self { context: Context::default(), seen: vec![0; agents as usize] }
     }
 
     /// A reader takes the newest entries that fit its window.
-    pub(crate) fn read(&mut self, reader: AgentId, window: Limit) -> PromptSpan {
+    pub fn read(&mut self, reader: AgentId, window: Limit) -> PromptSpan {
         let view = self.context.view(window.whole());
         self.seen[reader.index()] = view.version;
         prompt::view(BOARD, view, SpanRole::Board)
     }
 
     /// The version that a reader saw last.
-    pub(crate) fn seen(&self, reader: AgentId) -> u32 {
+    pub fn seen(&self, reader: AgentId) -> u32 {
         self.seen[reader.index()]
     }
 
     /// Makes an entry readable that was written on the strength of version `read`.
-    pub(crate) fn admit(&mut self, author: AgentId, finding: &Finding, read: u32, out: &mut Outbox) {
+    pub fn admit(&mut self, author: AgentId, finding: &Finding, read: u32, out: &mut Outbox) {
         let stale_by = self.context.version() - read;
         let version = self.context.append(finding.id, finding.tokens);
         out.note(Note::Admitted {
@@ -59,37 +60,52 @@ impl Board {
 
 /// A private list of findings: hand-offs of a thread, reports kept by a lead, results for a reducer.
 #[derive(Debug)]
-pub(crate) struct Notebook {
+pub struct Notebook {
     store: StoreId,
     context: Context,
 }
 
 impl Notebook {
-    pub(crate) fn new(store: StoreId) -> Self {
+    /// An empty one.
+    pub fn new(store: StoreId) -> Self {
         Self { store, context: Context::default() }
     }
 
-    pub(crate) fn keep(&mut self, finding: &Finding, out: &mut Outbox) {
+    /// Adds a finding and tells of it.
+    pub fn keep(&mut self, finding: &Finding, out: &mut Outbox) {
         let version = self.context.append(finding.id, finding.tokens);
         out.note(Note::Kept { store: self.store, finding: finding.id, version });
     }
 
-    pub(crate) fn tokens(&self) -> u32 {
+    /// Keeps what its author brought through a gate.
+    pub fn admit(&mut self, author: AgentId, finding: &Finding, out: &mut Outbox) {
+        let version = self.context.append(finding.id, finding.tokens);
+        let (store, tokens) = (self.store, finding.tokens);
+        out.note(Note::Admitted { agent: author, store, finding: finding.id, tokens, version, stale_by: 0 });
+    }
+
+    /// Its length.
+    pub fn tokens(&self) -> u32 {
         u32::try_from(self.context.tokens()).unwrap_or(u32::MAX)
     }
 
     /// All of it as text.
-    pub(crate) fn text(&self) -> PromptSpan {
+    pub fn text(&self) -> PromptSpan {
         prompt::view(self.store, self.context.view(None), SpanRole::Reports)
     }
 
+    /// The newest entries that fit so many tokens, as text.
+    pub(crate) fn newest(&self, tokens: u64) -> PromptSpan {
+        prompt::view(self.store, self.context.view(Some(tokens)), SpanRole::Reports)
+    }
+
     /// All of it as knowledge whose text stands elsewhere in the prompt.
-    pub(crate) fn known(&self) -> PromptSpan {
+    pub fn known(&self) -> PromptSpan {
         prompt::known(self.store, self.context.version())
     }
 
     /// Starts over in a new store with what is left.
-    pub(crate) fn replace(&mut self, store: StoreId, digest: &Finding, out: &mut Outbox) {
+    pub fn replace(&mut self, store: StoreId, digest: &Finding, out: &mut Outbox) {
         *self = Self::new(store);
         self.keep(digest, out);
     }

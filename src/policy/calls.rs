@@ -22,7 +22,7 @@ impl Hasher for Spread {
 
 /// Open calls with what each is for.
 #[derive(Debug)]
-pub(crate) struct InFlight<T> {
+pub struct InFlight<T> {
     open: HashMap<CallId, T, BuildHasherDefault<Spread>>,
 }
 
@@ -33,12 +33,13 @@ impl<T> Default for InFlight<T> {
 }
 
 impl<T> InFlight<T> {
-    pub(crate) fn insert(&mut self, call: CallId, what: T) {
+    /// Remembers what a call is for.
+    pub fn insert(&mut self, call: CallId, what: T) {
         self.open.insert(call, what);
     }
 
     /// All open calls in the order in which they were made, for whoever calls everything off.
-    pub(crate) fn take_all(&mut self) -> Vec<(CallId, T)> {
+    pub fn take_all(&mut self) -> Vec<(CallId, T)> {
         #[allow(clippy::disallowed_methods, reason = "sorted at once: no order of hashing is left")]
         let mut all: Vec<(CallId, T)> = self.open.drain().collect();
         all.sort_unstable_by_key(|(call, _)| *call);
@@ -46,7 +47,7 @@ impl<T> InFlight<T> {
     }
 
     /// What the call was for; `None` if it was cancelled meanwhile.
-    pub(crate) fn take(&mut self, call: CallId) -> Option<T> {
+    pub fn take(&mut self, call: CallId) -> Option<T> {
         self.open.remove(&call)
     }
 }

@@ -1,31 +1,173 @@
-//! Named policies: points of control x store x gate x finish.
+//! The catalogue: named policies, each a point of control x store x gate x finish, and whatever a user adds to them.
+//!
+//! Invariant: a name stands for one policy; what a policy is follows from its entry, never from its name.
 
 use super::control::{lead::Lead, queue::Queue, solo::Solo, threads::Threads};
 use super::protocol::Policy;
-use super::settings::{Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Gate, Settings, Store};
+use super::settings::{
+    Barrier, BoardPlace, Control, Coordination, Dispatch, Draft, DryPolicy, Finish, Form, Gate, LeadWork, NoSuchPoint,
+    Settings, Store, Work,
+};
 use crate::model::Limit;
-use crate::model::workload::{Team, WorkloadSpec};
+use crate::model::workload::Team;
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
+/// Makes policies of a user's own. `docs/own-policy.md` tells what such a policy owes.
+pub trait Factory: Send + Sync {
+    /// One sentence, for lists.
+    fn summary(&self) -> &str;
+
+    /// Whether it knows this kind of work.
+    fn runs_on(&self, work: Work) -> bool;
+
+    /// What kind of coordination it is; verdicts compare kinds.
+    fn form(&self) -> Form;
+
+    /// A policy for one task and `n` workers, and the team that it uses. Agents are numbered: workers, then leads.
+    fn build(&self, settings: &Arc<Settings>, work: Work, n: u32) -> (Box<dyn Policy>, Team);
+}
+
 /// What the catalogue says of a policy.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Entry {
     /// Name in scenarios.
-    pub name: &'static str,
-    /// One sentence.
-    pub summary: &'static str,
-    /// Runs on `search`.
-    pub search: bool,
-    /// Runs on `divide`.
-    pub divide: bool,
+    pub name: Cow<'static, str>,
+    make: Make,
+}
+
+#[derive(Clone)]
+enum Make {
+    Named(Named),
+    Own(Arc<dyn Factory>),
+}
+
+/// A named point.
+#[derive(Clone, Copy)]
+struct Named {
+    name: &'static str,
+    summary: &'static str,
+    search: bool,
+    divide: bool,
     /// Changes to the common defaults.
-    change: fn(&mut Settings),
+    change: fn(&mut Draft),
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}", self.name)
+    }
+}
+
+impl Entry {
+    /// One sentence.
+    pub fn summary(&self) -> &str {
+        match &self.make {
+            Make::Named(named) => named.summary,
+            Make::Own(factory) => factory.summary(),
+        }
+    }
+
+    /// Whether it runs on this kind of work.
+    pub fn runs_on(&self, work: Work) -> bool {
+        match (&self.make, work) {
+            (Make::Named(named), Work::Search) => named.search,
+            (Make::Named(named), Work::Divide) => named.divide,
+            (Make::Own(factory), work) => factory.runs_on(work),
+        }
+    }
+
+    /// All settings before a scenario changes any.
+    pub fn draft(&self) -> Draft {
+        let mut draft = common();
+        if let Make::Named(named) = &self.make {
+            (named.change)(&mut draft);
+        }
+        draft
+    }
+
+    /// The point that a draft of this policy comes to. A user's own policy reads what all forms share.
+    ///
+    /// # Errors
+    /// There is no such point.
+    pub fn settle(&self, draft: &Draft, work: Work) -> Result<Settings, NoSuchPoint> {
+        match &self.make {
+            Make::Named(_) => draft.settle(work),
+            Make::Own(factory) => Ok(draft.settle_own(factory.form())),
+        }
+    }
+
+    /// The policy of a settled point, for one task and a team of `n`, and the team that it uses.
+    pub fn build(&self, settings: &Arc<Settings>, work: Work, n: u32) -> (Box<dyn Policy>, Team) {
+        let n = settings.team.and_then(Limit::whole).map_or(n, |most| n.min(most as u32)).max(1);
+        match &self.make {
+            Make::Named(_) => point(settings, n),
+            Make::Own(factory) => factory.build(settings, work, n),
+        }
+    }
+}
+
+/// Policies by name. The default holds the named ones; `with` adds to them.
+///
+/// ```
+/// use delm_sim::policy::Catalog;
+/// let catalog = Catalog::default();
+/// assert!(catalog.entry("delm-queue").is_some());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    entries: Arc<Vec<Entry>>,
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        let entry = |named: &Named| Entry { name: Cow::Borrowed(named.name), make: Make::Named(*named) };
+        Self { entries: Arc::new(NAMED.iter().map(entry).collect()) }
+    }
+}
+
+impl PartialEq for Catalog {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries.iter().map(|e| &e.name).eq(other.entries.iter().map(|e| &e.name))
+    }
+}
+
+impl Catalog {
+    /// The catalogue with one more policy.
+    ///
+    /// # Panics
+    /// The name is taken.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, factory: impl Factory + 'static) -> Self {
+        let name = name.into();
+        assert!(self.entry(&name).is_none(), "the catalogue has a policy \"{name}\" already; choose another name");
+        Arc::make_mut(&mut self.entries).push(Entry { name: Cow::Owned(name), make: Make::Own(Arc::new(factory)) });
+        self
+    }
+
+    /// All entries, those that were added last.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry for a name.
+    pub fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|e| e.name == name)
+    }
+
+    /// What to say of an unknown name.
+    pub fn unknown(&self, name: &str) -> String {
+        let names: Vec<&str> = self.entries.iter().map(|e| &*e.name).collect();
+        let near = names.iter().copied().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
+        format!("unknown policy \"{name}\"; did you mean \"{}\"? known: {}", near.unwrap_or("single"), names.join(", "))
+    }
 }
 
 /// Defaults that all policies share. Published values: 50 steps per delegation, 6 delegations, memory of 8 records of
 /// which 3 stay (released v1 configuration); gists of 100 tokens; windows of 1,000 and 2,000 tokens; gate retries 2.
-fn common() -> Settings {
-    Settings {
+fn common() -> Draft {
+    Draft {
         control: Control::None,
         dispatch: Dispatch::Parallel,
         barrier: Barrier::All,
@@ -67,7 +209,7 @@ fn common() -> Settings {
     }
 }
 
-fn lead(s: &mut Settings, dispatch: Dispatch) {
+fn lead(s: &mut Draft, dispatch: Dispatch) {
     s.control = Control::Lead;
     s.dispatch = dispatch;
     s.store = Store::Relay;
@@ -78,22 +220,22 @@ fn lead(s: &mut Settings, dispatch: Dispatch) {
 }
 
 /// All named policies.
-pub const ENTRIES: &[Entry] = &[
-    Entry {
+const NAMED: &[Named] = &[
+    Named {
         name: "single",
         summary: "one agent, one budget, its own memory",
         search: true,
         divide: true,
         change: |s| s.team = Limit::At(1.0),
     },
-    Entry {
+    Named {
         name: "independent",
         summary: "N agents that never hear of each other; each submits",
         search: true,
         divide: true,
         change: |_| {},
     },
-    Entry {
+    Named {
         name: "map-reduce",
         summary: "a queue of subtasks, no store; one call reads all results",
         search: false,
@@ -104,7 +246,7 @@ pub const ENTRIES: &[Entry] = &[
             s.report_tokens = 1500;
         },
     },
-    Entry {
+    Named {
         name: "orchestrator-sequential",
         summary: "a lead delegates to one worker at a time and reads its report before the next (AOrchestra)",
         search: true,
@@ -114,28 +256,28 @@ pub const ENTRIES: &[Entry] = &[
             s.report_call = true;
         },
     },
-    Entry {
+    Named {
         name: "orchestrator-serial",
         summary: "rounds; the lead briefs every worker by a call of its own before any starts",
         search: true,
         divide: true,
         change: |s| lead(s, Dispatch::Serial),
     },
-    Entry {
+    Named {
         name: "orchestrator-parallel",
         summary: "rounds; one call briefs all workers, a barrier collects them (scatter-gather)",
         search: true,
         divide: true,
         change: |s| lead(s, Dispatch::Parallel),
     },
-    Entry {
+    Named {
         name: "orchestrator-async",
         summary: "no rounds; every finished worker is served by the lead in order of arrival",
         search: true,
         divide: true,
         change: |s| lead(s, Dispatch::Async),
     },
-    Entry {
+    Named {
         name: "delm-queue",
         summary: "DeLM's paper algorithm: dependency queue, verified shared gists, unfolding, no lead",
         search: false,
@@ -150,7 +292,7 @@ pub const ENTRIES: &[Entry] = &[
             s.unfold = true;
         },
     },
-    Entry {
+    Named {
         name: "delm-solvers",
         summary: "DeLM's SWE-bench form: N solver threads that share typed notes on a board",
         search: true,
@@ -164,59 +306,30 @@ pub const ENTRIES: &[Entry] = &[
     },
 ];
 
-/// The catalogue's entry for a name.
-pub fn entry(name: &str) -> Option<&'static Entry> {
-    ENTRIES.iter().find(|e| e.name == name)
-}
-
-/// The settings of a named policy.
-pub fn settings(name: &str) -> Option<Settings> {
-    entry(name).map(|e| {
-        let mut settings = common();
-        (e.change)(&mut settings);
-        settings
-    })
-}
-
-/// What to say of an unknown name.
-pub fn unknown(name: &str) -> String {
-    let names: Vec<&str> = ENTRIES.iter().map(|e| e.name).collect();
-    let near = names.iter().copied().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
-    format!("unknown policy \"{name}\"; did you mean \"{}\"? known: {}", near.unwrap_or("single"), names.join(", "))
-}
-
-/// Builds the policy for a team of `n` on a kind of workload, or says why the point does not exist there.
-pub fn build(settings: &Arc<Settings>, workload: &WorkloadSpec, n: u32) -> Result<(Box<dyn Policy>, Team), String> {
-    let n = settings.team.whole().map_or(n, |most| n.min(most as u32)).max(1);
+/// The policy of a point of the space.
+fn point(settings: &Arc<Settings>, n: u32) -> (Box<dyn Policy>, Team) {
     let s = settings.clone();
-    let search = matches!(workload, WorkloadSpec::Search(_));
     let team = |workers, leads, lines| Team { workers, leads, lines, budgets_per_line: 1, quality: 1.0 };
-    let built: (Box<dyn Policy>, Team) = match (s.control, search) {
-        (Control::None, true) => (Box::new(Threads::new(s, n)), team(n, 0, n)),
-        (Control::None, false) if s.store == Store::None => (Box::new(Solo::new(&s, n)), team(n, 0, n)),
-        (Control::Queue, false) => {
-            let leads = u32::from(s.finish == Finish::Lead);
-            (Box::new(Queue::new(s, n)), team(n, leads, 1))
+    match &settings.coordination {
+        Coordination::Own(_) => unreachable!("a named policy settles to a point of the space"),
+        Coordination::Solo(own) => (Box::new(Solo::new(s, own, n)), team(n, 0, n)),
+        Coordination::Threads(own) => (Box::new(Threads::new(s, own, n)), team(n, 0, n)),
+        Coordination::Queue(own) => {
+            let leads = u32::from(own.finish == Finish::Lead);
+            (Box::new(Queue::new(s, own, n)), team(n, leads, 1))
         }
-        (Control::Lead, true) if s.dispatch == Dispatch::Sequential => {
-            let leads = s.leads;
-            (Box::new(Lead::on_lines(s, 1, n)), Team { budgets_per_line: n, ..team(1, leads, 1) })
+        Coordination::Lead(own) => {
+            let leads = own.leads();
+            match (own.work, own.dispatch()) {
+                (LeadWork::Lines { .. }, Dispatch::Sequential) => {
+                    (Box::new(Lead::on_lines(s, own, 1, n)), Team { budgets_per_line: n, ..team(1, leads, 1) })
+                }
+                (LeadWork::Lines { .. }, _) => (Box::new(Lead::on_lines(s, own, n, 1)), team(n, leads, n)),
+                (LeadWork::Subtasks { .. }, dispatch) => {
+                    let workers = if dispatch == Dispatch::Sequential { 1 } else { n };
+                    (Box::new(Lead::on_subtasks(s, own, workers)), team(workers, leads, 1))
+                }
+            }
         }
-        (Control::Lead, true) => {
-            let leads = s.leads;
-            (Box::new(Lead::on_lines(s, n, 1)), team(n, leads, n))
-        }
-        (Control::Lead, false) => {
-            let workers = if s.dispatch == Dispatch::Sequential { 1 } else { n };
-            let leads = s.leads;
-            (Box::new(Lead::on_subtasks(s, workers)), team(workers, leads, 1))
-        }
-        (Control::None, false) => {
-            return Err("threads with a shared store work on `search` only".to_owned());
-        }
-        (Control::Queue, true) => {
-            return Err("a queue of subtasks works on `divide` only".to_owned());
-        }
-    };
-    Ok(built)
+    }
 }

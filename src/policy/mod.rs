@@ -4,13 +4,18 @@
 
 mod board;
 mod calls;
-pub mod catalog;
+mod catalog;
 mod control;
 mod gate;
-mod prompt;
+pub mod prompt;
 pub mod protocol;
 pub mod settings;
 mod worker;
 
+pub use board::{BOARD, Board, Notebook, private};
+pub use calls::InFlight;
+pub use catalog::{Catalog, Entry, Factory};
+pub use gate::{Admission, Standing, Writing};
 pub use protocol::{Command, Event, Outbox, Policy};
 pub use settings::Settings;
+pub use worker::{Next, Notes, Worker};

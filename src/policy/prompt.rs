@@ -7,34 +7,34 @@ use crate::model::ids::StoreId;
 use super::settings::Settings;
 
 /// Fixed instructions of a purpose.
-pub(crate) fn instructions(purpose: Purpose, s: &Settings) -> PromptSpan {
+pub fn instructions(purpose: Purpose, s: &Settings) -> PromptSpan {
     PromptSpan { content: Content::Instructions(purpose), role: SpanRole::Instructions, tokens: s.instructions_tokens }
 }
 
 /// The task statement.
-pub(crate) fn task(s: &Settings) -> PromptSpan {
+pub fn task(s: &Settings) -> PromptSpan {
     PromptSpan { content: Content::Task, role: SpanRole::Task, tokens: s.task_tokens }
 }
 
 /// A view of a store.
-pub(crate) fn view(store: StoreId, view: View, role: SpanRole) -> PromptSpan {
+pub fn view(store: StoreId, view: View, role: SpanRole) -> PromptSpan {
     let content = Content::View { store, first: view.first, version: view.version };
     PromptSpan { content, role, tokens: view.tokens }
 }
 
 /// A view whose text stands elsewhere in the prompt already: it tells what the reader knows and adds no tokens.
-pub(crate) fn known(store: StoreId, version: u32) -> PromptSpan {
+pub fn known(store: StoreId, version: u32) -> PromptSpan {
     let content = Content::View { store, first: 0, version };
     PromptSpan { content, role: SpanRole::History, tokens: 0 }
 }
 
 /// One finding.
-pub(crate) fn finding(f: &Finding, role: SpanRole) -> PromptSpan {
+pub fn finding(f: &Finding, role: SpanRole) -> PromptSpan {
     PromptSpan { content: Content::Finding(f.id), role, tokens: f.tokens }
 }
 
 /// Instructions and task, then the rest.
-pub(crate) fn opening(purpose: Purpose, s: &Settings, rest: &[PromptSpan]) -> Prompt {
+pub fn opening(purpose: Purpose, s: &Settings, rest: &[PromptSpan]) -> Prompt {
     let mut prompt = Prompt::new();
     prompt.push(instructions(purpose, s));
     prompt.push(task(s));
@@ -43,7 +43,7 @@ pub(crate) fn opening(purpose: Purpose, s: &Settings, rest: &[PromptSpan]) -> Pr
 }
 
 /// Instructions, the board, the task, then the rest: the board comes first wherever it only grows.
-pub(crate) fn board_first(purpose: Purpose, s: &Settings, board: Option<PromptSpan>, rest: &[PromptSpan]) -> Prompt {
+pub fn board_first(purpose: Purpose, s: &Settings, board: Option<PromptSpan>, rest: &[PromptSpan]) -> Prompt {
     let mut prompt = Prompt::new();
     prompt.push(instructions(purpose, s));
     prompt.extend(board);

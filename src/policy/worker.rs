@@ -9,7 +9,7 @@
 
 use super::prompt;
 use super::protocol::Outbox;
-use super::settings::{BoardPlace, Settings};
+use super::settings::{BoardPlace, Memory, Settings};
 use crate::model::call::{Answer, CallError, Content, Finding, Prompt, PromptSpan, Purpose, Reply, Request, SpanRole};
 use crate::model::ids::{About, AgentId, CallId};
 use crate::model::note::Note;
@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 
 /// What the agent's owner does next.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Next {
+pub enum Next {
     /// Call `step`.
     Step,
     /// Call `tool`.
@@ -25,7 +25,12 @@ pub(crate) enum Next {
     /// The delegation is over, with a result if it came to one.
     Done(Option<Finding>),
     /// The history became this digest (`whole` if nothing else is left of it); call `step`.
-    Compacted { digest: Finding, whole: bool },
+    Compacted {
+        /// What is left.
+        digest: Finding,
+        /// Whether nothing else is.
+        whole: bool,
+    },
 }
 
 /// Steps in a row that may be lost to one kind of failure; with the next the delegation is given up.
@@ -35,11 +40,11 @@ const MOST_LOST_ALIKE: u32 = 1;
 pub(crate) const COMPACT_STEP: u32 = 1 << 20;
 
 /// Notes of one step; they become readable before the step's tool runs.
-pub(crate) type Notes = SmallVec<[Finding; 2]>;
+pub type Notes = SmallVec<[Finding; 2]>;
 
 /// One agent's loop.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub struct Worker {
     agent: AgentId,
     about: About,
     /// Fixed spans between task and history: brief, source, unfolded text, what the agent knows.
@@ -63,7 +68,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(agent: AgentId) -> Self {
+    /// An idle worker.
+    pub fn new(agent: AgentId) -> Self {
         Self {
             agent,
             about: About::default(),
@@ -82,7 +88,7 @@ impl Worker {
     }
 
     /// Starts on something new. A fresh start forgets the history.
-    pub(crate) fn begin(&mut self, about: About, fixed: &[PromptSpan], fresh: bool, opening_tokens: u32, s: &Settings) {
+    pub fn begin(&mut self, about: About, fixed: &[PromptSpan], fresh: bool, opening_tokens: u32, s: &Settings) {
         self.about = About { step: 0, ..about };
         self.lost = None;
         self.compacted = false;
@@ -94,26 +100,28 @@ impl Worker {
             self.steps.clear();
         }
         self.new_tokens += opening_tokens;
-        self.result_tokens = s.report_tokens;
+        self.result_tokens = 0;
         self.limit = s.max_steps;
     }
 
-    pub(crate) fn agent(&self) -> AgentId {
+    /// Who it is.
+    pub fn agent(&self) -> AgentId {
         self.agent
     }
 
-    pub(crate) fn about(&self) -> About {
+    /// What it works on, with the step that comes next.
+    pub fn about(&self) -> About {
         self.about
     }
 
     /// The call to cancel if the agent must stop.
-    pub(crate) fn stop(&mut self) -> Option<CallId> {
+    pub fn stop(&mut self) -> Option<CallId> {
         self.in_flight.take()
     }
 
-    /// Makes the raw result the result, whatever the settings say.
-    pub(crate) fn ask_raw(&mut self) {
-        self.result_tokens = 0;
+    /// Asks for a report of so many tokens instead of the raw result.
+    pub fn ask_report(&mut self, tokens: u32) {
+        self.result_tokens = tokens;
     }
 
     fn history(&self) -> [PromptSpan; 2] {
@@ -125,8 +133,8 @@ impl Worker {
     }
 
     /// The agent's whole prompt for a purpose, with the board where the settings put it.
-    pub(crate) fn prompt(&self, purpose: Purpose, board: Option<PromptSpan>, s: &Settings) -> Prompt {
-        let front = s.board_place == BoardPlace::Front;
+    pub fn prompt(&self, purpose: Purpose, board: Option<PromptSpan>, s: &Settings) -> Prompt {
+        let front = s.board_place() == BoardPlace::Front;
         let mut prompt = prompt::board_first(purpose, s, board.filter(|_| front), &self.fixed);
         prompt.extend(self.history());
         prompt.extend(board.filter(|_| !front));
@@ -134,17 +142,25 @@ impl Worker {
     }
 
     /// Makes the next step's call, or first compacts a history that has outgrown memory or window.
-    pub(crate) fn step(&mut self, board: Option<PromptSpan>, s: &Settings, out: &mut Outbox) -> CallId {
+    pub fn step(&mut self, board: Option<PromptSpan>, s: &Settings, out: &mut Outbox) -> CallId {
         let prompt = self.prompt(Purpose::Step, board, s);
         let history = self.history_tokens + self.new_tokens;
-        let full = s.memory_steps.at().is_some_and(|most| self.steps.len() as f64 >= most);
         let tokens: u64 = crate::model::call::prompt_tokens(&prompt);
-        let over = s.window_tokens.at().is_some_and(|w| tokens as f64 > w) && history > 2 * s.digest_tokens;
-        let request = if (full || over) && !self.compacted {
-            self.compacting = Some(over);
+        let over =
+            s.window.at().filter(|(w, digest)| tokens as f64 > *w && history > 2 * digest).map(|(_, digest)| digest);
+        let full = match s.memory {
+            Memory::At { memory_steps, memory_digest_tokens, .. } if self.steps.len() as f64 >= memory_steps => {
+                Some(memory_digest_tokens)
+            }
+            _ => None,
+        };
+        let request = if let Some(digest) = over.or(full)
+            && !self.compacted
+        {
+            self.compacting = Some(over.is_some());
             let about = About { step: self.about.step | COMPACT_STEP, ..self.about };
             let mut compact = Request::new(self.agent, Purpose::Compact, about, self.prompt(Purpose::Compact, None, s));
-            compact.product_tokens = if over { s.digest_tokens } else { s.memory_digest_tokens };
+            compact.product_tokens = digest;
             compact.completion_tokens = compact.product_tokens;
             compact
         } else {
@@ -160,7 +176,7 @@ impl Worker {
     }
 
     /// Runs the tool that the last step asked for.
-    pub(crate) fn tool(&mut self, out: &mut Outbox) -> CallId {
+    pub fn tool(&mut self, out: &mut Outbox) -> CallId {
         let about = About { step: self.about.step - 1, ..self.about };
         let call = out.call(Request::new(self.agent, Purpose::Tool, about, Prompt::new()));
         self.in_flight = Some(call);
@@ -168,7 +184,7 @@ impl Worker {
     }
 
     /// Takes a reply to this agent's own call.
-    pub(crate) fn on_reply(&mut self, reply: &Reply, s: &Settings, out: &mut Outbox) -> (Notes, Next) {
+    pub fn on_reply(&mut self, reply: &Reply, s: &Settings, out: &mut Outbox) -> (Notes, Next) {
         self.in_flight = None;
         self.lost = None;
         self.compacted = false;
@@ -193,7 +209,10 @@ impl Worker {
                 let whole = self.compacting.take().unwrap_or(false);
                 out.note(Note::Compacted(self.agent));
                 self.epoch += 1;
-                let keep = if whole { 0 } else { (s.keep_steps as usize).min(self.steps.len()) };
+                let keep = match s.memory {
+                    Memory::At { keep_steps, .. } if !whole => (keep_steps as usize).min(self.steps.len()),
+                    _ => 0,
+                };
                 let old: u32 = self.steps.drain(..self.steps.len() - keep).sum();
                 let kept = if whole { 0 } else { (self.history_tokens + self.new_tokens).saturating_sub(old) };
                 self.history_tokens = 0;
@@ -208,7 +227,7 @@ impl Worker {
     /// A call failed for good: the step is lost. The delegation is given up, with the reason in a note, when the same
     /// would happen again: a request that runs into its time limit is as long the next time, and a server that failed
     /// through the tries of one step and of the next is down.
-    pub(crate) fn on_failure(&mut self, error: CallError, out: &mut Outbox) -> Next {
+    pub fn on_failure(&mut self, error: CallError, out: &mut Outbox) -> Next {
         self.in_flight = None;
         self.compacting = None;
         self.about.step += 1;
@@ -227,7 +246,7 @@ impl Worker {
     /// Adds text to the history, as part of the newest step or a new one.
     fn grew(&mut self, tokens: u32, s: &Settings, new_step: bool) {
         self.new_tokens += tokens;
-        if s.memory_steps.at().is_some() {
+        if matches!(s.memory, Memory::At { .. }) {
             match self.steps.last_mut() {
                 Some(last) if !new_step => *last += tokens,
                 _ => self.steps.push(tokens),

@@ -1,5 +1,6 @@
 //! The one loop: the world says what happened, the task's policy says what to do, the world does it.
 
+use super::owed::Ledger;
 use crate::kernel::Time;
 use crate::model::ids::TaskId;
 use crate::model::note::Note;
@@ -54,6 +55,12 @@ pub enum RunError {
         events: u64,
         /// In what sense nothing comes of them.
         kind: Endless,
+    },
+    /// A policy broke its word; told in debug builds only.
+    #[error("a policy broke its word: {what}; see docs/own-policy.md; this is a defect of the policy")]
+    Owed {
+        /// How.
+        what: String,
     },
     /// The point does not exist.
     #[error("policy \"{policy}\": {why}")]
@@ -124,6 +131,12 @@ impl RunError {
     }
 }
 
+/// One ledger per task in debug builds, none in others.
+fn ledgers(tasks: usize) -> Vec<Ledger> {
+    let kept = if cfg!(debug_assertions) { tasks } else { 0 };
+    (0..kept).map(|_| Ledger::default()).collect()
+}
+
 /// The largest teams (10^6 agents) start with some events each at one instant; this is far more than any needs.
 const MOST_EVENTS_AT_ONCE: u64 = 1 << 26;
 
@@ -151,9 +164,11 @@ impl Watch {
         match command {
             Command::Call(_, request) => self.agents = self.agents.max(request.agent.0 + 1),
             // An agent that goes over to another phase or shortens its history has not come further.
-            Command::Note(Note::Phase(..) | Note::Compacted(_)) => {}
+            Command::Note(Note::Phase(..) | Note::Compacted(_))
+            | Command::Cancel(_)
+            | Command::SetTimer(..)
+            | Command::CancelTimer(_) => {}
             Command::Note(_) | Command::Finish(_) => self.events = 0,
-            Command::Cancel(_) | Command::SetTimer(..) | Command::CancelTimer(_) => {}
         }
     }
 }
@@ -162,6 +177,7 @@ impl Watch {
 pub fn drive(world: &mut impl World, policies: &mut [Box<dyn Policy>]) -> Result<(), RunError> {
     let mut boxes: Vec<Outbox> = policies.iter().map(|_| Outbox::default()).collect();
     let mut watches = vec![Watch::default(); policies.len()];
+    let mut ledgers = ledgers(policies.len());
     let (mut instant, mut events) = (Time::ZERO, 0_u64);
     while let Some(Delivery { task, at, event }) = world.next() {
         events = if at == instant { events + 1 } else { 0 };
@@ -174,8 +190,15 @@ pub fn drive(world: &mut impl World, policies: &mut [Box<dyn Policy>]) -> Result
         watch.event()?;
         let out = &mut boxes[task.index()];
         policies[task.index()].handle(at, &event, out);
+        if let Some(ledger) = ledgers.get_mut(task.index()) {
+            ledger.hears(&event);
+        }
         for command in out.drain() {
             watch.command(&command);
+            if let Some(Err(what)) = ledgers.get_mut(task.index()).map(|ledger| ledger.says(&command)) {
+                // What the world has to say comes first: a recording that departs from itself misleads any policy.
+                return Err(world.failure().unwrap_or(RunError::Owed { what }));
+            }
             world.execute(task, command);
         }
     }

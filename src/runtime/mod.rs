@@ -5,6 +5,7 @@
 
 pub mod driver;
 mod fleet;
+mod owed;
 pub mod replay;
 pub mod simulated;
 

@@ -457,3 +457,36 @@ fn tasks_without_events_are_named() {
     assert_eq!(runs[0].finishes[0].right, [true, false]);
     assert!(imported.report.notes[0].contains("1 tasks without any event, which are not in the transcript: silent"));
 }
+
+#[test]
+fn equal_records_are_read_once_where_they_tell_which_call_they_are() {
+    let at = |second: u32| record(json!({"timestamp": format!("2026-01-01T10:00:{second:02}Z")}));
+    let text = lines(&[at(0), at(0), at(10)]);
+    let (imported, runs) = file("a.jsonl", &text);
+    assert_eq!((runs.len(), runs[0].calls.len()), (1, 2));
+    assert_eq!(imported.report.prompt_tokens, 100);
+    assert!(imported.report.notes.iter().any(|n| n.ends_with("1 records stand there twice, read once")));
+    // Logs that were rotated overlap.
+    let (imported, _) = files(&[("a.jsonl", &text), ("b.jsonl", &lines(&[at(10)]))]);
+    assert_eq!(imported.report.calls, 2);
+    // Without a time or a name, two equal calls are two.
+    let (imported, _) = file("a.jsonl", &lines(&[record(json!({})), record(json!({}))]));
+    assert_eq!(imported.report.calls, 2);
+}
+
+#[test]
+fn what_a_gateway_had_in_its_cache_took_no_model_and_cost_nothing() {
+    let call = |start: f64, end: f64, hit: Value| {
+        record(json!({"startTime": 1_793_527_200.0 + start, "endTime": 1_793_527_200.0 + end,
+            "response_cost": 0.002, "cache_hit": hit}))
+    };
+    let calls = [call(0.0, 4.0, Value::Null), call(5.0, 5.004, true.into()), call(6.0, 10.0, false.into())];
+    let (_, runs) = file("a.jsonl", &lines(&calls));
+    assert_eq!(times(&runs[0]), [(0, 4000), (5000, 5000), (6000, 10_000)]);
+    let calls = by_number(&runs[0]);
+    let dear: Vec<bool> = calls.iter().map(|c| c.cost.picodollars.total().0 > 0).collect();
+    assert_eq!(dear, [true, false, true]);
+    let billed: Vec<Option<u64>> = calls.iter().map(|c| c.billed.map(|b| b.prompt_tokens)).collect();
+    assert_eq!(billed, [None, Some(0), None]);
+    assert!(missing(&runs[0]).contains("answered from a gateway's cache"), "{}", missing(&runs[0]));
+}

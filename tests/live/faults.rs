@@ -130,3 +130,26 @@ fn refusals_for_good_end_the_run_and_say_what_may_help() {
         assert_eq!(server.requests(), 1);
     }
 }
+
+/// A server that asks for more than a day ends the run at once; the run goes on when it answers again.
+#[allow(clippy::disallowed_methods, reason = "what is tested is real time")]
+#[test]
+fn nobody_waits_for_ever_because_a_server_asks_for_it() {
+    for header in ["retry-after: 1e308\r\n", "retry-after: 31536000\r\n"] {
+        let folder = folder();
+        let server = Server::start(move |asked| match asked.number {
+            2 => Act::Status(429, header, "come back".to_owned()),
+            _ => Act::Answer,
+        });
+        let start = Instant::now();
+        let done =
+            live(folder.path(), &server.url(), &["--policy", "single", "--max-calls", "60", "--output-dir", "out"]);
+        assert!(start.elapsed() < Duration::from_mins(1));
+        assert_eq!(done.code, Some(1), "{}", done.err);
+        assert!(done.err.contains("more than the 86400 s that a run waits"), "{}", done.err);
+        assert!(done.err.contains("--resume out"), "{}", done.err);
+        let done = live(folder.path(), &server.url(), &["--policy", "single", "--max-calls", "60", "--resume", "out"]);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        replayed(folder.path(), "out");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::{after, delm_sim, hand_written, write};
 use delm_sim::experiment::replay::{Dependencies, Reading, RecordedRuns, counterfactual};
-use delm_sim::experiment::{Options, conduct};
+use delm_sim::experiment::{Options, Overrides, Scenario, conduct};
 use delm_sim::model::endpoint::EndpointSpec;
 use delm_sim::model::workload::WorkloadSpec;
 
@@ -97,10 +97,22 @@ fn a_recordings_own_prices_are_carried_over_and_an_unknown_price_is_not_zero() {
     let done = delm_sim(path, &[&args[..], &["--record", "own.jsonl", "-q", "--output-dir", "own"]].concat());
     assert_eq!(done.code, 0, "{}", done.err);
     let made = counterfactual(&RecordedRuns::read(&path.join("own.jsonl")).unwrap(), &Reading::default()).unwrap();
-    let own =
-        delm_sim::experiment::Scenario::load("multi-doc-qa", &delm_sim::experiment::Overrides::default()).unwrap();
+    let own = Scenario::load("multi-doc-qa", &Overrides::default()).unwrap();
     assert_eq!(made.scenario.endpoints["model"].price, own.endpoints["worker"].price);
     assert!(made.scenario.endpoints["model"].price.is_known());
+
+    // The work is not written as text to be changed, and the scenario is the same as if it were.
+    let change = |set: &[&str]| {
+        let set = set.iter().map(ToString::to_string).collect();
+        let overrides = Overrides { set, agents: Some(vec![3]), ..Overrides::default() };
+        (made.changed("x", &overrides), Scenario::parse("x", &made.to_toml(), None, &overrides))
+    };
+    for set in [vec![], vec!["workload.recorded.unfolded_tokens=7", "all_policies.max_steps=9"]] {
+        let (changed, parsed) = change(&set);
+        assert_eq!(changed.unwrap(), parsed.unwrap(), "{set:?}");
+    }
+    let (changed, parsed) = change(&["all_policies.max_steps=-1"]);
+    assert_eq!(changed.unwrap_err().to_string().lines().count(), parsed.unwrap_err().to_string().lines().count());
 
     // A log that names no model has no price: no cost, no comparison of costs.
     write(path.join("log.jsonl"), &hand_written(&[(0, 0.0, 10.0, vec![]), (1, 10.0, 20.0, after(0, 0.0))]));

@@ -42,3 +42,20 @@ fn retimed_replay_agrees_with_closed_forms() {
         assert!(done.code == 2 && done.err.contains(told), "{}", done.err);
     }
 }
+
+#[test]
+fn a_retimed_run_beyond_the_clock_is_told_and_has_no_makespan() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    // Three hours apart twice over, or three hours of service: 10^6 times as long is 1.08e10 s, twice that too much.
+    let (long, wait) = (10_800.0, 10_800.0);
+    write(path.join("once.jsonl"), &hand_written(&[(0, 0.0, long, vec![])]));
+    write(path.join("twice.jsonl"), &hand_written(&[(0, 0.0, long, vec![]), (0, long, 2.0 * long, after(0, 0.0))]));
+    write(path.join("apart.jsonl"), &hand_written(&[(0, 2.0 * wait, 2.0 * wait + 1.0, vec![])]));
+    assert_eq!(retimed(path, "once.jsonl", &["--latency-scale", "1e6"])[0].1, "10800000000.000000000");
+    for (file, flag) in [("twice.jsonl", "--latency-scale"), ("apart.jsonl", "--gap-scale")] {
+        let done = delm_sim(path, &["replay", file, "--mode", "retimed", flag, "1e6"]);
+        assert!(done.code == 2 && done.err.contains("times too long for this clock"), "{file}: {}", done.err);
+        assert!(!done.out.contains("18446744"), "{}", done.out);
+    }
+}

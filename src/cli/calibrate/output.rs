@@ -1,8 +1,10 @@
 //! Writing the files of a calibration: all or none.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
+use crate::cli::whole::Whole;
 use crate::experiment::calibration::CalibrationError;
 
 /// Writes files into a folder, and says so in a line. A folder that already holds them is a success; another one that
@@ -33,20 +35,14 @@ pub(super) fn write(folder: &Path, files: &[(String, String)], overwrite: bool) 
         });
     }
     fs::create_dir_all(folder).map_err(|why| fault(folder, &why))?;
-    let partial = |name: &str| folder.join(format!(".{name}.partial"));
-    let staged = files
-        .iter()
-        .try_for_each(|(name, text)| fs::write(partial(name), text).map_err(|why| fault(&folder.join(name), &why)));
-    if staged.is_err() {
-        for (name, _) in files {
-            // What was staged may be missing: the fault to report is the one above.
-            let _ = fs::remove_file(partial(name));
-        }
-    }
-    staged?;
-    for (name, _) in files {
+    let mut staged = Vec::with_capacity(files.len());
+    for (name, text) in files {
         let path = folder.join(name);
-        fs::rename(partial(name), &path).map_err(|why| fault(&path, &why))?;
+        let file = Whole::begin(&path).and_then(|mut file| file.write_all(text.as_bytes()).map(|()| file));
+        staged.push((file.map_err(|why| fault(&path, &why))?, path));
+    }
+    for (file, path) in staged {
+        file.finish().map_err(|why| fault(&path, &why))?;
     }
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     Ok(format!("wrote {shown}: {}", names.join(", ")))

@@ -31,7 +31,8 @@ fn above_zero(text: &str) -> Result<f64, String> {
 #[command(after_help = "The key comes from OPENAI_API_KEY or --api-key-file, never from a flag: command lines are \
                         visible to all users of a machine.\nWithout a cap nothing is sent. Ctrl-C ends cleanly: calls \
                         in flight are awaited for two seconds, the rest is kept for --resume; a second Ctrl-C ends at \
-                        once.")]
+                        once. A server may ask to wait for up to a day (Retry-After); beyond that the run stops, to be \
+                        resumed.")]
 pub struct LiveArgs {
     /// Scenario file or name of an embedded scenario, as `live-multi-doc-qa`
     #[arg(value_name = "SCENARIO")]

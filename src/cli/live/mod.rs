@@ -11,19 +11,21 @@ pub mod args;
 
 use super::format::Format;
 use super::progress::Progress;
-use super::{DONE, FAILED, INTERRUPTED, USAGE, UsageError, output};
+use super::{DONE, FAILED, INTERRUPTED, USAGE, UsageError, output, whole};
 use crate::experiment::Scenario;
 use crate::experiment::live::{self, Caps, LiveError, LiveStudy, Order, Stop};
 use crate::kernel::Span;
 use crate::live::chat::{BaseUrl, Client, ClientOptions, Secret, Threads, TryError};
 use crate::live::questions::{FileSpec, Format as Questions, Source};
 use crate::live::world::{JOURNAL_FILE, Journal};
+use crate::policy::Catalog;
 use crate::report::{self, DirectoryError};
 use anyhow::{Context, Result};
 use args::{DataFormat, LiveArgs};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -33,8 +35,8 @@ fn usage(text: impl Into<String>) -> anyhow::Error {
 }
 
 /// Conducts the scenario live, stores what was measured and prints the report.
-pub fn execute(args: &LiveArgs) -> Result<u8> {
-    let scenario = load(args)?;
+pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
+    let scenario = load(args, catalog)?;
     let caps = caps(args, &scenario)?;
     let base_url = base_url(args)?;
     let key = key(args)?;
@@ -123,8 +125,8 @@ fn tell(done: &LiveStudy, dir: &Path) -> u8 {
     }
 }
 
-fn load(args: &LiveArgs) -> Result<Scenario> {
-    let mut scenario = Scenario::load(&args.scenario, &args.change.overrides())?;
+fn load(args: &LiveArgs, catalog: &Catalog) -> Result<Scenario> {
+    let mut scenario = crate::cli::load(&args.scenario, &args.change.overrides(catalog))?;
     if let Some(path) = &args.data {
         let format = match args.data_format {
             DataFormat::Auto => Questions::Auto,
@@ -181,10 +183,16 @@ fn base_url(args: &LiveArgs) -> Result<BaseUrl> {
     BaseUrl::parse(&text).map_err(|why| usage(format!("{from}: {why}")))
 }
 
+/// No key is as long.
+const MOST_KEY_BYTES: u64 = 1 << 16;
+
 fn key(args: &LiveArgs) -> Result<Secret> {
     let (key, from) = match &args.api_key_file {
         Some(path) => {
-            let text = fs::read_to_string(path)
+            // A key is a line; a device has no end.
+            let mut text = String::new();
+            fs::File::open(path)
+                .and_then(|file| file.take(MOST_KEY_BYTES).read_to_string(&mut text))
                 .map_err(|e| usage(format!("--api-key-file: cannot read {}: {e}", path.display())))?;
             (Secret::new(&text), "--api-key-file")
         }
@@ -271,14 +279,7 @@ fn make(dir: &Path, overwrite: bool) -> Result<()> {
 
 fn store(dir: &Path, done: &LiveStudy) -> Result<()> {
     for (name, text) in report::live::files(done) {
-        let path = dir.join(name);
-        let partial = dir.join(format!(".{name}.partial"));
-        let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, &path));
-        if written.is_err() {
-            // What cannot be written cannot be of use.
-            let _ = fs::remove_file(&partial);
-        }
-        written.with_context(|| format!("cannot write {}", path.display()))?;
+        whole::write(&dir.join(name), text)?;
     }
     Ok(())
 }

@@ -112,8 +112,8 @@ impl Preset {
     /// If it cannot be read, is not a preset, or its endpoint is not one.
     pub fn read(path: &Path) -> Result<Self, CalibrationError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|why| CalibrationError::file(&file, format!("cannot be read: {why}"), "name a preset file"))?;
+        let text = crate::experiment::text::read_text(path)
+            .map_err(|why| CalibrationError::file(&file, why, "name a preset file"))?;
         let preset: Self = toml::from_str(&text)
             .map_err(|why| CalibrationError::file(&file, why.to_string(), "write it with `delm-sim calibrate`"))?;
         preset

@@ -1,11 +1,9 @@
 //! From a file to text: gzip or plain, complete, UTF-8.
 
-use std::io::Read;
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-
 use super::fault::CalibrationError;
+use crate::record::input::{self, Refused};
 
 /// Archives that people try; the first bytes tell.
 const ARCHIVES: [(&[u8], &str); 5] = [
@@ -18,12 +16,16 @@ const ARCHIVES: [(&[u8], &str); 5] = [
 
 /// The text of a log and the hash of the file's bytes.
 pub(super) fn read_text(path: &Path, file: &str) -> Result<(String, String), CalibrationError> {
-    let bytes = std::fs::read(path).map_err(|why| {
-        CalibrationError::file(
-            file,
-            format!("cannot be read: {why}"),
-            "name an existing request log: CSV, plain or gzip",
-        )
+    let mut bytes = Vec::new();
+    input::file(path).and_then(|mut file| input::whole(&mut file, &mut bytes)).map_err(|why| {
+        match Refused::of(&why) {
+            Some(refused) => CalibrationError::file(file, refused.wrong(), refused.mend()),
+            None => CalibrationError::file(
+                file,
+                format!("cannot be read: {why}"),
+                "name an existing request log: CSV, plain or gzip",
+            ),
+        }
     })?;
     let digest = blake3::hash(&bytes).to_hex()[..16].to_owned();
     if bytes.is_empty() {
@@ -64,9 +66,12 @@ pub(super) fn read_text(path: &Path, file: &str) -> Result<(String, String), Cal
 
 fn inflate(bytes: &[u8], file: &str) -> Result<Vec<u8>, CalibrationError> {
     let mut plain = Vec::new();
-    match MultiGzDecoder::new(bytes).read_to_end(&mut plain) {
-        Ok(_) => Ok(plain),
+    match input::unpacked(bytes, &mut plain) {
+        Ok(()) => Ok(plain),
         Err(why) => {
+            if let Some(refused) = Refused::of(&why) {
+                return Err(CalibrationError::file(file, refused.wrong(), refused.mend()));
+            }
             let lines = plain.split(|byte| *byte == b'\n').count() - 1;
             let wrong = if why.kind() == std::io::ErrorKind::UnexpectedEof {
                 format!("the gzip stream is cut off after {lines} whole lines")

@@ -6,19 +6,23 @@
 //!
 //! Invariant: every assumption is a sentence of the result and a key of the scenario.
 
-use super::work::{Dependencies, Found, Lost, Reading, instance, instructions_tokens, of_recordings};
+use super::work::{Call, Dependencies, Found, Lost, Reading, Run, instance, instructions_tokens, of_recordings};
 use super::{ReplayError, next_counted_run, told_of_unfinished, unfinished};
 use crate::experiment::calibration::fit::LEAST_ROWS;
 use crate::experiment::calibration::{LoggedRequest, PRICE_SOURCE, fit, list_price};
+use crate::experiment::faults::ScenarioError;
+use crate::experiment::load::Overrides;
 use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
+use crate::experiment::validate::validate;
 use crate::kernel::{Law, Span};
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::price::PriceSpec;
-use crate::model::workload::RecordedSpec;
-use crate::record::transcript::{CallLine, Header, Reader, Recording, Recordings, Status};
+use crate::model::workload::{RecordedSpec, WorkloadSpec};
+use crate::record::transcript::{Header, Reader, Recordings, Status};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A scenario made of recorded runs, and what it rests on.
 #[derive(Clone, Debug)]
@@ -52,12 +56,11 @@ pub struct Recorded {
 
 impl Recorded {
     /// Adds a task's calls; sums, until [`Self::mean`].
-    fn add<'a>(&mut self, calls: impl Iterator<Item = &'a CallLine>) {
+    fn add<'a>(&mut self, calls: impl Iterator<Item = &'a Call>) {
         let (mut from, mut until) = (u64::MAX, 0);
         self.tasks += 1;
         for call in calls {
-            let usage = call.billed.unwrap_or(call.usage);
-            let (prompt, completion) = (usage.prompt_tokens as f64, usage.completion_tokens as f64);
+            let (prompt, completion) = (call.billed.prompt_tokens as f64, call.billed.completion_tokens as f64);
             self.calls += 1.0;
             self.prompt_tokens += prompt;
             self.completion_tokens += completion;
@@ -91,29 +94,45 @@ const POLICIES: [&str; 6] =
 /// Resamples that give the fitted law's intervals; none are reported here.
 const RESAMPLES: usize = 0;
 
-/// Recorded runs, ready to be read as work in several ways.
+/// Recorded runs, ready to be read as work in several ways. Memory is what is kept of each call, not its text.
 pub struct RecordedRuns {
     path: PathBuf,
     header: Header,
-    runs: Vec<Recording>,
+    runs: Vec<Run>,
+    /// Answered calls by the model that was asked.
+    models: BTreeMap<String, u64>,
     truncated: Option<String>,
 }
 
 impl RecordedRuns {
-    /// Reads a transcript whole.
+    /// Reads a transcript, once, one run at a time.
     ///
     /// # Errors
     /// As the reader says.
     pub fn read(path: &Path) -> Result<Self, ReplayError> {
         let mut recordings = Recordings::new(Reader::open(path)?);
         let mut runs = Vec::new();
+        let mut models: BTreeMap<String, u64> = BTreeMap::new();
         while let Some(recording) = next_counted_run(&mut recordings, path)? {
-            runs.push(recording);
+            let unfinished = unfinished(&recording);
+            runs.push(Run::of(recording, unfinished, |call| {
+                if let Some(model) = call.request.model.as_ref().filter(|_| is_answered(call.status, call.purpose)) {
+                    match models.get_mut(model) {
+                        Some(n) => *n += 1,
+                        None => drop(models.insert(model.clone(), 1)),
+                    }
+                }
+            }));
         }
         let reader = recordings.reader();
         let (header, truncated) = (reader.header().clone(), reader.truncated().map(str::to_owned));
-        Ok(Self { path: path.to_owned(), header, runs, truncated })
+        Ok(Self { path: path.to_owned(), header, runs, models, truncated })
     }
+}
+
+/// Whether a call of a model brought an answer.
+fn is_answered(status: Status, purpose: Purpose) -> bool {
+    status == Status::Ok && purpose != Purpose::Tool
 }
 
 /// Reads recorded runs as work under other topologies.
@@ -121,21 +140,21 @@ impl RecordedRuns {
 /// # Errors
 /// A recording without a step has no work.
 pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Counterfactual, ReplayError> {
-    let RecordedRuns { path, header, runs, truncated } = recorded;
+    let RecordedRuns { path, header, runs, truncated, .. } = recorded;
     let unusable = |problem: &str| ReplayError::Unusable { path: path.clone(), problem: problem.to_owned() };
     let mut found = Found { instructions_tokens: instructions_tokens(runs), ..Found::default() };
     let mut instances = Vec::new();
     let mut without = 0;
     let mut as_recorded = Recorded::default();
-    for recording in runs {
-        for task in 0..recording.run.tasks {
-            let made = instance(recording, task, reading, found.instructions_tokens, &mut found);
+    for run in runs {
+        for task in 0..run.tasks {
+            let made = instance(run, task, reading, found.instructions_tokens, &mut found);
             if made.subtasks.is_empty() {
                 without += 1;
                 continue;
             }
             instances.push(made);
-            as_recorded.add(recording.calls.iter().map(|(_, c)| c).filter(|c| c.task == task));
+            as_recorded.add(run.calls.iter().filter(|c| c.task == task));
         }
     }
     if instances.is_empty() {
@@ -152,7 +171,7 @@ pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Coun
     "best-central".clone_into(&mut scenario.baseline);
     settings(&mut scenario, &found);
     sizes(&mut scenario, &found);
-    let (endpoint, mut assumptions) = endpoint(runs, header);
+    let (endpoint, mut assumptions) = endpoint(recorded);
     scenario.endpoints.insert("model".to_owned(), endpoint);
     "not graded: the recording does not say what is right".clone_into(&mut scenario.mix.accuracy);
     "steps: as recorded; other calls: a law fitted to all recorded calls".clone_into(&mut scenario.mix.latencies);
@@ -161,7 +180,7 @@ pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Coun
     sources(&mut scenario);
     assumptions.splice(0..0, told(reading, &found, &subtasks, without));
     assumptions.extend(truncated.iter().map(|how| format!("{how}; what was whole is replayed.")));
-    let parts: Vec<_> = runs.iter().map(unfinished).collect();
+    let parts: Vec<_> = runs.iter().map(|run| run.unfinished).collect();
     assumptions.extend(told_of_unfinished(&parts).into_iter().map(|told| format!("Not whole: {told}.")));
     assumptions.extend(header.missing.iter().map(|m| format!("The source does not tell: {m}.")));
     Ok(Counterfactual { scenario, assumptions, recorded: as_recorded.mean() })
@@ -205,15 +224,11 @@ fn sizes(scenario: &mut Scenario, found: &Found) {
 }
 
 /// The law of modelled calls, fitted to all recorded calls, with the list price of the commonest model.
-fn endpoint(runs: &[Recording], header: &Header) -> (EndpointSpec, Vec<String>) {
+fn endpoint(recorded: &RecordedRuns) -> (EndpointSpec, Vec<String>) {
     let mut told = Vec::new();
-    let mut models: BTreeMap<&str, u64> = BTreeMap::new();
     let mut requests = Vec::new();
-    for (trace, recording) in runs.iter().enumerate() {
-        for (_, call) in recording.calls.iter().filter(|(_, c)| c.status == Status::Ok && c.purpose != Purpose::Tool) {
-            if let Some(model) = call.request.model.as_deref() {
-                *models.entry(model).or_default() += 1;
-            }
+    for (trace, run) in recorded.runs.iter().enumerate() {
+        for call in run.calls.iter().filter(|c| is_answered(c.status, c.purpose)) {
             let (Some(from), Some(until)) = (call.dispatched_ns, call.completed_ns) else { continue };
             if until <= from {
                 continue;
@@ -244,9 +259,10 @@ fn endpoint(runs: &[Recording], header: &Header) -> (EndpointSpec, Vec<String>) 
         ));
         fit(&requests, RESAMPLES, 0).endpoint
     };
-    let commonest = models.iter().max_by_key(|(name, n)| (**n, std::cmp::Reverse(**name))).map(|(name, _)| *name);
+    let commonest = recorded.models.iter().max_by_key(|(name, n)| (**n, std::cmp::Reverse(*name)));
+    let commonest = commonest.map(|(name, _)| name.as_str());
     let listed = commonest.and_then(|model| Some((model, list_price(model)?)));
-    match (recorded_price(header), listed) {
+    match (recorded_price(&recorded.header), listed) {
         (Some(price), _) => {
             endpoint.price = price;
             told.push("All calls are priced as the recording's own scenario prices the steps of workers.".to_owned());
@@ -350,6 +366,29 @@ fn told_of_lost(lost: &Lost) -> String {
 }
 
 impl Counterfactual {
+    /// The scenario with changes from the command line. The work itself is neither written as text nor copied for it.
+    ///
+    /// # Errors
+    /// As for [`Scenario::load`].
+    pub fn changed(&self, name: &str, overrides: &Overrides) -> Result<Scenario, ScenarioError> {
+        let WorkloadSpec::Recorded(whole) = &self.scenario.workload else { unreachable!("made of recorded work") };
+        let sample = RecordedSpec { instances: whole.instances[..1].to_vec(), unfolded_tokens: whole.unfolded_tokens };
+        let few = Scenario { workload: WorkloadSpec::Recorded(Arc::new(sample.clone())), ..self.scenario.clone() };
+        let text = toml::to_string(&few).expect("a scenario is plain values");
+        let mut scenario = Scenario::parse(name, &text, None, overrides)?;
+        if let WorkloadSpec::Recorded(spec) = &mut scenario.workload
+            && spec.instances == sample.instances
+        {
+            let unfolded_tokens = spec.unfolded_tokens;
+            spec.clone_from(whole);
+            if unfolded_tokens != whole.unfolded_tokens {
+                Arc::make_mut(spec).unfolded_tokens = unfolded_tokens;
+            }
+        }
+        let faults = validate(&scenario);
+        if faults.is_empty() { Ok(scenario) } else { Err(ScenarioError::Faulty(faults)) }
+    }
+
     /// The scenario as TOML, to be changed and compared again.
     pub fn to_toml(&self) -> String {
         let head = format!("# {}\n", self.assumptions.join("\n# "));

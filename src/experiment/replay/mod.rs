@@ -15,6 +15,7 @@ pub use work::{AS_RECORDED, Dependencies, Found, Lost, Reading};
 
 use super::scenario::Scenario;
 use super::validate;
+use crate::policy::Catalog;
 use crate::record::transcript::{Header, Origin, Recording, Recordings, TranscriptError};
 use crate::runtime::RunError;
 use crate::runtime::replay::{Divergence, contradiction, miscount};
@@ -67,7 +68,7 @@ pub fn header(scenario: &Scenario, origin: Origin) -> Header {
 }
 
 /// The scenario that a transcript was made with.
-fn scenario_of(header: &Header, path: &Path) -> Result<Scenario, ReplayError> {
+fn scenario_of(header: &Header, path: &Path, catalog: &Catalog) -> Result<Scenario, ReplayError> {
     let unusable = |problem: String| ReplayError::Unusable { path: path.to_owned(), problem };
     let Some(value) = &header.scenario else {
         let from = header.imported_from.as_deref().unwrap_or("another program");
@@ -75,8 +76,9 @@ fn scenario_of(header: &Header, path: &Path) -> Result<Scenario, ReplayError> {
             "imported from {from}, so there is no policy to replay strictly; use --mode retimed or counterfactual"
         )));
     };
-    let scenario: Scenario = serde_path_to_error::deserialize(value)
+    let mut scenario: Scenario = serde_path_to_error::deserialize(value)
         .map_err(|e| unusable(format!("field `scenario.{}` of the header: {}", e.path(), e.inner())))?;
+    scenario.catalog = catalog.clone();
     match validate::validate(&scenario).first() {
         Some(fault) => Err(unusable(format!("the header's scenario: {fault}"))),
         None => Ok(scenario),

@@ -8,20 +8,21 @@ use crate::experiment::scenario::Scenario;
 use crate::experiment::study;
 use crate::experiment::study::Study;
 use crate::model::workload::WorkloadSpec;
+use crate::policy::Catalog;
 use crate::record::Trace;
 use crate::record::transcript::{Header, Origin, Reader, Recording, Recordings};
 use crate::runtime::drive;
 use crate::runtime::replay::{Divergence, Strict, Terms};
 use std::path::Path;
 
-/// Asks the policies of a transcript again and makes the study that its scenario gave; `progress` hears of runs done.
+/// Asks the policies of a transcript, by their names in the catalogue, again and makes the study that its scenario gave; `progress` hears of runs done.
 ///
 /// # Errors
 /// [`ReplayError::Diverged`] where a policy does something else than recorded.
-pub fn strict(path: &Path, progress: &dyn Fn(u64)) -> Result<Study, ReplayError> {
+pub fn strict(path: &Path, catalog: &Catalog, progress: &dyn Fn(u64)) -> Result<Study, ReplayError> {
     let mut recordings = Recordings::new(Reader::open(path)?);
     let measured = recordings.reader().header().origin == Origin::Measured;
-    let scenario = scenario_of(recordings.reader().header(), path)?;
+    let scenario = scenario_of(recordings.reader().header(), path, catalog)?;
     let mut points = points(&scenario, &scenario.policies)?;
     let endpoints = endpoints(recordings.reader().header(), &scenario, path)?;
     let mut runs: Vec<Vec<Run>> = points.iter().map(|_| Vec::new()).collect();

@@ -4,15 +4,75 @@
 
 use crate::experiment::scenario::Scenario;
 use crate::model::call::Purpose;
+use crate::model::ids::About;
 use crate::model::workload::WorkloadSpec;
 use crate::model::workload::recorded::{RecordedInstance, RecordedSpec, RecordedStep, RecordedSubtask};
-use crate::record::transcript::{CallLine, Recording, Release, Status};
+use crate::record::transcript::{CallLine, Dependency, Recording, Release, Status, UsageLine};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Stands for the policy of a recording that names none.
 pub const AS_RECORDED: &str = "as-recorded";
+
+/// What is kept of a recorded run: no text, no layout, no moments.
+pub(super) struct Run {
+    /// Its name.
+    pub(super) name: String,
+    /// Number of its tasks.
+    pub(super) tasks: u32,
+    /// Why it is not whole, if it is not.
+    pub(super) unfinished: Option<&'static str>,
+    /// Its calls, in the order in which they ended.
+    pub(super) calls: Vec<Call>,
+}
+
+/// What is kept of a recorded call.
+pub(super) struct Call {
+    pub(super) task: u32,
+    call: u64,
+    agent: u32,
+    pub(super) purpose: Purpose,
+    about: About,
+    released_by: Box<[Dependency]>,
+    pub(super) intended_ns: u64,
+    pub(super) dispatched_ns: Option<u64>,
+    pub(super) completed_ns: Option<u64>,
+    /// Of the last try.
+    pub(super) usage: UsageLine,
+    /// Of all tries.
+    pub(super) billed: UsageLine,
+    pub(super) status: Status,
+    retries: u32,
+}
+
+impl Run {
+    /// Keeps what is work; `saw` is shown each call whole.
+    pub(super) fn of(recording: Recording, unfinished: Option<&'static str>, mut saw: impl FnMut(&CallLine)) -> Self {
+        let name = recording.run.name.unwrap_or_else(|| format!("run {}", recording.run.run));
+        let keep = |(_, c): (u64, CallLine)| {
+            saw(&c);
+            Call {
+                task: c.task,
+                call: c.call,
+                agent: c.agent,
+                purpose: c.purpose,
+                about: c.about,
+                released_by: c.released_by.into(),
+                intended_ns: c.intended_ns,
+                dispatched_ns: c.dispatched_ns,
+                completed_ns: c.completed_ns,
+                usage: c.usage,
+                billed: c.billed.unwrap_or(c.usage),
+                status: c.status,
+                retries: c.retries,
+            }
+        };
+        let mut calls = Vec::with_capacity(recording.calls.len());
+        calls.extend(recording.calls.into_iter().map(keep));
+        Self { name, tasks: recording.run.tasks, unfinished, calls }
+    }
+}
 
 /// Which delegations wait for which; a sequential recording cannot tell what could have run at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,15 +140,15 @@ pub struct Lost {
 }
 
 impl Lost {
-    fn count(&mut self, call: &CallLine) {
+    fn count(&mut self, call: &Call) {
         match call.status {
             Status::Ok => return,
             Status::Failed => self.failed += 1,
             Status::Cancelled => self.cancelled += 1,
             Status::Open => self.open += 1,
         }
-        let usage = call.billed.unwrap_or(call.usage);
-        self.tokens = self.tokens.saturating_add(usage.prompt_tokens).saturating_add(usage.completion_tokens);
+        let billed = call.billed;
+        self.tokens = self.tokens.saturating_add(billed.prompt_tokens).saturating_add(billed.completion_tokens);
         let from = call.dispatched_ns.unwrap_or(call.intended_ns);
         self.seconds += seconds(call.completed_ns.unwrap_or(from).saturating_sub(from));
     }
@@ -101,7 +161,7 @@ impl Lost {
 
 impl Found {
     /// A call that is no work: it coordinates, runs a tool or brought nothing.
-    fn other(&mut self, call: &CallLine) {
+    fn other(&mut self, call: &Call) {
         match call.purpose {
             Purpose::Step => self.lost.count(call),
             Purpose::Tool => self.tool_runs += 1,
@@ -116,19 +176,19 @@ impl Found {
 }
 
 /// A step that was answered is work; one that failed, was cancelled or never ended brought nothing.
-fn is_work(call: &CallLine) -> bool {
+fn is_work(call: &Call) -> bool {
     call.purpose == Purpose::Step && call.status == Status::Ok
 }
 
-/// The work of one task of a recording.
+/// The work of one task of a run.
 pub(super) fn instance(
-    recording: &Recording,
+    run: &Run,
     task: u32,
     reading: &Reading,
     instructions_tokens: u32,
     found: &mut Found,
 ) -> RecordedInstance {
-    let mut calls: Vec<&CallLine> = recording.calls.iter().map(|(_, c)| c).filter(|c| c.task == task).collect();
+    let mut calls: Vec<&Call> = run.calls.iter().filter(|c| c.task == task).collect();
     calls.sort_by_key(|c| (c.intended_ns, c.call));
     let mut groups: Vec<Group> = Vec::new();
     // Delegations on which a call's completion, or its dispatch, rests.
@@ -160,14 +220,13 @@ pub(super) fn instance(
     }
     let dependencies = dependencies(&groups, reading.dependencies);
     let subtasks = groups.iter().map(|g| g.subtask(reading, instructions_tokens, found)).collect();
-    let name = recording.run.name.clone().unwrap_or_else(|| format!("run {}", recording.run.run));
-    RecordedInstance { name, subtasks, dependencies }
+    RecordedInstance { name: run.name.clone(), subtasks, dependencies }
 }
 
 #[derive(Default)]
 struct Group<'a> {
     key: (u32, u32, u32, u16),
-    calls: Vec<&'a CallLine>,
+    calls: Vec<&'a Call>,
     waits: BTreeSet<u32>,
 }
 
@@ -222,10 +281,10 @@ fn dependencies(groups: &[Group], which: Dependencies) -> Vec<[u32; 2]> {
 }
 
 /// Smallest prompt of a recorded step.
-pub(super) fn instructions_tokens(recordings: &[Recording]) -> u32 {
-    let steps = recordings.iter().flat_map(|r| &r.calls).filter(|(_, c)| is_work(c));
+pub(super) fn instructions_tokens(runs: &[Run]) -> u32 {
+    let steps = runs.iter().flat_map(|r| &r.calls).filter(|c| is_work(c));
     // Some sources leave prompts out: nothing is no prompt.
-    steps.map(|(_, c)| whole(c.usage.prompt_tokens)).filter(|n| *n > 0).min().unwrap_or(0)
+    steps.map(|c| whole(c.usage.prompt_tokens)).filter(|n| *n > 0).min().unwrap_or(0)
 }
 
 /// A scenario around recorded work, before endpoints and sizes are known.

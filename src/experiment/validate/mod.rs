@@ -7,6 +7,8 @@ mod live;
 mod policies;
 mod workload;
 
+pub(super) use policies::read_by_none;
+
 use super::faults::{Fault, KeyPath};
 use super::parameters::is_source_key;
 use super::scenario::{FORMAT, Scenario};

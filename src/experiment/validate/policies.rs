@@ -1,12 +1,11 @@
 //! Policies: names, workloads they run on, settings, baseline, protocol differences.
 
 use super::{Judge, MOST, MOST_AGENTS, key};
-use crate::experiment::faults::{KeyPath, nearest};
+use crate::experiment::faults::{Fault, nearest};
 use crate::experiment::scenario::Scenario;
-use crate::model::workload::WorkloadSpec;
-use crate::policy::catalog;
-use crate::policy::settings::{Barrier, Control, Settings, Store};
-use std::sync::Arc;
+use crate::policy::Entry;
+use crate::policy::settings::{Barrier, Draft, Settings, Work, holds, readers};
+use serde_json::json;
 
 impl Judge {
     pub(super) fn policies(&mut self, s: &Scenario) {
@@ -14,28 +13,24 @@ impl Judge {
             self.fault(key("policies"), "lists no policy", "`delm-sim list` shows all");
         }
         self.distinct(&key("policies"), &s.policies);
-        let search = matches!(s.workload, WorkloadSpec::Search(_));
+        let work = Work::of(&s.workload);
         for (i, name) in s.policies.iter().enumerate() {
             let key = key("policies").at(i);
-            match catalog::entry(s.base_of(name)) {
-                None => self.fault(key, catalog::unknown(s.base_of(name)), "`delm-sim list` shows all"),
-                Some(entry) if !(if search { entry.search } else { entry.divide }) => {
-                    let kind = if search { "search" } else { "divide" };
-                    let fit: Vec<&str> = catalog::ENTRIES
-                        .iter()
-                        .filter(|e| if search { e.search } else { e.divide })
-                        .map(|e| e.name)
-                        .collect();
+            match s.entry(name) {
+                Err(unknown) => self.fault(key, unknown, "`delm-sim list` shows all"),
+                Ok(entry) if !entry.runs_on(work) => {
+                    let kind = if work == Work::Search { "search" } else { "divide" };
+                    let fit = s.catalog.entries().iter().filter(|e| e.runs_on(work));
+                    let fit: Vec<&str> = fit.map(|e| &*e.name).collect();
                     let wrong = format!("does not run on a `{kind}` workload");
                     self.fault(key, wrong, format!("these do: {}", fit.join(", ")));
                 }
-                Some(_) => {
-                    let before = self.faults.len();
-                    self.settings(s, name);
-                    if self.faults.len() == before {
-                        self.buildable(s, name, key);
-                    }
-                }
+                Ok(entry) => self.settings(s, name, entry),
+            }
+        }
+        for name in s.policy.keys().filter(|name| !s.policies.contains(name)) {
+            if let Some(entry) = s.entry(name).ok().filter(|entry| entry.runs_on(work)) {
+                self.settings(s, name, entry);
             }
         }
         if s.baseline != "best-central" && !s.policies.contains(&s.baseline) {
@@ -50,17 +45,17 @@ impl Judge {
         for (name, own) in &s.policy {
             let path = key("policy").with(name);
             self.name(path.clone(), name, "a policy's name");
-            if catalog::entry(s.base_of(name)).is_none() {
+            if let Err(unknown) = s.entry(name) {
                 let based = own.contains_key("based_on");
                 let path = if based { path.with("based_on") } else { path };
                 let mend = "name a policy of the catalogue, or say which one it is based on: based_on = \"..\"";
-                self.fault(path, catalog::unknown(s.base_of(name)), mend);
+                self.fault(path, unknown, mend);
             }
         }
         for (name, protocol) in &s.protocol {
             let path = key("protocol").with(name);
-            if catalog::entry(s.base_of(name)).is_none() {
-                self.fault(path.clone(), catalog::unknown(name), "name a policy of this scenario");
+            if let Err(unknown) = s.entry(name) {
+                self.fault(path.clone(), unknown, "name a policy of this scenario");
             }
             for (factor, x) in [("quality", protocol.quality), ("cost", protocol.cost), ("latency", protocol.latency)] {
                 if x <= 0.0 || x > 1e6 {
@@ -70,17 +65,24 @@ impl Judge {
         }
     }
 
-    /// Whether a policy can be built at all from its settings on this workload.
-    pub(super) fn buildable(&mut self, s: &Scenario, policy: &str, key: KeyPath) {
-        if let Ok(settings) = s.settings(policy)
-            && let Err(wrong) = catalog::build(&Arc::new(settings), &s.workload, 1)
-        {
-            self.fault(key, wrong, "choose another control, store or workload");
+    /// Keys that are written for one policy and that its point does not read.
+    fn unread(&mut self, s: &Scenario, policy: &str, draft: &Draft, settings: &Settings) {
+        let keys = settings.keys();
+        for (name, value) in s.own(policy).map(|(name, value)| (name, json!(value))) {
+            if holds(&keys, name, &value) {
+                continue;
+            }
+            let wrong = match keys.get(name) {
+                Some(held) => format!("does not act here: this policy comes to {name} = {held}"),
+                None => "is not read by this policy".to_owned(),
+            };
+            let mend = advice(readers(draft, name, &value));
+            self.fault(key("policy").with(policy).with(name), wrong, mend);
         }
     }
 
     /// The resolved settings of a policy; a fault stands under the key that set the value.
-    pub(super) fn settings(&mut self, s: &Scenario, policy: &str) {
+    pub(super) fn settings(&mut self, s: &Scenario, policy: &str, entry: &Entry) {
         let at = |setting: &str| {
             let own = s.policy.get(policy).is_some_and(|t| t.contains_key(setting));
             if !own && s.all_policies.contains_key(setting) {
@@ -89,13 +91,17 @@ impl Judge {
                 key("policy").with(policy).with(setting)
             }
         };
-        let set: Settings = match s.settings(policy) {
-            Ok(settings) => settings,
+        let set = match s.draft(policy) {
+            Ok(draft) => draft,
             Err(wrong) => {
                 let key = key("policy").with(policy);
                 return self.fault(key, wrong, "see `delm-sim schema`");
             }
         };
+        match entry.settle(&set, Work::of(&s.workload)) {
+            Ok(settings) => self.unread(s, policy, &set, &settings),
+            Err(wrong) => self.fault(at(wrong.key), wrong.why, wrong.mend),
+        }
         match set.barrier {
             Barrier::KOfN { k } => {
                 self.count(at("barrier").with("k-of-n").with("k"), k, MOST_AGENTS);
@@ -147,9 +153,23 @@ impl Judge {
             let wrong = format!("is below instructions, task and digest together ({least} tokens)");
             self.bad(at("window_tokens"), window, &wrong, "widen the window or shorten them");
         }
-        if set.store == Store::Relay && set.control != Control::Lead {
-            let wrong = "a relay needs a lead";
-            self.fault(at("store"), wrong, "write control = \"lead\", or another store");
-        }
+    }
+}
+
+/// What is written for all policies and read by none of them. Whoever loaded the scenario knows whether that is a fault.
+pub(in crate::experiment) fn read_by_none(s: &Scenario) -> Vec<Fault> {
+    let Some(draft) = s.policies.iter().find_map(|policy| s.draft(policy).ok()) else { return Vec::new() };
+    let fault = |name: String| {
+        let mend = advice(readers(&draft, &name, &json!(s.all_policies[&name])));
+        Fault::new(key("all_policies").with(&name), "is read by no policy of this scenario", mend)
+    };
+    s.unread_by_all().into_iter().map(fault).collect()
+}
+
+/// What to do about a setting that is not read.
+fn advice(readers: Option<String>) -> String {
+    match readers {
+        Some(readers) if !readers.is_empty() => format!("it acts where {readers}; leave it out here"),
+        _ => "leave it out".to_owned(),
     }
 }

@@ -1,6 +1,10 @@
 //! The real clock. This is the only file that reads it: live runs measure, everything else is told the time.
 
 use crate::kernel::{Span, Time};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::tz::TimeZone;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -56,9 +60,18 @@ pub(super) fn retry_after(header: &str, server_date: Option<&str>) -> Option<Spa
     if let Ok(seconds) = header.trim().parse::<f64>() {
         return (seconds.is_finite() && seconds >= 0.0).then(|| Span::from_secs_f64(seconds));
     }
-    let then = httpdate::parse_http_date(header.trim()).ok()?;
-    let now = server_date.and_then(|d| httpdate::parse_http_date(d).ok()).unwrap_or_else(date);
-    Some(span(then.duration_since(now).unwrap_or_default()))
+    let then = http_date(header)?;
+    let now = server_date.and_then(http_date).or_else(|| Timestamp::try_from(date()).ok())?;
+    Some(span(Duration::try_from(then.duration_since(now)).unwrap_or_default()))
+}
+
+/// A date of HTTP in any of its three forms.
+fn http_date(text: &str) -> Option<Timestamp> {
+    const DATES: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
+    let text = text.trim();
+    let old = |form: &str| TimeZone::UTC.to_timestamp(DateTime::strptime(form, text).ok()?).ok();
+    let found = DATES.parse_timestamp(text).ok();
+    found.or_else(|| old("%A, %d-%b-%y %H:%M:%S GMT")).or_else(|| old("%a %b %e %H:%M:%S %Y"))
 }
 
 fn span(duration: Duration) -> Span {
@@ -85,6 +98,9 @@ mod tests {
         let (then, now) = ("Wed, 21 Oct 2015 07:28:30 GMT", Some("Wed, 21 Oct 2015 07:28:00 GMT"));
         assert_eq!(retry_after(then, now), Some(Span::from_secs_f64(30.0)));
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:30 GMT", None), Some(Span::ZERO), "long past");
+        for now in ["Wednesday, 21-Oct-15 07:28:00 GMT", "Wed Oct 21 07:28:00 2015"] {
+            assert_eq!(retry_after(then, Some(now)), Some(Span::from_secs_f64(30.0)), "{now}");
+        }
         assert_eq!(retry_after("soon", None), None);
         assert_eq!(retry_after("-1", None), None);
     }

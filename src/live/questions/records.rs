@@ -2,12 +2,12 @@
 //! errors that name file, line, field, value and mend.
 
 use super::error::{Position, QuestionsError};
-use flate2::bufread::MultiGzDecoder;
+use crate::record::input::{self, MOST_LINE_BYTES, Refused};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use std::cell::Cell;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, Read};
 use std::path::Path;
 
 /// What a consumer says of the rest.
@@ -31,13 +31,11 @@ pub(super) fn read(
     mut take: impl FnMut(&Record) -> Result<Next, QuestionsError>,
 ) -> Result<(), QuestionsError> {
     let file = path.display().to_string();
-    let unreadable = |why: std::io::Error| {
-        QuestionsError::file(&file, format!("cannot be read: {why}"), "name an existing file of questions")
+    let unreadable = |why: std::io::Error| match Refused::of(&why) {
+        Some(refused) => QuestionsError::file(&file, refused.wrong(), refused.mend()),
+        None => QuestionsError::file(&file, format!("cannot be read: {why}"), "name an existing file of questions"),
     };
-    let mut plain = BufReader::new(File::open(path).map_err(unreadable)?);
-    let gzip = plain.fill_buf().map_err(unreadable)?.starts_with(b"\x1f\x8b");
-    let mut text: Box<dyn BufRead> =
-        if gzip { Box::new(BufReader::new(MultiGzDecoder::new(plain))) } else { Box::new(plain) };
+    let mut text = input::open(path).map_err(unreadable)?;
     skip_mark(&mut text, &file)?;
     if first_byte(&mut text, &file)? == Some(b'[') {
         array(text, &file, &mut take)
@@ -61,6 +59,9 @@ fn first_byte(text: &mut dyn BufRead, file: &str) -> Result<Option<u8>, Question
 }
 
 fn broken(file: &str, lines: u64, why: &std::io::Error) -> QuestionsError {
+    if let Some(refused) = Refused::of(why) {
+        return QuestionsError::file(file, format!("after {lines} whole lines: {}", refused.wrong()), refused.mend());
+    }
     let wrong = match why.kind() {
         std::io::ErrorKind::UnexpectedEof => format!("the gzip stream is cut off after {lines} whole lines"),
         _ => format!("cannot be read on after {lines} whole lines: {why}"),
@@ -75,7 +76,7 @@ fn lines(mut text: Box<dyn BufRead>, file: &str, take: Take) -> Result<(), Quest
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
-        if text.read_until(b'\n', &mut bytes).map_err(|why| broken(file, line, &why))? == 0 {
+        if input::line(&mut text, &mut bytes).map_err(|why| broken(file, line, &why))? == 0 {
             break;
         }
         line += 1;
@@ -117,6 +118,23 @@ struct Elements<'a, 'b> {
     file: &'a str,
     take: Take<'b>,
     outcome: Result<(), QuestionsError>,
+    /// Bytes that the element before it may still have.
+    left: &'b Cell<u64>,
+}
+
+/// A text whose elements are bounded: whoever takes one out sets `left` back.
+struct Pieces<'a, R> {
+    text: R,
+    left: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Pieces<'_, R> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.text.read(to)?;
+        let left = self.left.get().checked_sub(length as u64).ok_or(Refused::Line)?;
+        self.left.set(left);
+        Ok(length)
+    }
 }
 
 /// Ends the walk early; never shown.
@@ -133,6 +151,7 @@ impl<'de> Visitor<'de> for &mut Elements<'_, '_> {
         let mut number = 0;
         while let Some(value) = seq.next_element::<Value>()? {
             number += 1;
+            self.left.set(MOST_LINE_BYTES);
             self.outcome = match value {
                 Value::Object(fields) => {
                     match (self.take)(&Record { file: self.file, at: Position::Item(number), number, fields }) {
@@ -167,9 +186,14 @@ impl<'de> DeserializeSeed<'de> for &mut Elements<'_, '_> {
 }
 
 fn array(text: Box<dyn BufRead>, file: &str, take: Take) -> Result<(), QuestionsError> {
-    let mut elements = Elements { file, take, outcome: Ok(()) };
-    let mut deserializer = serde_json::Deserializer::from_reader(text);
+    let left = Cell::new(MOST_LINE_BYTES);
+    let mut elements = Elements { file, take, outcome: Ok(()), left: &left };
+    let mut deserializer = serde_json::Deserializer::from_reader(Pieces { text, left: &left });
     match elements.deserialize(&mut deserializer).and_then(|()| deserializer.end()) {
+        Err(why) if why.is_io() => {
+            let line = why.line() as u64;
+            Err(broken(file, line.saturating_sub(1), &why.into()))
+        }
         Err(why) if reason(&why) != STOP => Err(QuestionsError::File {
             file: file.to_owned(),
             at: Position::Line(why.line() as u64),

@@ -10,12 +10,12 @@ use crate::kernel::Time;
 use crate::model::call::CallError;
 use crate::model::ids::{CallId, TaskId};
 use crate::model::note::Phase;
+use crate::record::input;
 use crate::record::transcript::{
     CallLine, EndLine, Header, Line, Reader, Recorder, RunLine, Stage, Status, TranscriptError, UnreadableLine,
     UsageLine,
 };
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -215,8 +215,8 @@ impl Pasts {
             }
         }
         whole_bytes = stopped.unwrap_or(whole_bytes);
-        let io = |source| TranscriptError::Io { path: path.clone(), source };
-        let file = File::open(&path).map_err(io)?;
+        let io = |source| TranscriptError::io(&path, source);
+        let file = input::file(&path).map_err(io)?;
         let lines: Box<dyn BufRead + Send> = Box::new(BufReader::new(file.take(whole_bytes)));
         Ok(Self { reader: Reader::new(&path, lines)?, path, ahead: None, whole_bytes, open_calls, stopped: end })
     }
@@ -259,9 +259,9 @@ impl Pasts {
 
 /// A session that was killed at once leaves a file without a whole line.
 fn has_a_line(path: &Path) -> Result<(), ResumeError> {
-    let io = |source| TranscriptError::Io { path: path.to_owned(), source };
+    let io = |source| TranscriptError::io(path, source);
     let mut line = Vec::new();
-    BufReader::new(File::open(path).map_err(io)?).read_until(b'\n', &mut line).map_err(io)?;
+    input::line(&mut BufReader::new(input::file(path).map_err(io)?), &mut line).map_err(io)?;
     if line.last() == Some(&b'\n') {
         return Ok(());
     }

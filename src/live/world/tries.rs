@@ -8,7 +8,6 @@ use super::{Live, Name, Stop, write};
 use crate::kernel::{Address, Span, Time};
 use crate::live::chat::{Arrival, Completion, Job, Transport, TryError};
 use crate::model::call::{Answer, CallError, Reply, prompt_tokens};
-use crate::model::endpoint::Jitter;
 use crate::model::ids::entity;
 use crate::model::note::Phase;
 use crate::model::workload::{JITTER, later_try};
@@ -366,6 +365,20 @@ impl<T: Transport> Live<'_, T> {
             self.calls.insert(name, pending);
             return None;
         }
+        let asked = error.retry_after().unwrap_or(Span::ZERO);
+        if asked > LONGEST_WAIT {
+            // The call stays open here too.
+            let told = format!(
+                "POST {}: the server asks to wait {:.0} s, more than the {:.0} s that a run waits: {error}; wait, or \
+                 look after the quota",
+                self.options.url,
+                asked.as_secs_f64(),
+                LONGEST_WAIT.as_secs_f64()
+            );
+            self.stop(Stop::Refused(told), Time::MAX);
+            self.calls.insert(name, pending);
+            return None;
+        }
         let about = pending.request.about;
         let first = Address {
             purpose: pending.request.purpose.code(),
@@ -374,12 +387,8 @@ impl<T: Transport> Live<'_, T> {
             step: about.step,
         };
         let draws = self.key.draws(later_try(first, pending.request.purpose, tries));
-        let jitter = match spec.jitter {
-            Jitter::None => 1.0,
-            Jitter::Full => draws.uniform(JITTER),
-        };
-        let own = Span::from_secs_f64(spec.backoff_s * f64::from(1u32 << (tries - 1).min(20)) * jitter);
-        let wait = own.max(error.retry_after().unwrap_or(Span::ZERO));
+        let own = spec.backoff(tries, || draws.uniform(JITTER));
+        let wait = own.max(asked);
         if let Some(tell) = self.session.tell.filter(|_| wait >= LONG_WAIT) {
             tell(&format!("the server asks to wait {:.0} s before the next try: {error}", wait.as_secs_f64()));
         }
@@ -396,6 +405,8 @@ impl<T: Transport> Live<'_, T> {
 const MOST_LOST: u32 = 2;
 /// Waits from which on whoever waits is told.
 const LONG_WAIT: Span = Span::from_nanos(600_000_000_000);
+/// The longest wait that a server may ask for, a day: quotas of minutes, hours and days pass in it.
+const LONGEST_WAIT: Span = Span::from_nanos(86_400_000_000_000);
 
 /// Why the server refuses for good, and what may help.
 fn refusal(url: &str, status: u16, error: &str) -> String {

@@ -14,7 +14,8 @@
 mod admitting;
 mod ending;
 
-use crate::kernel::{Span, Time};
+use super::Form;
+use crate::kernel::Span;
 use crate::model::call::{
     Answer, CallError, Content, Finding, PromptSpan, Purpose, Reply, Request, SpanRole, SubtaskList,
 };
@@ -25,15 +26,15 @@ use crate::policy::board::{Board, Notebook, private};
 use crate::policy::calls::InFlight;
 use crate::policy::gate::Admission;
 use crate::policy::prompt;
-use crate::policy::protocol::{Event, Outbox, Policy};
-use crate::policy::settings::{Finish, Settings, Store};
+use crate::policy::protocol::Outbox;
+use crate::policy::settings::{self, Finish, QueueStore, Settings, SharedGists};
 use crate::policy::worker::{Next, Worker};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What a call is for.
 #[derive(Debug)]
-enum For {
+pub(crate) enum For {
     Plan,
     Unfold(u32),
     Work(u32),
@@ -50,12 +51,15 @@ struct Member {
     snapshot: Option<PromptSpan>,
     subtask: SubtaskId,
     attempt: u16,
+    /// Stands in the idle line.
+    idle: bool,
 }
 
 /// A team around a queue.
 #[derive(Debug)]
 pub(crate) struct Queue {
     s: Arc<Settings>,
+    own: settings::Queue,
     members: Vec<Member>,
     tasks: TaskQueue,
     source_tokens: Vec<u32>,
@@ -74,13 +78,19 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn new(s: Arc<Settings>, n: u32) -> Self {
-        let member = |i| Member { worker: Worker::new(AgentId(i)), snapshot: None, subtask: SubtaskId(0), attempt: 0 };
+    pub(crate) fn new(s: Arc<Settings>, own: &settings::Queue, n: u32) -> Self {
+        let member = |i| Member {
+            worker: Worker::new(AgentId(i)),
+            snapshot: None,
+            subtask: SubtaskId(0),
+            attempt: 0,
+            idle: false,
+        };
         Self {
             members: (0..n).map(member).collect(),
             tasks: TaskQueue::default(),
             source_tokens: Vec::new(),
-            board: Board::new(n + s.leads),
+            board: Board::new(n + 1),
             results: Notebook::new(private(AgentId(n))),
             calls: InFlight::default(),
             idle: VecDeque::new(),
@@ -90,37 +100,31 @@ impl Queue {
             appends: VecDeque::new(),
             finishing: false,
             deadline: None,
+            own: own.clone(),
             s,
         }
     }
 
-    fn shares(&self) -> bool {
-        self.s.store == Store::Shared
+    /// The board's settings, where there is a board.
+    fn shared(&self) -> Option<SharedGists> {
+        match self.own.store {
+            QueueStore::None {} => None,
+            QueueStore::Shared(gists) => Some(gists),
+        }
     }
 
     /// Who plans and, under a lead's finish, writes the answer.
     fn lead(&self) -> AgentId {
         let n = self.members.len() as u32;
-        AgentId(if self.s.finish == Finish::Lead { n } else { 0 })
+        AgentId(if self.own.finish == Finish::Lead { n } else { 0 })
     }
 
     /// The board as a prompt part for `reader`, or the kept results.
     fn readable(&mut self, reader: AgentId) -> PromptSpan {
-        if self.shares() { self.board.read(reader, self.s.board_window_tokens) } else { self.results.text() }
-    }
-
-    fn start(&mut self, out: &mut Outbox) {
-        if let Some(seconds) = self.s.deadline_s.at() {
-            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
+        match self.shared().map(|gists| gists.board_window_tokens) {
+            Some(window) => self.board.read(reader, window),
+            None => self.results.text(),
         }
-        for i in 0..self.members.len() as u32 {
-            out.note(Note::Phase(AgentId(i), Phase::StartUp));
-            self.idle.push_back(i);
-        }
-        let lead = self.lead();
-        let call =
-            out.call(Request::new(lead, Purpose::Plan, About::default(), prompt::opening(Purpose::Plan, &self.s, &[])));
-        self.calls.insert(call, For::Plan);
     }
 
     fn extend(&mut self, list: &SubtaskList, out: &mut Outbox) {
@@ -136,6 +140,7 @@ impl Queue {
             let Some(i) = self.idle.pop_front() else {
                 return;
             };
+            self.members[i as usize].idle = false;
             self.claim(i, out);
         }
     }
@@ -144,11 +149,11 @@ impl Queue {
         let (subtask, tried) = self.tasks.claim().expect("the caller saw a ready subtask");
         let agent = AgentId(i);
         out.note(Note::Claimed(agent, subtask));
-        let snapshot = self.shares().then(|| self.board.read(agent, self.s.board_window_tokens));
+        let snapshot = self.shared().map(|gists| self.board.read(agent, gists.board_window_tokens));
         let member = &mut self.members[i as usize];
         (member.subtask, member.attempt, member.snapshot) = (subtask, tried, snapshot);
         let readable = snapshot.is_some_and(|span| span.tokens > 0);
-        if self.s.unfold && readable {
+        if self.own.unfold && readable {
             let about = About { line: LineId(0), subtask, attempt: member.attempt, step: 0 };
             let prompt = prompt::board_first(Purpose::Unfold, &self.s, snapshot, &[]);
             let call = out.call(Request::new(agent, Purpose::Unfold, about, prompt));
@@ -172,6 +177,7 @@ impl Queue {
         let fixed = [source, unfolded];
         let fixed = if unfolded_tokens > 0 { &fixed[..] } else { &fixed[..1] };
         member.worker.begin(about, fixed, true, self.s.delegation_tokens, &self.s);
+        member.worker.ask_report(self.own.report_tokens);
         self.step(i, out);
     }
 
@@ -199,7 +205,7 @@ impl Queue {
 
     /// Back to the queue, or abandoned after enough tries.
     fn give_up(&mut self, agent: AgentId, subtask: SubtaskId, out: &mut Outbox) {
-        if self.tasks.tries(subtask) <= self.s.requeues {
+        if self.tasks.tries(subtask) <= self.own.requeues {
             self.tasks.requeue(subtask);
             out.note(Note::Released(agent, subtask));
             self.hand_out(out);
@@ -214,6 +220,12 @@ impl Queue {
         self.hand_out(out);
     }
 
+    /// An agent joins the idle line.
+    fn rest(&mut self, i: u32) {
+        self.members[i as usize].idle = true;
+        self.idle.push_back(i);
+    }
+
     /// An agent has nothing in hand.
     fn free(&mut self, i: u32, out: &mut Outbox) {
         if self.tasks.ready() > 0 {
@@ -221,8 +233,40 @@ impl Queue {
             return;
         }
         out.note(Note::Phase(AgentId(i), Phase::InputWait));
-        self.idle.push_back(i);
+        self.rest(i);
         self.check_dry(AgentId(i), out);
+    }
+
+    /// After planning, agents that got nothing wait for input.
+    fn waiting_for_input(&mut self, out: &mut Outbox) {
+        for &i in &self.idle {
+            out.note(Note::Phase(AgentId(i), Phase::InputWait));
+        }
+        if let Some(&i) = self.idle.front() {
+            self.check_dry(AgentId(i), out);
+        }
+    }
+}
+
+impl Form for Queue {
+    type For = For;
+
+    fn calls(&mut self) -> &mut InFlight<For> {
+        &mut self.calls
+    }
+
+    fn start(&mut self, out: &mut Outbox) {
+        if let Some(seconds) = self.s.deadline_s.at() {
+            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
+        }
+        for i in 0..self.members.len() as u32 {
+            out.note(Note::Phase(AgentId(i), Phase::StartUp));
+            self.rest(i);
+        }
+        let lead = self.lead();
+        let call =
+            out.call(Request::new(lead, Purpose::Plan, About::default(), prompt::opening(Purpose::Plan, &self.s, &[])));
+        self.calls.insert(call, For::Plan);
     }
 
     fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {
@@ -239,21 +283,14 @@ impl Queue {
                 let (_, next) = self.members[i as usize].worker.on_reply(reply, &self.s, out);
                 self.go_on(i, next, out);
             }
-            (For::Admission(admission), answer) => self.gate_replied(admission, answer, out),
+            (For::Admission(mut admission), answer) => {
+                let standing = admission.on_reply(answer, &self.s, out);
+                self.goes_on(admission, standing, out);
+            }
             (For::More(agent), Answer::Subtasks(list)) => self.unlock(agent, list, out),
             (For::LookUp(agent), Answer::Unfolded { tokens }) => self.write_answer(agent, *tokens, out),
             (For::Finalize(agent), Answer::Final(answer)) => self.submit(agent, Some(answer.id), out),
             (what, answer) => unreachable!("{what:?} was answered with {answer:?}"),
-        }
-    }
-
-    /// After planning, agents that got nothing wait for input.
-    fn waiting_for_input(&mut self, out: &mut Outbox) {
-        for &i in &self.idle {
-            out.note(Note::Phase(AgentId(i), Phase::InputWait));
-        }
-        if let Some(&i) = self.idle.front() {
-            self.check_dry(AgentId(i), out);
         }
     }
 
@@ -269,10 +306,9 @@ impl Queue {
                 let next = self.members[i as usize].worker.on_failure(error, out);
                 self.go_on(i, next, out);
             }
-            For::Admission(admission) if admission.gist.is_some() => self.judged(admission, false, out),
-            For::Admission(admission) => {
-                self.give_up(admission.author, admission.about.subtask, out);
-                self.admission_over(admission.author, admission.background, out);
+            For::Admission(mut admission) => {
+                let standing = admission.on_failure(&self.s, out);
+                self.goes_on(admission, standing, out);
             }
             For::More(agent) => {
                 let first = self.tasks.created() as u32;
@@ -282,24 +318,8 @@ impl Queue {
             For::Finalize(agent) => self.submit(agent, None, out),
         }
     }
-}
 
-impl Policy for Queue {
-    fn handle(&mut self, _now: Time, event: &Event, out: &mut Outbox) {
-        match event {
-            Event::Started => self.start(out),
-            Event::Replied(call, reply) => {
-                if let Some(what) = self.calls.take(*call) {
-                    self.replied(what, reply, out);
-                }
-            }
-            Event::Failed(call, error) => {
-                if let Some(what) = self.calls.take(*call) {
-                    self.failed(what, *error, out);
-                }
-            }
-            Event::TimerFired(timer) if self.deadline == Some(*timer) => self.time_is_up(out),
-            Event::TimerFired(timer) => self.appended(*timer, out),
-        }
+    fn timer(&mut self, timer: TimerId, out: &mut Outbox) {
+        if self.deadline == Some(timer) { self.time_is_up(out) } else { self.appended(timer, out) }
     }
 }

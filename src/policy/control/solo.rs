@@ -8,17 +8,18 @@
 //!
 //! Invariant: no agent's commands depend on another's replies.
 
-use crate::kernel::{Span, Time};
+use super::Form;
+use crate::kernel::Span;
 use crate::model::call::{
-    Answer, Content, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission, SubtaskList,
+    Answer, CallError, Content, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission, SubtaskList,
 };
 use crate::model::ids::{About, AgentId, LineId, StoreId, SubtaskId, TimerId};
 use crate::model::note::{Note, Phase};
 use crate::policy::board::{Notebook, private};
 use crate::policy::calls::InFlight;
 use crate::policy::prompt;
-use crate::policy::protocol::{Event, Outbox, Policy};
-use crate::policy::settings::Settings;
+use crate::policy::protocol::Outbox;
+use crate::policy::settings::{self, Settings};
 use crate::policy::worker::{Next, Worker};
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ struct Soloist {
 #[derive(Debug)]
 pub(crate) struct Solo {
     s: Arc<Settings>,
+    finalizes: bool,
     agents: Vec<Soloist>,
     /// Calls by agent; whether it is the agent's worker that called.
     calls: InFlight<(u32, bool)>,
@@ -46,9 +48,7 @@ pub(crate) struct Solo {
 }
 
 impl Solo {
-    pub(crate) fn new(s: &Settings, n: u32) -> Self {
-        let mut s = s.clone();
-        s.report_tokens = 0;
+    pub(crate) fn new(s: Arc<Settings>, own: &settings::Solo, n: u32) -> Self {
         let soloist = |i| Soloist {
             worker: Worker::new(AgentId(i)),
             notebook: Notebook::new(private(AgentId(i))),
@@ -59,7 +59,8 @@ impl Solo {
             ending: false,
         };
         Self {
-            s: Arc::new(s),
+            s,
+            finalizes: own.finalize,
             agents: (0..n).map(soloist).collect(),
             calls: InFlight::default(),
             open: n as usize,
@@ -69,18 +70,6 @@ impl Solo {
 
     fn about(i: u32, subtask: u32) -> About {
         About { line: LineId(i), subtask: SubtaskId(subtask), attempt: 0, step: 0 }
-    }
-
-    fn start(&mut self, out: &mut Outbox) {
-        if let Some(seconds) = self.s.deadline_s.at() {
-            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
-        }
-        for i in 0..self.agents.len() as u32 {
-            out.note(Note::Phase(AgentId(i), Phase::StartUp));
-            let prompt = prompt::opening(Purpose::Plan, &self.s, &[]);
-            let call = out.call(Request::new(AgentId(i), Purpose::Plan, Self::about(i, 0), prompt));
-            self.calls.insert(call, (i, false));
-        }
     }
 
     /// Whoever does not write an answer yet stops and writes one from what it has.
@@ -117,7 +106,7 @@ impl Solo {
 
     fn finalize(&mut self, i: u32, out: &mut Outbox) {
         self.agents[i as usize].ending = true;
-        if !self.s.finalize {
+        if !self.finalizes {
             self.submit(i, out);
             return;
         }
@@ -143,7 +132,7 @@ impl Solo {
                 finding: a.answer,
             };
             // Without a final answer there is nothing to grade.
-            let graded = if self.s.finalize { self.agents.as_slice() } else { &[] };
+            let graded = if self.finalizes { self.agents.as_slice() } else { &[] };
             out.finish(Outcome { submissions: graded.iter().enumerate().map(submission).collect() });
         }
     }
@@ -172,8 +161,28 @@ impl Solo {
             }
         }
     }
+}
 
-    fn replied(&mut self, i: u32, own: bool, reply: &Reply, out: &mut Outbox) {
+impl Form for Solo {
+    type For = (u32, bool);
+
+    fn calls(&mut self) -> &mut InFlight<(u32, bool)> {
+        &mut self.calls
+    }
+
+    fn start(&mut self, out: &mut Outbox) {
+        if let Some(seconds) = self.s.deadline_s.at() {
+            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
+        }
+        for i in 0..self.agents.len() as u32 {
+            out.note(Note::Phase(AgentId(i), Phase::StartUp));
+            let prompt = prompt::opening(Purpose::Plan, &self.s, &[]);
+            let call = out.call(Request::new(AgentId(i), Purpose::Plan, Self::about(i, 0), prompt));
+            self.calls.insert(call, (i, false));
+        }
+    }
+
+    fn replied(&mut self, (i, own): (u32, bool), reply: &Reply, out: &mut Outbox) {
         match &reply.answer {
             Answer::Subtasks(list) => {
                 self.agents[i as usize].subtasks = list.clone();
@@ -190,27 +199,20 @@ impl Solo {
             }
         }
     }
-}
 
-impl Policy for Solo {
-    fn handle(&mut self, _now: Time, event: &Event, out: &mut Outbox) {
-        match event {
-            Event::Started => self.start(out),
-            Event::Replied(call, reply) => {
-                if let Some((i, own)) = self.calls.take(*call) {
-                    self.replied(i, own, reply, out);
-                }
-            }
-            Event::Failed(call, error) => match self.calls.take(*call) {
-                Some((i, true)) => {
-                    let next = self.agents[i as usize].worker.on_failure(*error, out);
-                    self.go_on(i, next, out);
-                }
-                Some((i, false)) => self.submit(i, out),
-                None => {}
-            },
-            Event::TimerFired(timer) if self.deadline == Some(*timer) => self.time_is_up(out),
-            Event::TimerFired(_) => {}
+    /// A failed step is a lost step; without a plan or an answer an agent has nothing to hand in.
+    fn failed(&mut self, (i, own): (u32, bool), error: CallError, out: &mut Outbox) {
+        if own {
+            let next = self.agents[i as usize].worker.on_failure(error, out);
+            self.go_on(i, next, out);
+        } else {
+            self.submit(i, out);
+        }
+    }
+
+    fn timer(&mut self, timer: TimerId, out: &mut Outbox) {
+        if self.deadline == Some(timer) {
+            self.time_is_up(out);
         }
     }
 }

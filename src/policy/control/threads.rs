@@ -8,7 +8,8 @@
 //!
 //! Invariant: with the store off no thread's commands depend on another's replies.
 
-use crate::kernel::{Span, Time};
+use super::Form;
+use crate::kernel::Span;
 use crate::model::call::{
     Answer, CallError, Decision, Finding, FindingKind, Outcome, Purpose, Reply, Request, Submission,
 };
@@ -16,15 +17,17 @@ use crate::model::ids::{About, AgentId, CallId, LineId, SubtaskId, TimerId};
 use crate::model::note::{Note, Phase};
 use crate::policy::board::{Board, Notebook, private};
 use crate::policy::calls::InFlight;
+use crate::policy::gate::{NoteGate, Passage};
 use crate::policy::prompt;
-use crate::policy::protocol::{Event, Outbox, Policy};
-use crate::policy::settings::{Gate, Settings, Store};
+use crate::policy::protocol::Outbox;
+use crate::policy::settings::{self, Settings, SharedNotes, ThreadPlan, ThreadStore};
 use crate::policy::worker::{Next, Notes, Worker};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What a call is for.
 #[derive(Debug)]
-enum For {
+pub(crate) enum For {
     Plan(u32),
     Work(u32),
     Judge(u32, Finding),
@@ -35,10 +38,7 @@ struct Thread {
     worker: Worker,
     notebook: Notebook,
     delegation: u16,
-    /// A candidate note went out in this delegation (the rule gate passes one).
-    candidate_noted: bool,
-    /// Notes sent to a judge so far; numbers the verdicts.
-    judged: u32,
+    gate: NoteGate,
     planning: Option<CallId>,
     patch: Option<Finding>,
     submitted: bool,
@@ -48,41 +48,48 @@ struct Thread {
 #[derive(Debug)]
 pub(crate) struct Threads {
     s: Arc<Settings>,
+    own: settings::Threads,
     members: Vec<Thread>,
     board: Board,
     calls: InFlight<For>,
-    starts: Vec<(TimerId, u32)>,
+    /// Who starts later, in order.
+    starts: VecDeque<(TimerId, u32)>,
     deadline: Option<TimerId>,
     open: usize,
     finished: bool,
 }
 
 impl Threads {
-    pub(crate) fn new(s: Arc<Settings>, n: u32) -> Self {
+    pub(crate) fn new(s: Arc<Settings>, own: &settings::Threads, n: u32) -> Self {
+        let gate = own.store.gate();
         let thread = |i| Thread {
             worker: Worker::new(AgentId(i)),
             notebook: Notebook::new(private(AgentId(i))),
             delegation: 0,
-            candidate_noted: false,
-            judged: 0,
+            gate: NoteGate::new(gate, AgentId(i)),
             planning: None,
             patch: None,
             submitted: false,
         };
         Self {
             s,
+            own: own.clone(),
             members: (0..n).map(thread).collect(),
             board: Board::new(n),
             calls: InFlight::default(),
-            starts: Vec::new(),
+            starts: VecDeque::new(),
             deadline: None,
             open: n as usize,
             finished: false,
         }
     }
 
-    fn shares(&self) -> bool {
-        self.s.store == Store::Shared
+    /// The board's settings, where there is a board.
+    fn notes(&self) -> Option<SharedNotes> {
+        match self.own.store {
+            ThreadStore::None {} => None,
+            ThreadStore::Shared(notes) => Some(notes),
+        }
     }
 
     fn about(&self, i: u32) -> About {
@@ -90,29 +97,13 @@ impl Threads {
         About { line: LineId(i), subtask: SubtaskId(0), attempt: delegation, step: 0 }
     }
 
-    fn start(&mut self, out: &mut Outbox) {
-        for i in 0..self.members.len() as u32 {
-            out.note(Note::Phase(AgentId(i), Phase::StartUp));
-        }
-        if let Some(seconds) = self.s.deadline_s.at() {
-            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
-        }
-        for i in 0..self.members.len() as u32 {
-            if i == 0 || self.s.stagger_s <= 0.0 {
-                self.plan(i, out);
-            } else {
-                let timer = out.set_timer(Span::from_secs_f64(self.s.stagger_s * f64::from(i)));
-                self.starts.push((timer, i));
-            }
-        }
-    }
-
     fn plan(&mut self, i: u32, out: &mut Outbox) {
-        if !self.s.plan {
+        if matches!(self.own.plan, ThreadPlan::No { .. }) {
             self.decided(i, Decision::Delegate, out);
             return;
         }
-        let board = self.shares().then(|| self.board.read(AgentId(i), self.s.planner_window_tokens));
+        let window = self.notes().and_then(|notes| notes.planner_window_tokens);
+        let board = window.map(|window| self.board.read(AgentId(i), window));
         let thread = &self.members[i as usize];
         let prompt = prompt::board_first(Purpose::Plan, &self.s, board, &[thread.notebook.text()]);
         let call = out.call(Request::new(AgentId(i), Purpose::Plan, self.about(i), prompt));
@@ -123,27 +114,26 @@ impl Threads {
     fn decided(&mut self, i: u32, decision: Decision, out: &mut Outbox) {
         let about = self.about(i);
         let thread = &mut self.members[i as usize];
-        let spent = u32::from(thread.delegation) >= self.s.max_delegations;
+        let spent = u32::from(thread.delegation) >= self.own.max_delegations;
         if decision == Decision::Submit || spent || thread.patch.is_some() {
             self.submit(i, out);
             return;
         }
-        thread.candidate_noted = false;
+        thread.gate.begin();
         thread.worker.begin(about, &[thread.notebook.known()], true, self.s.delegation_tokens, &self.s);
-        // A thread hands off to itself: nothing is retold, so nothing is lost.
-        thread.worker.ask_raw();
         thread.delegation += 1;
         self.step(i, out);
     }
 
     fn step(&mut self, i: u32, out: &mut Outbox) {
-        let board = self.shares().then(|| self.board.read(AgentId(i), self.s.board_window_tokens));
+        let window = self.notes().map(|notes| notes.board_window_tokens);
+        let board = window.map(|window| self.board.read(AgentId(i), window));
         let call = self.members[i as usize].worker.step(board, &self.s, out);
         self.calls.insert(call, For::Work(i));
     }
 
     fn go_on(&mut self, i: u32, notes: &Notes, next: Next, out: &mut Outbox) {
-        if self.shares() {
+        if self.notes().is_some() {
             for note in notes {
                 self.propose(i, note, out);
             }
@@ -157,7 +147,13 @@ impl Threads {
             Next::Done(result) => {
                 let thread = &mut self.members[i as usize];
                 if let Some(result) = result {
-                    let hand_off = Finding { tokens: self.s.report_tokens, ..result };
+                    // A thread hands off to itself: nothing is retold, so nothing is lost but length.
+                    let tokens = match self.own.plan {
+                        ThreadPlan::Yes { report_tokens, .. } => report_tokens,
+                        // Nobody reads it as text.
+                        ThreadPlan::No { .. } => 0,
+                    };
+                    let hand_off = Finding { tokens, ..result };
                     thread.notebook.keep(&hand_off, out);
                     thread.patch = (result.kind == FindingKind::Patch).then_some(result);
                 }
@@ -173,33 +169,12 @@ impl Threads {
 
     /// A note goes to the gate.
     fn propose(&mut self, i: u32, note: &Finding, out: &mut Outbox) {
-        let author = AgentId(i);
-        out.note(Note::Proposed(author, note.id));
-        match self.s.gate {
-            Gate::None => self.admit(author, note, out),
-            Gate::Rule => {
-                let thread = &mut self.members[i as usize];
-                if note.kind == FindingKind::Patch && thread.candidate_noted {
-                    out.note(Note::Rejected(author, note.id));
-                } else {
-                    thread.candidate_noted |= note.kind == FindingKind::Patch;
-                    self.admit(author, note, out);
-                }
-            }
-            Gate::Llm | Gate::Oracle => {
-                let mut about = self.members[i as usize].worker.about();
-                let thread = &mut self.members[i as usize];
-                about.subtask = SubtaskId(thread.judged);
-                thread.judged += 1;
-                let spans = [prompt::finding(note, crate::model::call::SpanRole::New)];
-                let mut request =
-                    Request::new(author, Purpose::Verify, about, prompt::opening(Purpose::Verify, &self.s, &spans));
-                request.subject = Some(note.id);
-                request.background = true;
-                request.judge = crate::policy::gate::judge(self.s.gate);
-                let call = out.call(request);
-                self.calls.insert(call, For::Judge(i, *note));
-            }
+        let thread = &mut self.members[i as usize];
+        let about = thread.worker.about();
+        match thread.gate.propose(about, note, true, &self.s, out) {
+            Passage::Open => self.admit(AgentId(i), note, out),
+            Passage::Shut => {}
+            Passage::Judged(call) => self.calls.insert(call, For::Judge(i, *note)),
         }
     }
 
@@ -235,41 +210,11 @@ impl Threads {
         out.finish(Outcome { submissions: self.members.iter().map(submission).collect() });
     }
 
-    fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {
-        match (what, &reply.answer) {
-            (For::Plan(i), Answer::Decided(decision)) => {
-                self.members[i as usize].planning = None;
-                self.decided(i, *decision, out);
-            }
-            (For::Work(i), _) => {
-                let (notes, next) = self.members[i as usize].worker.on_reply(reply, &self.s, out);
-                self.go_on(i, &notes, next, out);
-            }
-            (For::Judge(i, note), Answer::Verdict { accepted }) => self.judged(i, &note, *accepted, out),
-            (what, answer) => unreachable!("{what:?} was answered with {answer:?}"),
-        }
-    }
-
     fn judged(&mut self, i: u32, note: &Finding, accepted: bool, out: &mut Outbox) {
         if accepted {
             self.admit(AgentId(i), note, out);
         } else {
             out.note(Note::Rejected(AgentId(i), note.id));
-        }
-    }
-
-    /// A call failed for good. A failed plan ends the thread, a failed step is a lost step, a failed judge lets pass.
-    fn failed(&mut self, what: &For, error: CallError, out: &mut Outbox) {
-        match *what {
-            For::Plan(i) => {
-                self.members[i as usize].planning = None;
-                self.submit(i, out);
-            }
-            For::Work(i) => {
-                let next = self.members[i as usize].worker.on_failure(error, out);
-                self.go_on(i, &Notes::new(), next, out);
-            }
-            For::Judge(i, ref note) => self.judged(i, note, true, out),
         }
     }
 
@@ -292,27 +237,67 @@ impl Threads {
     }
 }
 
-impl Policy for Threads {
-    fn handle(&mut self, _now: Time, event: &Event, out: &mut Outbox) {
-        match event {
-            Event::Started => self.start(out),
-            Event::Replied(call, reply) => {
-                if let Some(what) = self.calls.take(*call) {
-                    self.replied(what, reply, out);
-                }
+impl Form for Threads {
+    type For = For;
+
+    fn calls(&mut self) -> &mut InFlight<For> {
+        &mut self.calls
+    }
+
+    fn start(&mut self, out: &mut Outbox) {
+        for i in 0..self.members.len() as u32 {
+            out.note(Note::Phase(AgentId(i), Phase::StartUp));
+        }
+        if let Some(seconds) = self.s.deadline_s.at() {
+            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
+        }
+        for i in 0..self.members.len() as u32 {
+            if i == 0 || self.own.stagger_s <= 0.0 {
+                self.plan(i, out);
+            } else {
+                let timer = out.set_timer(Span::from_secs_f64(self.own.stagger_s * f64::from(i)));
+                self.starts.push_back((timer, i));
             }
-            Event::Failed(call, error) => {
-                if let Some(what) = self.calls.take(*call) {
-                    self.failed(&what, *error, out);
-                }
+        }
+    }
+
+    fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {
+        match (what, &reply.answer) {
+            (For::Plan(i), Answer::Decided(decision)) => {
+                self.members[i as usize].planning = None;
+                self.decided(i, *decision, out);
             }
-            Event::TimerFired(timer) if self.deadline == Some(*timer) => self.time_is_up(out),
-            Event::TimerFired(timer) => {
-                if let Some(k) = self.starts.iter().position(|(t, _)| t == timer) {
-                    let (_, i) = self.starts.remove(k);
-                    self.plan(i, out);
-                }
+            (For::Work(i), _) => {
+                let (notes, next) = self.members[i as usize].worker.on_reply(reply, &self.s, out);
+                self.go_on(i, &notes, next, out);
             }
+            (For::Judge(i, note), Answer::Verdict { accepted }) => self.judged(i, &note, *accepted, out),
+            (what, answer) => unreachable!("{what:?} was answered with {answer:?}"),
+        }
+    }
+
+    /// A failed plan ends the thread, a failed step is a lost step, a failed judge lets pass.
+    fn failed(&mut self, what: For, error: CallError, out: &mut Outbox) {
+        match what {
+            For::Plan(i) => {
+                self.members[i as usize].planning = None;
+                self.submit(i, out);
+            }
+            For::Work(i) => {
+                let next = self.members[i as usize].worker.on_failure(error, out);
+                self.go_on(i, &Notes::new(), next, out);
+            }
+            For::Judge(i, note) => self.judged(i, &note, true, out),
+        }
+    }
+
+    fn timer(&mut self, timer: TimerId, out: &mut Outbox) {
+        if self.deadline == Some(timer) {
+            self.time_is_up(out);
+        } else if let Ok(k) = self.starts.binary_search_by_key(&timer, |(timer, _)| *timer)
+            && let Some((_, i)) = self.starts.remove(k)
+        {
+            self.plan(i, out);
         }
     }
 }

@@ -2,12 +2,11 @@
 
 use super::line::{CallLine, FORMAT, Header, Line, RunLine, VERSION};
 use super::{ArrivalLine, DispatchLine, EndLine, FinishLine, TimerLine, UnreadableLine};
-use flate2::bufread::MultiGzDecoder;
+use crate::record::input::{self, Refused};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 /// What is wrong with a transcript.
@@ -21,6 +20,14 @@ pub enum TranscriptError {
         /// Why.
         source: std::io::Error,
     },
+    /// It is no file, or beyond a limit.
+    #[error("{}: {why}", path.display())]
+    Refused {
+        /// File.
+        path: PathBuf,
+        /// Which limit.
+        why: Refused,
+    },
     /// A line says something else than the format.
     #[error("{}:{line}: {problem}", path.display())]
     Line {
@@ -31,6 +38,17 @@ pub enum TranscriptError {
         /// What, with the field and the mend.
         problem: String,
     },
+}
+
+impl TranscriptError {
+    /// A file that cannot be read, or is refused.
+    pub fn io(path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_owned();
+        match Refused::of(&source) {
+            Some(why) => Self::Refused { path, why },
+            None => Self::Io { path, source },
+        }
+    }
 }
 
 /// What some editors put before a text in UTF-8.
@@ -51,11 +69,7 @@ pub struct Reader<R> {
 impl Reader<Box<dyn BufRead + Send>> {
     /// Opens a file, plain or gzip.
     pub fn open(path: &Path) -> Result<Self, TranscriptError> {
-        let io = |source| TranscriptError::Io { path: path.to_owned(), source };
-        let mut file = BufReader::new(File::open(path).map_err(io)?);
-        let zipped = file.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
-        let lines: Box<dyn BufRead + Send> =
-            if zipped { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
+        let lines = input::open(path).map_err(|source| TranscriptError::io(path, source))?;
         Self::new(path, lines)
     }
 }
@@ -165,14 +179,22 @@ impl<R: BufRead> Reader<R> {
     /// The next whole line without its end. A line without an end that is no JSON was cut off.
     fn line(&mut self) -> Result<Option<&[u8]>, TranscriptError> {
         self.buffer.clear();
-        match self.lines.read_until(b'\n', &mut self.buffer) {
+        match input::line(&mut self.lines, &mut self.buffer) {
             Ok(0) => return Ok(None),
             Ok(_) => {}
             Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof && self.number > 0 => {
                 self.truncated = Some(format!("the compressed file ends inside line {}", self.number + 1));
                 return Ok(None);
             }
-            Err(source) => return Err(TranscriptError::Io { path: self.path.clone(), source }),
+            Err(source) => {
+                return Err(match Refused::of(&source) {
+                    Some(refused) => {
+                        self.number += 1;
+                        self.wrong(&refused.to_string())
+                    }
+                    None => TranscriptError::io(&self.path, source),
+                });
+            }
         }
         self.number += 1;
         if self.buffer.last() == Some(&b'\n') {

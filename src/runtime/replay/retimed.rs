@@ -109,7 +109,7 @@ struct Retimer<'a> {
 /// Runs a recording under other conditions, into a trace.
 ///
 /// # Errors
-/// Calls that wait for each other, or for calls that are not there, named by line.
+/// Calls that wait for each other, or for calls that are not there, named by line; times beyond the clock's end.
 pub fn retime(recording: &Recording, what_if: &WhatIf, trace: Trace) -> Result<Trace, String> {
     let calls = &recording.calls;
     let mut retimer = Retimer {
@@ -133,7 +133,7 @@ pub fn retime(recording: &Recording, what_if: &WhatIf, trace: Trace) -> Result<T
     for (task, at) in (0..).zip(arrived) {
         retimer.calendar.schedule(Time::from_nanos(at), Due::Arrive(task));
     }
-    retimer.run(recording);
+    retimer.run(recording)?;
     let stuck = retimer.nodes.iter().position(|n| n.open > 0);
     match stuck {
         Some(i) => Err(format!(
@@ -188,8 +188,16 @@ impl Retimer<'_> {
         Ok(())
     }
 
-    fn run(&mut self, recording: &Recording) {
+    fn run(&mut self, recording: &Recording) -> Result<(), String> {
         while let Some((now, due)) = self.calendar.pop() {
+            // Sums of times saturate there, so that a makespan would be the clock's length and not the run's.
+            if now == Time::MAX {
+                return Err(
+                    "times too long for this clock: it counts nanoseconds and ends after 584 years (1.8e10 s); \
+                            scale latencies and gaps by less, or allow more tokens and requests per minute"
+                        .to_owned(),
+                );
+            }
             match due {
                 Due::Arrive(task) => {
                     self.trace.cause = self.trace.record(now, TaskId(task), Body::Arrived);
@@ -209,6 +217,7 @@ impl Retimer<'_> {
                 Due::Finish(task) => self.finish(now, task, recording),
             }
         }
+        Ok(())
     }
 
     fn release(&mut self, now: Time, released: Vec<(usize, Span)>) {

@@ -195,6 +195,10 @@ struct Place {
 /// Calls by slot. A call stays where it is from its start to its end, and its memory serves the next one.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
+    #[allow(
+        clippy::vec_box,
+        reason = "a call stays where it is while the table grows, and the table has no slack of calls"
+    )]
     slots: Vec<Box<Pending>>,
     places: Vec<Place>,
     free: Vec<u32>,

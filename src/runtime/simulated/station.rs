@@ -13,7 +13,7 @@ use super::{Due, Simulated};
 use crate::kernel::{Address, Calendar, EventId, Key, Law, Servers, Span, Time};
 use crate::model::cache::PrefixCache;
 use crate::model::call::{CallError, Purpose, Usage};
-use crate::model::endpoint::{EndpointSpec, Jitter, Latency, LimitPolicy, TimeoutFrom};
+use crate::model::endpoint::{EndpointSpec, Latency, LimitPolicy, TimeoutFrom};
 use crate::model::ids::{AgentId, TaskId};
 use crate::model::note::Phase;
 use crate::model::workload::{FAILURE, Hidden, JITTER, NOISE, later_try};
@@ -350,20 +350,17 @@ impl Simulated {
         if tries > spec.retries {
             return Some(self.failed(now, slot, error));
         }
-        let jitter = match spec.jitter {
-            Jitter::None => 1.0,
-            Jitter::Full => key.draws(address).uniform(JITTER),
-        };
-        let mut wait = Span::from_secs_f64(spec.backoff_s * f64::from(1u32 << (tries - 1).min(20)) * jitter);
-        let p = self.calls.get(slot);
+        let mut wait = spec.backoff(tries, || key.draws(address).uniform(JITTER));
+        let Self { calls, stations, calendar, .. } = self;
+        let p = calls.get(slot);
         if error == CallError::RateLimited {
             // Retry-After: no use to come before the bucket holds enough.
-            let station = &mut self.stations[endpoint.index()];
+            let station = &mut stations[endpoint.index()];
             let demand = station.demand(now, p, spec);
             let limits = station.limits.as_mut().expect("only limited endpoints refuse");
             wait = wait.max(limits.earliest(now, demand) - now);
         }
-        let event = self.calendar.schedule(now + wait, Due::Again(slot));
+        let event = calendar.schedule(now + wait, Due::Again(slot));
         (p.stage, p.event) = (Stage::Backoff, Some(event));
         self.waits(slot, Phase::RateLimitWait);
         None

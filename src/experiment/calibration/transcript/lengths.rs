@@ -109,7 +109,7 @@ impl Lengths {
                 scenario.sizes.by_purpose.insert(*purpose, law(values));
             }
         }
-        let base = crate::policy::catalog::settings("single").expect("a policy of the catalogue");
+        let base = scenario.catalog.entry("single").expect("a named policy").draft();
         let estimated = |scenario: &Scenario, key: &str, default: u32| {
             scenario.all_policies.get(key).and_then(toml::Value::as_integer).map_or(f64::from(default), |n| n as f64)
         };
@@ -129,6 +129,7 @@ impl Lengths {
                 scenario.all_policies.insert(key.to_owned(), whole(value));
             }
         }
+        scenario.drop_unread();
         for (policy, tokens) in self.reports.iter().filter(|(policy, _)| scenario.policies.contains(policy)) {
             let own = scenario.policy.entry(policy.clone()).or_default();
             own.insert("report_tokens".to_owned(), whole(average(tokens) * ratio));

@@ -51,7 +51,7 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
         mend: mend.to_owned(),
     };
     let read = |e: crate::record::transcript::TranscriptError| CalibrationError::Usage {
-        wrong: e.to_string(),
+        wrong: format!("{:#}", anyhow::Error::from(e)),
         mend: "name a transcript of `delm-sim live`".to_owned(),
     };
     let mut recordings = Recordings::new(Reader::open(path).map_err(read)?);

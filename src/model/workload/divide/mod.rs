@@ -34,6 +34,22 @@ struct Carried {
     /// Details of the raw result behind it, which unfolding can reach.
     raw: u64,
     unsupported: SmallVec<[u32; 2]>,
+    /// Besides, it repeats the claims of this part of a store: a brief costs no walk through all that its lead has read.
+    retold: Option<Part>,
+}
+
+impl Carried {
+    fn is_unsupported(&self) -> bool {
+        !self.unsupported.is_empty() || self.retold.is_some()
+    }
+}
+
+/// Entries of a store, of which some are unsupported.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    store: StoreId,
+    first: u32,
+    version: u32,
 }
 
 /// What a reader takes from its prompt.
@@ -50,7 +66,7 @@ impl Reading {
     fn take(&mut self, carried: &Carried) {
         self.facts |= carried.facts;
         self.raw |= carried.raw;
-        self.misled |= !carried.unsupported.is_empty();
+        self.misled |= carried.is_unsupported();
     }
 }
 
@@ -188,8 +204,8 @@ impl Divide {
             }
             Purpose::Dispatch | Purpose::Compact => {
                 let seen = self.reading(request);
-                let unsupported = self.unsupported_claims(request);
-                let all = Carried { facts: seen.facts, raw: seen.raw, unsupported };
+                let (unsupported, retold) = self.retelling(request);
+                let all = Carried { facts: seen.facts, raw: seen.raw, unsupported, retold };
                 let items = seen.items;
                 let kind = if request.purpose == Purpose::Dispatch { FindingKind::Brief } else { FindingKind::Digest };
                 let told = self.written(request, all, items, kind);
@@ -279,10 +295,10 @@ impl Divide {
     fn gist(&mut self, request: &Request) -> Finding {
         let raw = request.subject.map(|f| self.findings[f.index()].clone()).unwrap_or_default();
         let about = &request.about;
-        let mut again = Carried { facts: raw.facts, raw: raw.raw, unsupported: SmallVec::new() };
+        let mut again = Carried { facts: raw.facts, raw: raw.raw, ..Carried::default() };
         // The first writing says what the raw result says; a retry may, and else is written afresh.
         let unsupported = if about.step == 0 || self.keeps_to_raw(about) {
-            !raw.unsupported.is_empty()
+            raw.is_unsupported()
         } else {
             self.draw_unsupported(about, self.reading(request).misled, about.step)
         };
@@ -344,19 +360,44 @@ impl Divide {
         let mut claims: SmallVec<[u32; 2]> = SmallVec::new();
         for span in &request.prompt {
             match span.content {
-                Content::View { store, first, version } if version > first => {
-                    let told = &self.shelves[store.index()].unsupported;
-                    let from = told.partition_point(|&(entry, _)| entry < first);
-                    let to = told.partition_point(|&(entry, _)| entry < version);
-                    claims.extend(told[from..to].iter().map(|&(_, subtask)| subtask));
+                Content::View { store, first, version } => {
+                    claims.extend(self.claims_in(Part { store, first, version }));
                 }
-                Content::Finding(f) => claims.extend_from_slice(&self.findings[f.index()].unsupported),
+                Content::Finding(f) => self.claims_of(&self.findings[f.index()], &mut claims),
                 _ => {}
             }
         }
         claims.sort_unstable();
         claims.dedup();
         claims
+    }
+
+    /// Claims that stand in a part of a store.
+    fn claims_in(&self, part: Part) -> impl Iterator<Item = u32> {
+        let told = if part.version > part.first { &self.shelves[part.store.index()].unsupported[..] } else { &[] };
+        let from = told.partition_point(|&(entry, _)| entry < part.first);
+        let to = told.partition_point(|&(entry, _)| entry < part.version);
+        told[from..to].iter().map(|&(_, subtask)| subtask)
+    }
+
+    fn claims_of(&self, carried: &Carried, claims: &mut SmallVec<[u32; 2]>) {
+        claims.extend_from_slice(&carried.unsupported);
+        claims.extend(carried.retold.into_iter().flat_map(|part| self.claims_in(part)));
+    }
+
+    /// The claims that a brief or digest repeats. A brief that is written from one store names the store's part.
+    fn retelling(&self, request: &Request) -> (SmallVec<[u32; 2]>, Option<Part>) {
+        let mut parts = request.prompt.iter().filter_map(|span| match span.content {
+            Content::View { store, first, version } if version > first => Some(Part { store, first, version }),
+            _ => None,
+        });
+        let findings = request.prompt.iter().any(|span| matches!(span.content, Content::Finding(_)));
+        match (request.purpose, parts.next(), parts.next()) {
+            (Purpose::Dispatch, Some(part), None) if !findings => {
+                (SmallVec::new(), self.claims_in(part).next().map(|_| part))
+            }
+            _ => (self.unsupported_claims(request), None),
+        }
     }
 
     /// Subtasks for details that are missing and noticed; empty means done.
@@ -402,7 +443,7 @@ impl Divide {
         let good = if arrived && !misled { self.spec.answerable } else { self.spec.guess };
         let right = self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 0, 0).uniform(0) < good;
         let tokens = self.sizes.completion(request, &self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 1, 0));
-        let carried = Carried { facts: found, raw: seen.raw, unsupported };
+        let carried = Carried { facts: found, raw: seen.raw, unsupported, retold: None };
         let answer = self.found(carried, FindingKind::Answer, tokens as u32);
         self.answers.insert(answer.id, (right, arrived, misled));
         answer
@@ -422,17 +463,19 @@ impl Divide {
             self.shelves.resize_with(store.index() + 1, Shelf::default);
         }
         let carried = &self.findings[finding.index()];
+        let mut claims = SmallVec::new();
+        self.claims_of(carried, &mut claims);
         let shelf = &mut self.shelves[store.index()];
         let entry = shelf.entries.len() as u32;
         shelf.entries.push(finding);
         shelf.facts.push(shelf.facts.last().copied().unwrap_or(0) | carried.facts);
         shelf.raw.push(shelf.raw.last().copied().unwrap_or(0) | carried.raw);
-        shelf.unsupported.extend(carried.unsupported.iter().map(|&s| (entry, s)));
+        shelf.unsupported.extend(claims.iter().map(|&s| (entry, s)));
     }
 
     /// Whether a finding repeats an unsupported claim.
     pub fn is_unsupported(&self, finding: FindingId) -> bool {
-        self.findings.get(finding.index()).is_some_and(|c| !c.unsupported.is_empty())
+        self.findings.get(finding.index()).is_some_and(Carried::is_unsupported)
     }
 
     /// Whether an answer is right.

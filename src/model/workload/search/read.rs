@@ -122,6 +122,10 @@ impl Search {
     /// A lead (or summariser) writes down what its prompt holds, as far as the asked length keeps it.
     pub(super) fn retell(&mut self, request: &Request, kind: FindingKind) -> Finding {
         let mut items: Vec<Item> = Vec::new();
+        if request.purpose == Purpose::Dispatch && request.product_tokens == 0 && self.spec.tokens_per_detail > 0.0 {
+            // Nothing survives being written in no words.
+            return self.found(&[], kind, 0);
+        }
         if let (Purpose::Report, Some(f)) = (request.purpose, request.subject) {
             items.extend_from_slice(&self.findings[f.index()]);
         } else {

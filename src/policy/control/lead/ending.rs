@@ -2,17 +2,20 @@
 //!
 //! Invariant: a task is finished once, whoever comes first: the answer or the deadline.
 
-use super::{For, Job, Lead};
+use super::{Flow, For, Job, Lead};
 use crate::model::call::{Outcome, Submission};
 use crate::model::ids::{AgentId, FindingId, LineId};
 use crate::model::note::{Note, Phase};
-use crate::policy::control::agenda::{Agenda, Line};
+use crate::policy::control::agenda::Agenda;
 use crate::policy::protocol::Outbox;
+use crate::policy::settings::LeadWork;
 
 impl Lead {
     pub(super) fn nothing_left(&mut self, out: &mut Outbox) {
-        let asks =
-            matches!(self.agenda, Agenda::Subtasks { .. }) && self.s.ask_more && self.more_asked < self.s.more_rounds;
+        let asks = match self.own.work {
+            LeadWork::Lines { .. } => false,
+            LeadWork::Subtasks { asking, .. } => self.more_asked < asking.rounds(),
+        };
         if asks {
             self.more_asked += 1;
             self.enqueue(Job::More, out);
@@ -21,9 +24,13 @@ impl Lead {
         }
     }
 
+    /// Nothing more is handed out; the answer is written, where one is.
     pub(super) fn wrap_up(&mut self, out: &mut Outbox) {
-        let writes = matches!(self.agenda, Agenda::Subtasks { .. }) && self.s.finalize;
-        if writes {
+        self.ending = true;
+        if let Flow::Rounds(rounds) = &mut self.flow {
+            rounds.stop_clock(out);
+        }
+        if self.own.finalizes() {
             for i in 0..self.members.len() as u32 {
                 out.note(Note::Phase(AgentId(i), Phase::IdleTail));
             }
@@ -35,7 +42,7 @@ impl Lead {
 
     /// The time is over: workers and leads are called off; the answer is written from what came back so far.
     pub(super) fn time_is_up(&mut self, out: &mut Outbox) {
-        self.recall(out);
+        self.recall(0..self.members.len() as u32, out);
         let open = self.calls.take_all();
         if open.iter().any(|(_, what)| matches!(what, For::Job(_, Job::Finalize))) {
             for (call, what) in open {
@@ -43,15 +50,21 @@ impl Lead {
             }
             return;
         }
-        self.jobs.clear();
+        self.late = true;
+        self.desk.clear();
         for (call, what) in open {
             out.cancel(call);
+            self.withdraw(&what, out);
             if let For::Job(lead, _) | For::Compact(lead, _) = what {
-                self.idle_leads.push_back(lead);
+                self.desk.is_free(lead);
             }
         }
-        for report in std::mem::take(&mut self.reports) {
-            self.notebook.keep(&report, out);
+        let reports = match &mut self.flow {
+            Flow::Rounds(rounds) => rounds.take_reports(),
+            Flow::Served(_) => Vec::new(),
+        };
+        for told in &reports {
+            self.keep(told, out);
         }
         self.wrap_up(out);
     }
@@ -61,21 +74,25 @@ impl Lead {
             return;
         }
         self.over = true;
-        for timer in self.deadline.take().into_iter().chain(self.cutoff.take()) {
+        if let Some(timer) = self.deadline.take() {
             out.cancel_timer(timer);
+        }
+        // Nobody is left to read what is still before a judge.
+        for (call, what) in self.calls.take_all() {
+            out.cancel(call);
+            self.withdraw(&what, out);
         }
         let submissions = match &self.agenda {
             Agenda::Lines(lines) => {
-                for (i, line) in lines.iter().enumerate().filter(|(_, l)| l.patch.is_none()) {
-                    let id = i as u32;
-                    out.note(Note::Submitted(AgentId(id), LineId(id), line.patch.map(|p| p.id)));
-                }
-                let submission = |(i, l): (usize, &Line)| Submission {
-                    agent: AgentId(i as u32),
-                    line: LineId(i as u32),
-                    finding: l.patch.map(|p| p.id),
-                };
-                lines.iter().enumerate().map(submission).collect()
+                let lines = (0..).zip(lines.all());
+                lines
+                    .map(|(i, line)| {
+                        if line.patch.is_none() {
+                            out.note(Note::Submitted(AgentId(i), LineId(i), None));
+                        }
+                        Submission { agent: AgentId(i), line: LineId(i), finding: line.patch.map(|p| p.id) }
+                    })
+                    .collect()
             }
             Agenda::Subtasks { .. } => {
                 let agent = answer.map_or(AgentId(self.members.len() as u32), |(lead, _)| lead);
@@ -83,7 +100,7 @@ impl Lead {
                 out.note(Note::Submitted(agent, LineId(0), finding));
                 // Without a final answer there is nothing to grade.
                 let submission = Submission { agent, line: LineId(0), finding };
-                if self.s.finalize { vec![submission] } else { Vec::new() }
+                if self.own.finalizes() { vec![submission] } else { Vec::new() }
             }
         };
         out.finish(Outcome { submissions });

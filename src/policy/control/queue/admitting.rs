@@ -4,26 +4,27 @@
 
 use super::{For, Queue};
 use crate::kernel::Span;
-use crate::model::call::{Answer, Finding};
+use crate::model::call::Finding;
 use crate::model::ids::{About, AgentId, LineId, TimerId};
 use crate::model::note::{Note, Phase};
-use crate::policy::gate::{Admission, Verdict};
+use crate::policy::gate::{Admission, Standing, Writing};
 use crate::policy::protocol::Outbox;
 
 impl Queue {
     /// A subtask's work is done; its result goes to the gate or straight to the reducer.
     pub(super) fn finished(&mut self, i: u32, result: Finding, out: &mut Outbox) {
         let member = &self.members[i as usize];
-        if !self.shares() {
+        let Some(rules) = self.shared() else {
             let subtask = member.subtask;
             self.results.keep(&result, out);
             self.settle(subtask, true, out);
             self.free(i, out);
             return;
-        }
-        let blocks = self.s.admission_blocks_agent;
+        };
+        let blocks = rules.admission_blocks_agent;
         let about = About { line: LineId(0), subtask: member.subtask, attempt: member.attempt, step: 0 };
         let admission = Admission {
+            writing: Writing { tokens: rules.gist_tokens, gate: rules.gate },
             author: AgentId(i),
             about,
             raw: result,
@@ -40,22 +41,12 @@ impl Queue {
         }
     }
 
-    pub(super) fn gate_replied(&mut self, mut admission: Box<Admission>, answer: &Answer, out: &mut Outbox) {
-        match answer {
-            Answer::Gist(gist) => match admission.compressed(*gist, &self.s, out) {
-                Some(call) => self.calls.insert(call, For::Admission(admission)),
-                None => self.judged(admission, true, out),
-            },
-            Answer::Verdict { accepted } => self.judged(admission, *accepted, out),
-            other => unreachable!("the gate was answered with {other:?}"),
-        }
-    }
-
-    pub(super) fn judged(&mut self, mut admission: Box<Admission>, accepted: bool, out: &mut Outbox) {
-        match admission.judged(accepted, &self.s, out) {
-            Verdict::Again(call) => self.calls.insert(call, For::Admission(admission)),
-            Verdict::Admitted(gist) => self.append(*admission, gist, out),
-            Verdict::GivenUp => {
+    /// Goes on with a result at the gate.
+    pub(super) fn goes_on(&mut self, admission: Box<Admission>, standing: Standing, out: &mut Outbox) {
+        match standing {
+            Standing::Waits(call) => self.calls.insert(call, For::Admission(admission)),
+            Standing::Admitted(gist) => self.append(*admission, gist, out),
+            Standing::GivenUp => {
                 let Admission { author, about, background, .. } = *admission;
                 self.give_up(author, about.subtask, out);
                 self.admission_over(author, background, out);
@@ -65,15 +56,19 @@ impl Queue {
 
     /// Appends are serial: each takes `append_s`, in order of arrival.
     fn append(&mut self, admission: Admission, gist: Finding, out: &mut Outbox) {
-        if self.s.append_s <= 0.0 {
+        let Some(takes) = self.append_time() else {
             self.publish(&admission, &gist, out);
             return;
-        }
-        let timer = self.appends.is_empty().then(|| out.set_timer(Span::from_secs_f64(self.s.append_s)));
+        };
+        let timer = self.appends.is_empty().then(|| out.set_timer(takes));
         if !admission.background {
             out.note(Note::Phase(admission.author, Phase::LockWait));
         }
         self.appends.push_back((timer, admission, gist));
+    }
+
+    fn append_time(&self) -> Option<Span> {
+        self.shared().map(|rules| rules.append_s).filter(|s| *s > 0.0).map(Span::from_secs_f64)
     }
 
     pub(super) fn appended(&mut self, timer: TimerId, out: &mut Outbox) {
@@ -81,8 +76,8 @@ impl Queue {
             return;
         }
         let (_, admission, gist) = self.appends.pop_front().expect("just seen");
-        if let Some((next, ..)) = self.appends.front_mut() {
-            *next = Some(out.set_timer(Span::from_secs_f64(self.s.append_s)));
+        if let (Some(takes), Some((next, ..))) = (self.append_time(), self.appends.front_mut()) {
+            *next = Some(out.set_timer(takes));
         }
         self.publish(&admission, &gist, out);
     }

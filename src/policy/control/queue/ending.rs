@@ -20,11 +20,11 @@ impl Queue {
         let dry = self.tasks.ready() == 0
             && !self.locked
             && !self.finishing
-            && (quiet || (self.s.dry_policy == DryPolicy::Immediate && self.is_idle(finisher)));
+            && (quiet || (self.own.dry_policy == Some(DryPolicy::Immediate) && self.is_idle(finisher)));
         if !dry {
             return;
         }
-        let asks = self.s.ask_more && self.more_asked < self.s.more_rounds;
+        let asks = self.more_asked < self.own.asking.rounds();
         if asks {
             self.more_asked += 1;
             self.locked = true;
@@ -40,13 +40,16 @@ impl Queue {
     }
 
     fn is_idle(&self, agent: AgentId) -> bool {
-        self.idle.contains(&agent.0)
+        self.members.get(agent.index()).is_some_and(|member| member.idle)
     }
 
     /// The finisher, or the lead if there is one, leaves the idle line; the others wait for the lock.
     fn take_lock(&mut self, finisher: AgentId, out: &mut Outbox) -> AgentId {
-        let agent = if self.s.finish == Finish::Lead { self.lead() } else { finisher };
-        self.idle.retain(|&i| i != agent.0);
+        let agent = if self.own.finish == Finish::Lead { self.lead() } else { finisher };
+        if self.is_idle(agent) {
+            self.members[agent.index()].idle = false;
+            self.idle.retain(|&i| i != agent.0);
+        }
         for &i in &self.idle {
             out.note(Note::Phase(AgentId(i), Phase::LockWait));
         }
@@ -60,7 +63,7 @@ impl Queue {
         }
         let done = list.count == 0;
         if done {
-            self.more_asked = self.s.more_rounds;
+            self.more_asked = self.own.asking.rounds();
         }
         self.extend(list, out);
         if agent.index() < self.members.len() {
@@ -77,12 +80,12 @@ impl Queue {
         for i in std::mem::take(&mut self.idle) {
             out.note(Note::Phase(AgentId(i), Phase::IdleTail));
         }
-        if !self.s.finalize {
+        if !self.own.finalize {
             self.submit(agent, None, out);
             return;
         }
         let readable = self.readable(agent);
-        if self.s.unfold && readable.tokens > 0 {
+        if self.own.unfold && readable.tokens > 0 {
             // Whoever answers looks up what the gists lost, as every agent does before it works.
             let prompt = prompt::board_first(Purpose::Unfold, &self.s, Some(readable), &[]);
             let call = out.call(Request::new(agent, Purpose::Unfold, WHOLE_TASK, prompt));
@@ -128,12 +131,13 @@ impl Queue {
             out.note(Note::Withdrawn(admission.author, gist.id));
         }
         self.idle = (0..self.members.len() as u32).collect();
+        self.members.iter_mut().for_each(|member| member.idle = true);
         let agent = self.take_lock(AgentId(0), out);
         for i in std::mem::take(&mut self.idle) {
             self.members[i as usize].worker.stop();
             out.note(Note::Phase(AgentId(i), Phase::IdleTail));
         }
-        if self.s.finalize { self.write_answer(agent, 0, out) } else { self.submit(agent, None, out) }
+        if self.own.finalize { self.write_answer(agent, 0, out) } else { self.submit(agent, None, out) }
     }
 
     pub(super) fn submit(&mut self, agent: AgentId, answer: Option<FindingId>, out: &mut Outbox) {
@@ -144,6 +148,6 @@ impl Queue {
         out.note(Note::Phase(agent, Phase::IdleTail));
         let submission = Submission { agent, line: LineId(0), finding: answer };
         // Without a final answer there is nothing to grade.
-        out.finish(Outcome { submissions: if self.s.finalize { vec![submission] } else { Vec::new() } });
+        out.finish(Outcome { submissions: if self.own.finalize { vec![submission] } else { Vec::new() } });
     }
 }

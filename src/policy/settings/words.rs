@@ -1,9 +1,30 @@
-//! The four mechanisms of coordination and their settings. A named policy is a point of this space; a scenario may
-//! move it (`[policy.NAME]`) or name a point of its own (`based_on`).
+//! The words of the four mechanisms: control x store x gate x finish, and the small choices beside them.
+//!
+//! Invariant: a word stands for one thing under every form of control that knows it.
 
-use crate::model::Limit;
+use crate::model::workload::WorkloadSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// What there is to do, as a policy sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// Attempts at one solution, each a line of its own (`search`).
+    Search,
+    /// Subtasks of one question (`divide`, and recorded work).
+    Divide,
+}
+
+impl Work {
+    /// What a workload's policies work on.
+    pub fn of(workload: &WorkloadSpec) -> Self {
+        match workload {
+            WorkloadSpec::Search(_) => Self::Search,
+            WorkloadSpec::Divide(_) | WorkloadSpec::Recorded(_) => Self::Divide,
+        }
+    }
+}
 
 /// Who decides what runs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -121,99 +142,4 @@ pub enum Form {
     Decentral,
     /// Nobody hears of anybody.
     Independent,
-}
-
-/// A point of the space with all its numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// Who decides what runs next.
-    pub control: Control,
-    /// How a lead hands out work.
-    pub dispatch: Dispatch,
-    /// When a round is over.
-    pub barrier: Barrier,
-    /// What a worker can read of others.
-    pub store: Store,
-    /// What happens before an entry becomes readable.
-    pub gate: Gate,
-    /// Who delivers.
-    pub finish: Finish,
-    /// Workers used whatever N is; `"unlimited"` uses N.
-    pub team: Limit,
-    /// Calls a lead can have in flight at once (several leads).
-    pub leads: u32,
-    /// Whether a planning call opens the run.
-    pub plan: bool,
-    /// Whether reports are merged by a call of the lead.
-    pub merge: bool,
-    /// Whether a summary call turns a delegation into a report.
-    pub report_call: bool,
-    /// Whether somebody asks for more subtasks when all are done.
-    pub ask_more: bool,
-    /// At most this many requests for more subtasks.
-    pub more_rounds: u32,
-    /// Whether an answer is written at the end (`divide`).
-    pub finalize: bool,
-    /// Delegations per line.
-    pub max_delegations: u32,
-    /// Steps per delegation.
-    pub max_steps: u32,
-    /// Seconds after which unfinished lines submit what they have.
-    pub deadline_s: Limit,
-    /// Seconds between the starts of two workers.
-    pub stagger_s: f64,
-    /// Tokens of fixed instructions per call.
-    pub instructions_tokens: u32,
-    /// Tokens of the task statement.
-    pub task_tokens: u32,
-    /// Tokens of the instruction that a delegation starts with.
-    pub delegation_tokens: u32,
-    /// Tokens of a report or hand-off; 0 passes the raw result.
-    pub report_tokens: u32,
-    /// Tokens of a lead's brief.
-    pub brief_tokens: u32,
-    /// Tokens of a gist.
-    pub gist_tokens: u32,
-    /// Where a worker's prompt shows the board.
-    pub board_place: BoardPlace,
-    /// Newest tokens of the board that a step's prompt shows.
-    pub board_window_tokens: Limit,
-    /// Newest tokens of the board that a planner's prompt shows.
-    pub planner_window_tokens: Limit,
-    /// Context window; a prompt that would outgrow it is compacted first.
-    pub window_tokens: Limit,
-    /// Tokens left of what is compacted.
-    pub digest_tokens: u32,
-    /// Tokens left of steps that the memory limit compacts.
-    pub memory_digest_tokens: u32,
-    /// Steps after which a worker's history is compacted, as far as it is older than `keep_steps`.
-    pub memory_steps: Limit,
-    /// Newest steps that compaction leaves alone.
-    pub keep_steps: u32,
-    /// Tries of the gate after the first.
-    pub gate_retries: u16,
-    /// Times a subtask goes back to the queue after its gate gave up.
-    pub requeues: u16,
-    /// Whether an agent waits for the admission of its own result.
-    pub admission_blocks_agent: bool,
-    /// Whether agents unfold entries before they work.
-    pub unfold: bool,
-    /// When a dry queue asks for more.
-    pub dry_policy: DryPolicy,
-    /// Seconds that one write to the shared context takes (writes are serial).
-    pub append_s: f64,
-}
-
-impl Settings {
-    /// What kind of coordination this is.
-    pub fn form(&self) -> Form {
-        if self.control == Control::Lead || self.finish == Finish::Lead {
-            Form::Central
-        } else if self.store == Store::Shared {
-            Form::Decentral
-        } else {
-            Form::Independent
-        }
-    }
 }

@@ -1,0 +1,198 @@
+//! From a draft to a point: what the form reads is kept, what it does not read is left behind.
+//!
+//! Control and store must go together. A gate or finish that cannot act beside them takes the word that is true there:
+//! nothing stands before a store that nobody reads, so its gate is `none`. Whoever wrote another word is told so,
+//! because the point does not hold it.
+
+use super::draft::Draft;
+use super::forms::{
+    Asking, Coordination, GateOf, Memory, Own, Queue, QueueStore, Settings, SharedGists, SharedNotes, Solo, ThreadPlan,
+    ThreadStore, Threads, Window,
+};
+use super::lead::{Lead, LeadStore, LeadWork, Report, Round, Rounds, Telling};
+use super::words::{Barrier, Control, Dispatch, Finish, Form, Gate, Store, Work};
+use crate::model::Limit;
+
+/// Mechanisms that do not go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct NoSuchPoint {
+    /// The setting to change.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub why: &'static str,
+    /// What to write instead.
+    pub mend: &'static str,
+}
+
+const QUEUE_ON_LINES: NoSuchPoint = NoSuchPoint {
+    key: "control",
+    why: "a queue of subtasks works on `divide` only",
+    mend: "write control = \"none\" or \"lead\", or choose another workload",
+};
+const SHARED_ALONE: NoSuchPoint = NoSuchPoint {
+    key: "store",
+    why: "threads with a shared store work on `search` only",
+    mend: "write store = \"none\", or control = \"queue\"",
+};
+const RELAY_ALONE: NoSuchPoint =
+    NoSuchPoint { key: "store", why: "a relay needs a lead", mend: "write control = \"lead\", or another store" };
+
+impl Draft {
+    /// The point that the draft describes on this kind of work.
+    ///
+    /// # Errors
+    /// There is no such point.
+    pub fn settle(&self, work: Work) -> Result<Settings, NoSuchPoint> {
+        match (self.control, self.store, work) {
+            (Control::Queue, _, Work::Search) => return Err(QUEUE_ON_LINES),
+            (Control::None | Control::Queue, Store::Relay, _) => return Err(RELAY_ALONE),
+            (Control::None, Store::Shared, Work::Divide) => return Err(SHARED_ALONE),
+            _ => {}
+        }
+        let coordination = match (self.control, work) {
+            (Control::None, Work::Divide) => Coordination::Solo(Solo { finalize: self.finalize }),
+            (Control::None, Work::Search) => Coordination::Threads(self.threads()),
+            (Control::Queue, _) => Coordination::Queue(self.queue()),
+            (Control::Lead, work) => Coordination::Lead(self.lead(work)),
+        };
+        // One delegate at a time does every subtask: no other worker of the team has a part.
+        let one = (self.control, self.dispatch, work) == (Control::Lead, Dispatch::Sequential, Work::Divide);
+        Ok(Settings { team: (!one).then_some(self.team), ..self.shared(coordination) })
+    }
+
+    /// The settings of a user's own policy: what all forms share.
+    pub(crate) fn settle_own(&self, form: Form) -> Settings {
+        self.shared(Coordination::Own(Own { form }))
+    }
+
+    fn shared(&self, coordination: Coordination) -> Settings {
+        Settings {
+            team: Some(self.team),
+            deadline_s: self.deadline_s,
+            instructions_tokens: self.instructions_tokens,
+            task_tokens: self.task_tokens,
+            delegation_tokens: self.delegation_tokens,
+            max_steps: self.max_steps,
+            window: match self.window_tokens {
+                Limit::Unlimited => Window::Unlimited { window_tokens: Limit::Unlimited },
+                Limit::At(window_tokens) => Window::At { window_tokens, digest_tokens: self.digest_tokens },
+            },
+            memory: match self.memory_steps {
+                Limit::Unlimited => Memory::Unlimited { memory_steps: Limit::Unlimited },
+                Limit::At(memory_steps) => Memory::At {
+                    memory_steps,
+                    keep_steps: self.keep_steps,
+                    memory_digest_tokens: self.memory_digest_tokens,
+                },
+            },
+            coordination,
+        }
+    }
+
+    fn threads(&self) -> Threads {
+        let plan = if self.plan {
+            ThreadPlan::Yes { plan: true, report_tokens: self.report_tokens }
+        } else {
+            ThreadPlan::No { plan: false }
+        };
+        let store = if self.store == Store::Shared {
+            ThreadStore::Shared(SharedNotes {
+                gate: self.gate,
+                board_window_tokens: self.board_window_tokens,
+                planner_window_tokens: self.plan.then_some(self.planner_window_tokens),
+                board_place: self.board_place,
+            })
+        } else {
+            ThreadStore::None {}
+        };
+        Threads { plan, max_delegations: self.max_delegations, stagger_s: self.stagger_s, store }
+    }
+
+    fn asking(&self) -> Asking {
+        if self.ask_more {
+            Asking::Yes { ask_more: true, more_rounds: self.more_rounds }
+        } else {
+            Asking::No { ask_more: false }
+        }
+    }
+
+    fn queue(&self) -> Queue {
+        let store = if self.store == Store::Shared {
+            QueueStore::Shared(SharedGists {
+                board_window_tokens: self.board_window_tokens,
+                board_place: self.board_place,
+                gist_tokens: self.gist_tokens,
+                admission_blocks_agent: self.admission_blocks_agent,
+                append_s: self.append_s,
+                gate: self.judges(),
+            })
+        } else {
+            QueueStore::None {}
+        };
+        Queue {
+            // One answer for the whole team: where no lead writes it, the last finisher does.
+            finish: if self.finish == Finish::Lead { Finish::Lead } else { Finish::Last },
+            finalize: self.finalize,
+            requeues: self.requeues,
+            report_tokens: self.report_tokens,
+            asking: self.asking(),
+            unfold: self.unfold,
+            dry_policy: self.ask_more.then_some(self.dry_policy),
+            store,
+        }
+    }
+
+    fn lead(&self, work: Work) -> Lead {
+        let round = Round { barrier: self.barrier, merge: self.merge };
+        let leads = self.leads;
+        let rounds = match self.dispatch {
+            // Of one delegate nobody else is left to wait for; only a time limit can end its round early.
+            Dispatch::Sequential if matches!(self.barrier, Barrier::Any | Barrier::KOfN { .. }) => {
+                Rounds::Sequential(Round { barrier: Barrier::All, ..round })
+            }
+            Dispatch::Sequential => Rounds::Sequential(round),
+            Dispatch::Serial => Rounds::Serial { leads, round },
+            Dispatch::Pipelined => Rounds::Pipelined { leads, round },
+            Dispatch::Parallel => Rounds::Parallel(round),
+            Dispatch::Async => Rounds::Async { leads },
+        };
+        let store = match self.store {
+            Store::None => LeadStore::None {},
+            Store::Relay => LeadStore::Relay { brief_tokens: self.brief_tokens },
+            Store::Shared => {
+                LeadStore::Shared { board_window_tokens: self.board_window_tokens, board_place: self.board_place }
+            }
+        };
+        let report = Report { report_call: self.report_call, report_tokens: self.report_tokens };
+        let work = match work {
+            Work::Search => LeadWork::Lines {
+                plan: self.plan,
+                max_delegations: self.max_delegations,
+                report,
+                // Rules cap notes by author and type; a report is no note.
+                gate: if self.gate == Gate::Rule && self.store != Store::Shared { Gate::None } else { self.gate },
+            },
+            Work::Divide => LeadWork::Subtasks {
+                finalize: self.finalize,
+                requeues: self.requeues,
+                asking: self.asking(),
+                telling: match (self.store, self.judges()) {
+                    (Store::Shared, gate) => Telling::Gist { gist_tokens: self.gist_tokens, gate },
+                    (_, GateOf::None {}) => Telling::Report(report),
+                    (_, gate) => Telling::Judged { report_tokens: self.report_tokens, gate },
+                },
+            },
+        };
+        Lead { rounds, store, work }
+    }
+
+    /// The gate of results. Rules cap notes by author and type; a result is neither.
+    fn judges(&self) -> GateOf {
+        match self.gate {
+            Gate::None | Gate::Rule => GateOf::None {},
+            Gate::Llm => GateOf::Llm { gate_retries: self.gate_retries },
+            Gate::Oracle => GateOf::Oracle { gate_retries: self.gate_retries },
+        }
+    }
+}
