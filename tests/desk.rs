@@ -10,6 +10,7 @@ use delm_sim::model::call::{
 };
 use delm_sim::model::ids::{About, AgentId, CallId, FindingId, StoreId, SubtaskId};
 use delm_sim::model::note::Note;
+use delm_sim::model::workload::Truth as _;
 
 use delm_sim::policy::settings::{Draft, Work};
 use delm_sim::policy::{Catalog, Command, Event, Outbox};

@@ -9,7 +9,7 @@ use delm_sim::live::world::{Caps, Live, LiveOptions, Past, Sampling, Session, Se
 use delm_sim::model::call::{Answer, Outcome, Request, Usage, prompt_tokens};
 use delm_sim::model::ids::{CallId, FindingId, TaskId};
 use delm_sim::model::note::Note;
-use delm_sim::model::workload::{NOISE, Score, Team, Workload};
+use delm_sim::model::workload::{NOISE, Score, Team, Truth, Workload};
 use delm_sim::policy::Command;
 use delm_sim::policy::settings::Work;
 use delm_sim::record::transcript::Message;
@@ -59,6 +59,16 @@ struct Modelled {
     script: Script,
 }
 
+impl Truth for Modelled {
+    fn is_unsupported(&self, finding: FindingId) -> bool {
+        self.workload.is_unsupported(finding)
+    }
+
+    fn is_right(&self, finding: Option<FindingId>) -> bool {
+        self.workload.is_right(finding)
+    }
+}
+
 impl Desk for Modelled {
     fn render(&mut self, request: &Request) -> Rendered {
         let outlook = self.workload.prepare(request);
@@ -84,14 +94,6 @@ impl Desk for Modelled {
 
     fn observe(&mut self, note: &Note) {
         self.workload.observe(note);
-    }
-
-    fn is_unsupported(&self, finding: FindingId) -> bool {
-        self.workload.is_unsupported(finding)
-    }
-
-    fn is_right(&self, finding: Option<FindingId>) -> bool {
-        self.workload.is_right(finding)
     }
 
     fn score(&self, outcome: &Outcome) -> Score {

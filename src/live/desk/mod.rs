@@ -17,9 +17,8 @@ pub use reading::Reading;
 pub use spec::{DeskSpec, PlanBy};
 
 use crate::model::call::{Answer, Outcome, Request};
-use crate::model::ids::FindingId;
 use crate::model::note::Note;
-use crate::model::workload::Score;
+use crate::model::workload::{Score, Truth};
 use crate::record::transcript::Message;
 
 /// The form an answer must have.
@@ -54,7 +53,7 @@ pub enum Rendered {
 }
 
 /// Turns one task's requests into text and replies into answers.
-pub trait Desk: Send {
+pub trait Desk: Truth + Send {
     /// What to send for a request.
     fn render(&mut self, request: &Request) -> Rendered;
 
@@ -70,12 +69,6 @@ pub trait Desk: Send {
 
     /// The policy changed its data.
     fn observe(&mut self, note: &Note);
-
-    /// Whether an entry is known to be unsupported; known to the trace, never to the policy.
-    fn is_unsupported(&self, finding: FindingId) -> bool;
-
-    /// Whether a submission with this finding would be right.
-    fn is_right(&self, finding: Option<FindingId>) -> bool;
 
     /// Grades an outcome.
     fn score(&self, outcome: &Outcome) -> Score;

@@ -2,7 +2,6 @@
 //!
 //! Invariant: a reply is understood before anything of it is kept; handles are given in the order of replies.
 
-use super::Desk as _;
 use super::answers::{self, Fields};
 use super::histories::{Delegation, Histories};
 use super::spec::{DeskSpec, PlanBy};
@@ -11,6 +10,7 @@ use super::texts::{Texts, estimated_tokens, shortened};
 use crate::live::questions::{Grading, Question, grade};
 use crate::model::call::{Answer, Content, FindingKind, Judge, Purpose, Request};
 use crate::model::ids::{AgentId, FindingId, LineId, SubtaskId};
+use crate::model::workload::Truth as _;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -6,7 +6,20 @@ use crate::live::questions::{Grading, grade};
 use crate::model::call::{Answer, Outcome, Request};
 use crate::model::ids::FindingId;
 use crate::model::note::Note;
-use crate::model::workload::Score;
+use crate::model::workload::{Score, Truth};
+
+impl Truth for Reading {
+    /// Known where answers are codes: a finding that states a code which no document states. A right code in a wrong
+    /// place is not noticed, and of other sets nothing is known.
+    fn is_unsupported(&self, finding: FindingId) -> bool {
+        let is_made_up = |text| grade::codes(text).iter().any(|code| !self.codes.contains(code));
+        self.question.grading == Grading::Code && self.texts.text(finding).is_some_and(is_made_up)
+    }
+
+    fn is_right(&self, finding: Option<FindingId>) -> bool {
+        finding.and_then(|f| self.texts.text(f)).is_some_and(|answer| grade::is_right(&self.question, answer))
+    }
+}
 
 impl Desk for Reading {
     fn render(&mut self, request: &Request) -> Rendered {
@@ -43,17 +56,6 @@ impl Desk for Reading {
             Note::Claimed(_, subtask) => self.claims.push(subtask),
             _ => {}
         }
-    }
-
-    /// Known where answers are codes: a finding that states a code which no document states. A right code in a wrong
-    /// place is not noticed, and of other sets nothing is known.
-    fn is_unsupported(&self, finding: FindingId) -> bool {
-        let is_made_up = |text| grade::codes(text).iter().any(|code| !self.codes.contains(code));
-        self.question.grading == Grading::Code && self.texts.text(finding).is_some_and(is_made_up)
-    }
-
-    fn is_right(&self, finding: Option<FindingId>) -> bool {
-        finding.and_then(|f| self.texts.text(f)).is_some_and(|answer| grade::is_right(&self.question, answer))
     }
 
     fn score(&self, outcome: &Outcome) -> Score {

@@ -14,11 +14,11 @@ use super::past::Tries;
 use crate::kernel::{Span, Time};
 use crate::live::chat::Completion;
 use crate::live::desk::Chat;
-use crate::model::call::{Answer, CallError, Request, Usage};
+use crate::model::call::{Answer, Request, Usage};
 use crate::model::ids::{CallId, EndpointId, TaskId};
 use crate::model::note::Phase;
 use crate::model::price::Roles;
-use crate::record::trace::Body;
+use crate::record::trace::{Bill, Told};
 use crate::record::transcript::Message;
 use crate::record::transcript::{
     Details, DispatchLine, RequestLine, ResponseLine, UnreadableLine, UsageLine, content_key,
@@ -126,33 +126,14 @@ impl Pending {
         self.served_at.map_or(Span::ZERO, |at| now - at.min(now))
     }
 
-    /// The record of its reply, billed and paid like this.
-    pub(super) fn replied(&self, usage: Usage, cost: Roles, duplicate: bool, now: Time) -> Body {
-        Body::Replied {
-            call: self.id,
-            agent: self.request.agent,
-            purpose: self.request.purpose,
-            background: self.request.background,
-            about: self.request.about,
-            usage,
-            cost,
-            duplicate,
-            sojourn: now - self.called_at,
-            service: self.service(now),
-        }
+    /// The call as records tell of it.
+    pub(super) fn told(&self) -> Told {
+        Told::of(self.task, self.id, &self.request)
     }
 
-    /// The record of its failure for good, billed and paid like this.
-    pub(super) fn failed(&self, error: CallError, usage: Usage, cost: Roles) -> Body {
-        Body::Failed {
-            call: self.id,
-            agent: self.request.agent,
-            purpose: self.request.purpose,
-            background: self.request.background,
-            error,
-            cost,
-            usage,
-        }
+    /// What it was billed so far.
+    pub(super) fn bill(&self) -> Bill {
+        Bill { cost: self.cost, usage: self.billed }
     }
 
     fn charged_for_certain(&self) -> Charge {

@@ -31,11 +31,11 @@ pub use setup::{Ended, LiveOptions, Session, Setup, Stop};
 use super::chat::Transport;
 use super::desk::{Desk, Rendered};
 use crate::kernel::{Key, Span, Time};
-use crate::model::call::{Outcome, Request, SpanRole, prompt_tokens};
+use crate::model::call::{Outcome, Request};
 use crate::model::ids::{CallId, TaskId, TimerId};
 use crate::model::note::Note;
 use crate::policy::{Command, Event};
-use crate::record::trace::{Body, Trace};
+use crate::record::trace::{Told, Trace};
 use crate::record::transcript::{Line, Recorder};
 use crate::runtime::{Delivery, Fleet, World};
 use call::{Pending, Place};
@@ -132,11 +132,6 @@ impl<'s, T: Transport> Live<'s, T> {
         self.now
     }
 
-    fn happened(&mut self, task: TaskId, body: Body) {
-        let seq = self.trace.record(self.now, task, body);
-        self.trace.cause = seq;
-    }
-
     /// Ends the sending of calls; those in flight are awaited until `by`.
     fn stop(&mut self, why: Stop, by: Time) {
         if self.stop.is_none() {
@@ -166,21 +161,7 @@ impl<'s, T: Transport> Live<'s, T> {
             Rendered::Ask(_) => self.fleet.model_of(&request),
             Rendered::Known(_) => self.fleet.free,
         };
-        let board = request.prompt.iter().filter(|s| s.role == SpanRole::Board);
-        let body = Body::Called {
-            call: id,
-            agent: request.agent,
-            purpose: request.purpose,
-            background: request.background,
-            about: request.about,
-            endpoint,
-            prompt_tokens: prompt_tokens(&request.prompt),
-            board_tokens: board.map(|s| u64::from(s.tokens)).sum(),
-        };
-        if let Some(recorder) = &mut self.trace.recorder {
-            recorder.asked(task, id, &request);
-        }
-        self.trace.record(self.now, task, body);
+        self.trace.asked(self.now, &Told::of(task, id, &request), &request, endpoint);
         let mut pending = Box::new(Pending::new(task, id, endpoint, request, self.now));
         if !self.is_present {
             self.check_same(&pending, &rendered);
@@ -204,12 +185,7 @@ impl<'s, T: Transport> Live<'s, T> {
     fn note(&mut self, task: TaskId, note: Note) {
         let desk = &mut self.tasks[task.index()].desk;
         desk.observe(&note);
-        let unsupported = match note {
-            Note::Proposed(_, f) | Note::Rejected(_, f) | Note::Admitted { finding: f, .. } => desk.is_unsupported(f),
-            Note::Submitted(_, _, f) => !desk.is_right(f),
-            _ => false,
-        };
-        self.trace.record(self.now, task, Body::Noted { note, unsupported });
+        self.trace.noted(self.now, task, note, &**desk);
     }
 
     fn finish(&mut self, task: TaskId, outcome: &Outcome) {
@@ -219,7 +195,7 @@ impl<'s, T: Transport> Live<'s, T> {
         }
         let score = self.tasks[task.index()].desk.score(outcome);
         let facts = score.facts.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
-        self.trace.record(self.now, task, Body::Finished { right: score.right, facts });
+        self.trace.finished(self.now, task, score.right, facts);
         let state = &mut self.tasks[task.index()];
         assert!(!state.over, "a task finishes once");
         state.over = true;
@@ -230,20 +206,9 @@ impl<'s, T: Transport> Live<'s, T> {
     fn cancel(&mut self, task: TaskId, id: CallId) {
         let Some(mut pending) = self.calls.remove(&(task, id)) else { return };
         self.withdraw(&mut pending);
-        let (cost, usage) =
-            if self.is_present { (pending.cost, pending.billed) } else { self.cancelled_before(&pending) };
-        if let Some(recorder) = &mut self.trace.recorder {
-            recorder.details(task, id, pending.details(&self.options.sampling.model));
-        }
-        let body = Body::Cancelled {
-            call: id,
-            agent: pending.request.agent,
-            purpose: pending.request.purpose,
-            background: pending.request.background,
-            cost,
-            usage,
-        };
-        self.trace.record(self.now, task, body);
+        let bill = if self.is_present { pending.bill() } else { self.cancelled_before(&pending) };
+        self.tell_details(&pending);
+        self.trace.cancelled(self.now, &pending.told(), bill);
     }
 
     /// Takes a call out of wherever it is.
@@ -279,7 +244,7 @@ impl<'s, T: Transport> Live<'s, T> {
         }
         self.timers.remove(&(at, number));
         self.advance(now);
-        self.happened(task, Body::TimerFired { timer });
+        self.trace.cause = self.trace.timer_fired(self.now, task, timer);
         self.keep(Delivery { task, at: self.now, event: Event::TimerFired(timer) })
     }
 
@@ -306,7 +271,7 @@ impl<'s, T: Transport> Live<'s, T> {
         self.advance(self.transport.now());
         match ready {
             Ready::Arrive(task) => {
-                self.happened(task, Body::Arrived);
+                self.trace.cause = self.trace.arrived(self.now, task);
                 self.keep(Delivery { task, at: self.now, event: Event::Started })
             }
             Ready::Known(task, id) => {
@@ -322,13 +287,14 @@ impl<'s, T: Transport> Live<'s, T> {
     }
 
     fn serve(&mut self, pending: &Pending) {
-        let body = Body::Served {
-            call: pending.id,
-            agent: pending.request.agent,
-            background: pending.request.background,
-            purpose: pending.request.purpose,
-        };
-        self.trace.record(self.now, pending.task, body);
+        self.trace.served(self.now, &pending.told());
+    }
+
+    /// Tells the recorder what only a real call has.
+    fn tell_details(&mut self, pending: &Pending) {
+        if let Some(recorder) = &mut self.trace.recorder {
+            recorder.details(pending.task, pending.id, pending.details(&self.options.sampling.model));
+        }
     }
 
     /// Ends the run: its open calls and its end go to the journal.
@@ -337,9 +303,7 @@ impl<'s, T: Transport> Live<'s, T> {
         for name in names {
             let Some(mut pending) = self.calls.remove(&name) else { continue };
             self.withdraw(&mut pending);
-            if let Some(recorder) = &mut self.trace.recorder {
-                recorder.details(name.0, name.1, pending.details(&self.options.sampling.model));
-            }
+            self.tell_details(&pending);
         }
         let complete = self.stop.is_none() && self.open == 0;
         let digest = self.trace.digest.finish();

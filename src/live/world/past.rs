@@ -11,9 +11,9 @@ use crate::model::call::CallError;
 use crate::model::ids::{CallId, TaskId};
 use crate::model::note::Phase;
 use crate::record::input;
+use crate::record::trace::Bill;
 use crate::record::transcript::{
     CallLine, EndLine, Header, Line, Reader, Recorder, RunLine, Stage, Status, TranscriptError, UnreadableLine,
-    UsageLine,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read as _};
@@ -150,9 +150,9 @@ impl Past {
             };
             self.event(moment.seq, Time::from_nanos(moment.at_ns), what);
         }
-        let usage = billed(&call);
+        let Bill { cost, usage } = call.bill();
         let tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
-        self.spent.add(Charge { calls: 0, tokens, picodollars: call.cost.picodollars.total().0 });
+        self.spent.add(Charge { calls: 0, tokens, picodollars: cost.total().0 });
         self.possibly.add(call.possibly_billed.into());
         self.calls.insert((task, id), call);
     }
@@ -166,11 +166,6 @@ impl Past {
         self.events.make_contiguous().sort_by_key(|(seq, ..)| *seq);
         self
     }
-}
-
-/// Tokens of all tries of a call.
-pub(super) fn billed(call: &CallLine) -> UsageLine {
-    call.billed.unwrap_or(call.usage)
 }
 
 /// The runs of a journal, one after the other.

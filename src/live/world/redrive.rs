@@ -5,16 +5,15 @@
 //! journal, and a difference ends it before anything is sent.
 
 use super::call::Pending;
-use super::past::{Happened, billed};
+use super::past::Happened;
 use super::{Live, Ready, Stop};
 use crate::kernel::Time;
 use crate::live::chat::Transport;
 use crate::live::desk::Rendered;
 use crate::model::call::{Answer, CallError, Reply, Usage};
 use crate::model::ids::{CallId, TaskId, TimerId};
-use crate::model::price::Roles;
 use crate::policy::Event;
-use crate::record::trace::Body;
+use crate::record::trace::{Answered, Bill, Said};
 use crate::record::transcript::{CallLine, Stage, Status};
 use crate::runtime::driver::Delivery;
 
@@ -57,33 +56,30 @@ impl<T: Transport> Live<'_, T> {
             Happened::Arrived(task) => {
                 let task = TaskId(task);
                 self.ready.retain(|r| *r != Ready::Arrive(task));
-                self.happened(task, Body::Arrived);
+                self.trace.cause = self.trace.arrived(self.now, task);
                 Some(Delivery { task, at: self.now, event: Event::Started })
             }
             Happened::Timer(task, timer) => {
                 let (task, timer) = (TaskId(task), TimerId(timer));
                 self.timers.retain(|_, set| *set != (task, timer));
-                self.happened(task, Body::TimerFired { timer });
+                self.trace.cause = self.trace.timer_fired(self.now, task, timer);
                 Some(Delivery { task, at: self.now, event: Event::TimerFired(timer) })
             }
             Happened::Waits(task, call, phase) => {
-                let pending = self.pending(task, call)?;
-                let (task, agent, background) = (pending.task, pending.request.agent, pending.request.background);
-                self.trace.record(at, task, Body::Waits { call: CallId(call), agent, background, phase });
+                let told = self.pending(task, call)?.told();
+                self.trace.waits(at, &told, phase);
                 None
             }
             Happened::Served(task, call) => {
                 let pending = self.pending(task, call)?;
                 pending.served_at = Some(at);
-                let (agent, background) = (pending.request.agent, pending.request.background);
-                let (task, purpose) = (pending.task, pending.request.purpose);
-                self.trace.record(at, task, Body::Served { call: CallId(call), agent, background, purpose });
+                let told = pending.told();
+                self.trace.served(at, &told);
                 None
             }
             Happened::TryFailed(task, call, error) => {
-                let pending = self.pending(task, call)?;
-                let (task, purpose) = (pending.task, pending.request.purpose);
-                self.trace.record(at, task, Body::TryFailed { call: CallId(call), purpose, error });
+                let told = self.pending(task, call)?.told();
+                self.trace.try_failed(at, &told, error);
                 None
             }
             Happened::Replied(task, call) => self.replied_before(task, call),
@@ -119,6 +115,7 @@ impl<T: Transport> Live<'_, T> {
     fn replied_before(&mut self, task: u32, call: u64) -> Option<Delivery> {
         let (pending, line) = self.ended_before(task, call)?;
         let (task, id) = (pending.task, pending.id);
+        let told = pending.told();
         let recorded = line.response.as_ref().and_then(|r| r.answer.clone());
         let now = self.answer_again(&pending, &line);
         let (Some(answer), true) = (now.clone(), now == recorded) else {
@@ -135,9 +132,6 @@ impl<T: Transport> Live<'_, T> {
         };
         let usage = Usage::from(line.usage);
         let first_token = line.first_token_ns.map(Time::from_nanos);
-        if let Some(recorder) = &mut self.trace.recorder {
-            recorder.answered(task, id, &answer, &usage, first_token);
-        }
         if pending.known.is_none() {
             self.session.lost[pending.endpoint.index()] = 0;
         }
@@ -149,7 +143,9 @@ impl<T: Transport> Live<'_, T> {
             let first = first_token.zip(pending.served_at).map(|(first, served)| first.max(served) - served);
             self.measured.first_token.extend(first);
         }
-        self.happened(task, pending.replied(billed(&line).into(), line.cost.picodollars, line.duplicate, self.now));
+        let said = Some(Said { answer: &answer, usage: &usage, first_token });
+        let answered = Answered { said, duplicate: line.duplicate, sojourn, service };
+        self.trace.cause = self.trace.replied(self.now, &told, &answered, line.bill());
         Some(Delivery { task, at: self.now, event: Event::Replied(id, Reply { answer, usage, sojourn }) })
     }
 
@@ -181,15 +177,15 @@ impl<T: Transport> Live<'_, T> {
         let retries = self.fleet.endpoints[pending.endpoint.index()].retries;
         self.session.lost[pending.endpoint.index()] += u32::from(tries > usize::from(retries));
         let (task, id) = (pending.task, pending.id);
-        self.happened(task, pending.failed(error, billed(&line).into(), line.cost.picodollars));
+        self.trace.cause = self.trace.failed(self.now, &pending.told(), error, line.bill());
         Some(Delivery { task, at: self.now, event: Event::Failed(id, error) })
     }
 
-    /// Cost and tokens of a call that the policy cancels once more.
-    pub(super) fn cancelled_before(&self, pending: &Pending) -> (Roles, Usage) {
+    /// The bill of a call that the policy cancels once more.
+    pub(super) fn cancelled_before(&self, pending: &Pending) -> Bill {
         match self.past.calls.get(&(pending.task.0, pending.id.0)) {
-            Some(line) if line.status == Status::Cancelled => (line.cost.picodollars, billed(line).into()),
-            _ => (pending.cost, pending.billed),
+            Some(line) if line.status == Status::Cancelled => line.bill(),
+            _ => pending.bill(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::model::ids::entity;
 use crate::model::note::Phase;
 use crate::model::workload::{JITTER, later_try};
 use crate::policy::Event;
-use crate::record::trace::Body;
+use crate::record::trace::{Answered, Said};
 use crate::record::transcript::Line;
 use crate::runtime::driver::Delivery;
 
@@ -128,13 +128,7 @@ impl<T: Transport> Live<'_, T> {
         if pending.waits_for.replace(phase).is_some() {
             return;
         }
-        let body = Body::Waits {
-            call: pending.id,
-            agent: pending.request.agent,
-            background: pending.request.background,
-            phase,
-        };
-        self.trace.record(self.now, pending.task, body);
+        self.trace.waits(self.now, &pending.told(), phase);
     }
 
     fn send(&mut self, leaving: &[Name]) {
@@ -254,26 +248,23 @@ impl<T: Transport> Live<'_, T> {
             },
             None => pending.billed,
         };
-        if let Some(recorder) = &mut self.trace.recorder {
-            let first_token = pending.last.as_ref().and_then(|l| l.first_token);
-            recorder.answered(task, id, &answer, &usage, first_token);
-            recorder.details(task, id, pending.details(&self.options.sampling.model));
-        }
+        self.tell_details(pending);
         let sojourn = self.now - pending.called_at;
         if pending.known.is_none() {
             self.measured.from_intended.push(sojourn);
         }
-        self.happened(task, pending.replied(pending.billed, pending.cost, false, self.now));
+        let first_token = pending.last.as_ref().and_then(|l| l.first_token);
+        let said = Some(Said { answer: &answer, usage: &usage, first_token });
+        let answered = Answered { said, duplicate: false, sojourn, service: pending.service(self.now) };
+        self.trace.cause = self.trace.replied(self.now, &pending.told(), &answered, pending.bill());
         Delivery { task, at: self.now, event: Event::Replied(id, Reply { answer, usage, sojourn }) }
     }
 
     fn failed(&mut self, pending: &Pending, error: CallError) -> Delivery {
         let (task, id) = (pending.task, pending.id);
         self.measured.failed(pending.reason.clone());
-        if let Some(recorder) = &mut self.trace.recorder {
-            recorder.details(task, id, pending.details(&self.options.sampling.model));
-        }
-        self.happened(task, pending.failed(error, pending.billed, pending.cost));
+        self.tell_details(pending);
+        self.trace.cause = self.trace.failed(self.now, &pending.told(), error, pending.bill());
         Delivery { task, at: self.now, event: Event::Failed(id, error) }
     }
 
@@ -337,8 +328,7 @@ impl<T: Transport> Live<'_, T> {
             return None;
         }
         let kind = error.kind();
-        let body = Body::TryFailed { call: pending.id, purpose: pending.request.purpose, error: kind };
-        self.trace.record(self.now, pending.task, body);
+        self.trace.try_failed(self.now, &pending.told(), kind);
         pending.failed_tries += 1;
         let spec = &self.fleet.endpoints[pending.endpoint.index()];
         let tries = pending.failed_tries;

@@ -8,7 +8,7 @@ pub mod recorded;
 pub mod search;
 
 use super::call::{Answer, Outcome, Purpose, Request};
-use super::ids::{AgentId, TaskId, entity};
+use super::ids::{AgentId, FindingId, TaskId, entity};
 use super::note::Note;
 use super::sharing::Sharing;
 use crate::kernel::{Address, Draws, Key, Law, Span, Time};
@@ -179,6 +179,15 @@ pub struct Score {
     pub facts: Vec<(&'static str, f64)>,
 }
 
+/// What findings are worth: known to the trace, never to the policy.
+pub trait Truth {
+    /// Whether an entry is unsupported or wrong.
+    fn is_unsupported(&self, finding: FindingId) -> bool;
+
+    /// Whether a submission with this finding would be right.
+    fn is_right(&self, finding: Option<FindingId>) -> bool;
+}
+
 /// Hidden truth and rules of one task, of one of the workload kinds.
 #[derive(Debug)]
 pub enum Workload {
@@ -295,30 +304,30 @@ impl Workload {
         }
     }
 
-    /// Whether an entry is unsupported or wrong; known to the trace, never to the policy.
-    pub fn is_unsupported(&self, finding: super::ids::FindingId) -> bool {
-        match self {
-            Self::Search(w) => w.is_wrong(finding),
-            Self::Divide(w) => w.is_unsupported(finding),
-            Self::Recorded(_) => false,
-        }
-    }
-
-    /// Whether a submission with this finding would be right.
-    pub fn is_right(&self, finding: Option<super::ids::FindingId>) -> bool {
-        match self {
-            Self::Search(w) => finding.is_some_and(|f| w.is_right(f)),
-            Self::Divide(w) => finding.is_some_and(|f| w.is_right(f)),
-            Self::Recorded(_) => false,
-        }
-    }
-
     /// Grades an outcome.
     pub fn score(&self, outcome: &Outcome) -> Score {
         match self {
             Self::Search(w) => w.score(outcome),
             Self::Divide(w) => w.score(outcome),
             Self::Recorded(w) => w.score(outcome),
+        }
+    }
+}
+
+impl Truth for Workload {
+    fn is_unsupported(&self, finding: FindingId) -> bool {
+        match self {
+            Self::Search(w) => w.is_unsupported(finding),
+            Self::Divide(w) => w.is_unsupported(finding),
+            Self::Recorded(_) => false,
+        }
+    }
+
+    fn is_right(&self, finding: Option<FindingId>) -> bool {
+        match self {
+            Self::Search(w) => finding.is_some_and(|f| w.is_right(f)),
+            Self::Divide(w) => finding.is_some_and(|f| w.is_right(f)),
+            Self::Recorded(_) => false,
         }
     }
 }

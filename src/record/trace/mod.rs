@@ -12,7 +12,7 @@ mod told;
 pub use digest::Digest;
 pub use record::{Body, Record};
 pub use summary::{Counts, GateCounts, Latencies, Station, Summary, phase_of};
-pub use told::{Answered, Bill, Told};
+pub use told::{Answered, Bill, Facts, Said, Told};
 
 use super::transcript::Recorder;
 use crate::kernel::Time;

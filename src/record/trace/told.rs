@@ -4,9 +4,11 @@
 use super::{Body, Trace};
 use crate::kernel::{Span, Time};
 use crate::model::call::{Answer, CallError, Purpose, Request, SpanRole, Usage, prompt_tokens};
-use crate::model::ids::{About, AgentId, CallId, EndpointId, TaskId};
-use crate::model::note::Phase;
+use crate::model::ids::{About, AgentId, CallId, EndpointId, TaskId, TimerId};
+use crate::model::note::{Note, Phase};
 use crate::model::price::Roles;
+use crate::model::workload::Truth;
+use std::borrow::Cow;
 
 /// A call as all its records name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,15 +36,25 @@ pub struct Bill {
     pub usage: Usage,
 }
 
-/// How a call was answered.
+/// What was said, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Answered<'a> {
-    /// What was said.
+pub struct Said<'a> {
+    /// The answer.
     pub answer: &'a Answer,
     /// Tokens of the last try.
     pub usage: &'a Usage,
-    /// When its first token came.
+    /// When its first token came, where that is known.
     pub first_token: Option<Time>,
+}
+
+/// Numbers of the hidden truth, by name.
+pub type Facts = Vec<(Cow<'static, str>, f64)>;
+
+/// How a call was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<'a> {
+    /// What was said; `None` where only times are replayed.
+    pub said: Option<Said<'a>>,
     /// What it worked on had been discovered by another line.
     pub duplicate: bool,
     /// From command to reply.
@@ -66,6 +78,20 @@ impl Trace {
             recorder.asked(told.task, told.call, request);
         }
         let board = request.prompt.iter().filter(|s| s.role == SpanRole::Board);
+        let board_tokens = board.map(|s| u64::from(s.tokens)).sum();
+        self.called(at, told, endpoint, prompt_tokens(&request.prompt), board_tokens)
+    }
+
+    /// A call is made, with a prompt of so many tokens, of which so many show a board. A world whose policies ask tells
+    /// of [`Trace::asked`] instead.
+    pub fn called(
+        &mut self,
+        at: Time,
+        told: &Told,
+        endpoint: EndpointId,
+        prompt_tokens: u64,
+        board_tokens: u64,
+    ) -> u64 {
         let body = Body::Called {
             call: told.call,
             agent: told.agent,
@@ -73,8 +99,8 @@ impl Trace {
             background: told.background,
             about: told.about,
             endpoint,
-            prompt_tokens: prompt_tokens(&request.prompt),
-            board_tokens: board.map(|s| u64::from(s.tokens)).sum(),
+            prompt_tokens,
+            board_tokens,
         };
         self.record(at, told.task, body)
     }
@@ -98,8 +124,9 @@ impl Trace {
 
     /// It is answered.
     pub fn replied(&mut self, at: Time, told: &Told, answered: &Answered, bill: Bill) -> u64 {
-        if let Some(recorder) = &mut self.recorder {
-            let Answered { answer, usage, first_token, .. } = *answered;
+        if let Some(recorder) = &mut self.recorder
+            && let Some(Said { answer, usage, first_token }) = answered.said
+        {
             recorder.answered(told.task, told.call, answer, usage, first_token);
         }
         let Told { call, agent, purpose, background, about, .. } = *told;
@@ -121,5 +148,30 @@ impl Trace {
         let Told { call, agent, purpose, background, .. } = *told;
         let Bill { cost, usage } = bill;
         self.record(at, told.task, Body::Cancelled { call, agent, purpose, background, cost, usage })
+    }
+
+    /// A task arrives.
+    pub fn arrived(&mut self, at: Time, task: TaskId) -> u64 {
+        self.record(at, task, Body::Arrived)
+    }
+
+    /// A timer runs out.
+    pub fn timer_fired(&mut self, at: Time, task: TaskId, timer: TimerId) -> u64 {
+        self.record(at, task, Body::TimerFired { timer })
+    }
+
+    /// A policy changes its data; the world knows what its findings are worth.
+    pub fn noted(&mut self, at: Time, task: TaskId, note: Note, truth: &(impl Truth + ?Sized)) -> u64 {
+        let unsupported = match note {
+            Note::Proposed(_, f) | Note::Rejected(_, f) | Note::Admitted { finding: f, .. } => truth.is_unsupported(f),
+            Note::Submitted(_, _, f) => !truth.is_right(f),
+            _ => false,
+        };
+        self.record(at, task, Body::Noted { note, unsupported })
+    }
+
+    /// A task is over: what its submissions are worth, and numbers of the hidden truth.
+    pub fn finished(&mut self, at: Time, task: TaskId, right: Vec<bool>, facts: Facts) -> u64 {
+        self.record(at, task, Body::Finished { right, facts })
     }
 }

@@ -3,9 +3,10 @@
 use super::tries::{Billed, DispatchLine, UnreadableLine};
 use super::usage::UsageLine;
 use crate::model::call::{Answer, CallError, Content, Judge, Purpose, SpanRole};
-use crate::model::ids::About;
+use crate::model::ids::{About, AgentId, CallId, TaskId};
 use crate::model::note::Phase;
 use crate::model::price::Roles;
+use crate::record::trace::{Bill, Told};
 use crate::record::transcript::Message;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -364,6 +365,19 @@ pub struct CallLine {
     /// Fields of this line that the source does not tell and that were estimated or left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+}
+
+impl CallLine {
+    /// The call as the records of a trace name it.
+    pub fn told(&self) -> Told {
+        let Self { task, call, agent, purpose, background, about, .. } = *self;
+        Told { task: TaskId(task), call: CallId(call), agent: AgentId(agent), purpose, background, about }
+    }
+
+    /// What all its tries were billed.
+    pub fn bill(&self) -> Bill {
+        Bill { cost: self.cost.picodollars, usage: self.billed.unwrap_or(self.usage).into() }
+    }
 }
 
 /// A timer of the policy ran out.

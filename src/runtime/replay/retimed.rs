@@ -12,9 +12,9 @@
 
 use crate::kernel::{Calendar, Rate, Servers, Span, Time, TokenBucket};
 use crate::model::call::{Purpose, SpanRole};
-use crate::model::ids::{AgentId, CallId, EndpointId, TaskId};
+use crate::model::ids::{EndpointId, TaskId};
 use crate::model::note::Phase;
-use crate::record::trace::{Body, Trace};
+use crate::record::trace::{Answered, Trace};
 use crate::record::transcript::{CallLine, Recording, Release, Stage, Status};
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -200,7 +200,7 @@ impl Retimer<'_> {
             }
             match due {
                 Due::Arrive(task) => {
-                    self.trace.cause = self.trace.record(now, TaskId(task), Body::Arrived);
+                    self.trace.cause = self.trace.arrived(now, TaskId(task));
                     let released = self.on_arrival.remove(&task).unwrap_or_default();
                     self.release(now, released);
                     if self.left[task as usize] == 0 {
@@ -236,17 +236,7 @@ impl Retimer<'_> {
         let call = &self.calls[i].1;
         self.nodes[i].asked = now;
         let board = call.request.layout.iter().filter(|s| s.role == SpanRole::Board).map(|s| u64::from(s.tokens)).sum();
-        let body = Body::Called {
-            call: CallId(call.call),
-            agent: AgentId(call.agent),
-            purpose: call.purpose,
-            background: call.background,
-            about: call.about,
-            endpoint: EndpointId(0),
-            prompt_tokens: call.usage.prompt_tokens,
-            board_tokens: board,
-        };
-        self.trace.record(now, TaskId(call.task), body);
+        self.trace.called(now, &call.told(), EndpointId(0), call.usage.prompt_tokens, board);
         if self.what_if.limits() && call.purpose != Purpose::Tool {
             self.line.push_back(i);
             self.admit(now);
@@ -269,10 +259,7 @@ impl Retimer<'_> {
     }
 
     fn waits(&mut self, now: Time, i: usize, phase: Phase) {
-        let call = &self.calls[i].1;
-        let (id, agent) = (CallId(call.call), AgentId(call.agent));
-        let body = Body::Waits { call: id, agent, background: call.background, phase };
-        self.trace.record(now, TaskId(call.task), body);
+        self.trace.waits(now, &self.calls[i].1.told(), phase);
     }
 
     /// Lets calls through the limits in order, as far as the buckets reach now.
@@ -305,9 +292,7 @@ impl Retimer<'_> {
     fn serve(&mut self, now: Time, i: usize) {
         let call = &self.calls[i].1;
         self.nodes[i].served = now;
-        let (id, agent, purpose) = (CallId(call.call), AgentId(call.agent), call.purpose);
-        let body = Body::Served { call: id, agent, background: call.background, purpose };
-        self.trace.record(now, TaskId(call.task), body);
+        self.trace.served(now, &call.told());
         let from = call.dispatched_ns.unwrap_or(call.intended_ns);
         let service = call.completed_ns.unwrap_or(from).saturating_sub(from);
         self.calendar.schedule(now + scaled(service, self.what_if.latency_scale), Due::Over(i));
@@ -317,28 +302,24 @@ impl Retimer<'_> {
 
     fn over(&mut self, now: Time, i: usize, recording: &Recording) {
         let line = &self.calls[i].1;
-        let (call, agent, purpose, background) =
-            (CallId(line.call), AgentId(line.agent), line.purpose, line.background);
-        let (usage, cost) = (line.billed.unwrap_or(line.usage).into(), line.cost.picodollars);
+        let (told, bill) = (line.told(), line.bill());
         let failed = line.moments.iter().find_map(|m| match m.stage {
             Stage::Failed(error) => Some(error),
             _ => None,
         });
-        let body = match line.status {
+        self.trace.cause = match line.status {
             Status::Failed => {
-                let error = failed.unwrap_or(crate::model::call::CallError::Server);
-                Body::Failed { call, agent, purpose, background, error, cost, usage }
+                self.trace.failed(now, &told, failed.unwrap_or(crate::model::call::CallError::Server), bill)
             }
-            Status::Cancelled | Status::Open => Body::Cancelled { call, agent, purpose, background, cost, usage },
+            Status::Cancelled | Status::Open => self.trace.cancelled(now, &told, bill),
             Status::Ok => {
                 let (sojourn, service) = (now - self.nodes[i].asked, now - self.nodes[i].served);
-                let (about, duplicate) = (line.about, line.duplicate);
-                Body::Replied { call, agent, purpose, background, about, usage, cost, duplicate, sojourn, service }
+                let answered = Answered { said: None, duplicate: line.duplicate, sojourn, service };
+                self.trace.replied(now, &told, &answered, bill)
             }
         };
-        self.trace.cause = self.trace.record(now, TaskId(line.task), body);
         if self.what_if.limits()
-            && purpose != Purpose::Tool
+            && told.purpose != Purpose::Tool
             && let Some(next) = self.servers.release(now)
         {
             self.serve(now, next);
@@ -364,7 +345,7 @@ impl Retimer<'_> {
         let right = line.map(|f| f.right.clone()).unwrap_or_default();
         let facts = line.map(|f| f.facts.clone()).unwrap_or_default();
         let facts = facts.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
-        self.trace.record(now, TaskId(task), Body::Finished { right, facts });
+        self.trace.finished(now, TaskId(task), right, facts);
     }
 }
 

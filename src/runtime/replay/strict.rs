@@ -14,7 +14,7 @@ use crate::kernel::Time;
 use crate::model::call::Request;
 use crate::model::ids::{CallId, EndpointId, TaskId, TimerId};
 use crate::policy::{Command, Event};
-use crate::record::trace::{Body, Trace};
+use crate::record::trace::Trace;
 use crate::record::transcript::{CallLine, FinishLine, Recording, Stage};
 use crate::runtime::Fleet;
 use crate::runtime::driver::{Delivery, World};
@@ -194,7 +194,10 @@ impl World for Strict {
             self.due.remove(&seq);
             self.now = at;
             match due {
-                Due::Arrival(task, at) => return Some(self.deliver(at, task, Body::Arrived, Event::Started)),
+                Due::Arrival(task, at) => {
+                    let seq = self.trace.arrived(at, task);
+                    return Some(self.deliver(seq, at, task, Event::Started));
+                }
                 Due::Timer(task, timer, at) => return self.timer_fires(task, timer, at),
                 Due::Stage(i, stage) => {
                     if self.calls[i].1.moments[stage].stage == Stage::Cancelled {

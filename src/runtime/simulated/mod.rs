@@ -16,7 +16,7 @@ use crate::model::ids::{CallId, TaskId, TimerId};
 use crate::model::note::Note;
 use crate::model::workload::Workload;
 use crate::policy::{Command, Event};
-use crate::record::trace::{Answered, Body, Told, Trace};
+use crate::record::trace::{Answered, Said, Told, Trace};
 use call::{Calls, Pending};
 use station::Station;
 use std::borrow::Cow;
@@ -87,11 +87,6 @@ impl Simulated {
         }
     }
 
-    fn happened(&mut self, at: Time, task: TaskId, body: Body) {
-        let seq = self.trace.record(at, task, body);
-        self.trace.cause = seq;
-    }
-
     /// Takes in a policy's request.
     fn call(&mut self, task: TaskId, id: CallId, request: Request) {
         let now = self.calendar.now();
@@ -108,14 +103,7 @@ impl Simulated {
         let now = self.calendar.now();
         let workload = &mut self.tasks[task.index()].workload;
         workload.observe(&note);
-        let unsupported = match note {
-            Note::Proposed(_, f) | Note::Rejected(_, f) | Note::Admitted { finding: f, .. } => {
-                workload.is_unsupported(f)
-            }
-            Note::Submitted(_, _, f) => !workload.is_right(f),
-            _ => false,
-        };
-        self.trace.record(now, task, Body::Noted { note, unsupported });
+        self.trace.noted(now, task, note, &*workload);
     }
 
     fn finish(&mut self, task: TaskId, outcome: &Outcome) {
@@ -125,7 +113,7 @@ impl Simulated {
         }
         let score = self.tasks[task.index()].workload.score(outcome);
         let facts = score.facts.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
-        self.trace.record(now, task, Body::Finished { right: score.right, facts });
+        self.trace.finished(now, task, score.right, facts);
         let state = &mut self.tasks[task.index()];
         assert!(!state.over, "a task finishes once");
         state.over = true;
@@ -140,9 +128,11 @@ impl Simulated {
         let duplicate = tasks[task.index()].workload.completed(now, &p.request, &p.answer);
         let service = *p.service().expect("a call is answered in service");
         let answered = Answered {
-            answer: &p.answer,
-            usage: &p.usage,
-            first_token: Some(service.since + service.first_token),
+            said: Some(Said {
+                answer: &p.answer,
+                usage: &p.usage,
+                first_token: Some(service.since + service.first_token),
+            }),
             duplicate,
             sojourn: now - p.called_at,
             service: now - service.since,
@@ -180,7 +170,7 @@ impl World for Simulated {
             }
             match due {
                 Due::Arrive(task) => {
-                    self.happened(now, task, Body::Arrived);
+                    self.trace.cause = self.trace.arrived(now, task);
                     return Some(Delivery { task, at: now, event: Event::Started });
                 }
                 Due::Done(slot) => return Some(self.replied(now, slot)),
@@ -205,7 +195,7 @@ impl World for Simulated {
                 Due::Vacant(endpoint) => self.release(now, endpoint),
                 Due::Timer(task, timer) => {
                     self.tasks[task.index()].timers.remove(&timer);
-                    self.happened(now, task, Body::TimerFired { timer });
+                    self.trace.cause = self.trace.timer_fired(now, task, timer);
                     return Some(Delivery { task, at: now, event: Event::TimerFired(timer) });
                 }
             }

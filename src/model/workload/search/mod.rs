@@ -103,7 +103,7 @@ impl Search {
                 Answer::Observation { tokens: whole(&self.spec.observation_tokens, &draws, OBSERVATION) as u32 }
             }
             Purpose::Verify => {
-                let wrong = request.subject.is_some_and(|f| self.is_wrong(f));
+                let wrong = request.subject.is_some_and(|f| self.is_unsupported(f));
                 Answer::Verdict { accepted: super::verdict(&self.sharing, request.judge, wrong, &draws) }
             }
             Purpose::Dispatch => Answer::Brief(self.retell(request, FindingKind::Brief)),
@@ -368,7 +368,7 @@ impl Search {
     }
 
     /// Whether a finding holds a wrong note or a false candidate.
-    pub fn is_wrong(&self, finding: FindingId) -> bool {
+    pub fn is_unsupported(&self, finding: FindingId) -> bool {
         self.findings[finding.index()]
             .iter()
             .any(|i| matches!(i, Item::Dead { wrong: true, .. } | Item::Patch { right: false, .. }))

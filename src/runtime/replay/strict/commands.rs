@@ -2,16 +2,33 @@
 
 use super::{Asked, Due, Strict};
 use crate::kernel::Time;
-use crate::model::call::{Outcome, Request, SpanRole, prompt_tokens};
+use crate::model::call::{Outcome, Request};
 use crate::model::ids::{CallId, EndpointId, FindingId, TaskId};
 use crate::model::note::Note;
-use crate::record::trace::Body;
+use crate::model::workload::Truth;
+use crate::record::trace::Told;
 use crate::record::transcript::{CallLine, Stage, Status, content_key};
 use crate::runtime::replay::bill::unpaid;
 use crate::runtime::replay::checks::{asks_the_same, misgraded, unusable};
 use crate::runtime::replay::divergence::Divergence;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+
+/// What a recording tells of the worth of a task's findings.
+struct Recorded<'a> {
+    unsupported: Option<&'a BTreeSet<u32>>,
+    right: Option<&'a BTreeSet<u32>>,
+}
+
+impl Truth for Recorded<'_> {
+    fn is_unsupported(&self, finding: FindingId) -> bool {
+        self.unsupported.is_some_and(|set| set.contains(&finding.0))
+    }
+
+    fn is_right(&self, finding: Option<FindingId>) -> bool {
+        finding.zip(self.right).is_some_and(|(finding, set)| set.contains(&finding.0))
+    }
+}
 
 impl Strict {
     /// Who serves a request by the scenario; a live run's plain code may serve it too.
@@ -51,21 +68,7 @@ impl Strict {
                 return;
             }
         }
-        let board = request.prompt.iter().filter(|s| s.role == SpanRole::Board).map(|s| u64::from(s.tokens)).sum();
-        let body = Body::Called {
-            call: id,
-            agent: request.agent,
-            purpose: request.purpose,
-            background: request.background,
-            about: request.about,
-            endpoint,
-            prompt_tokens: prompt_tokens(&request.prompt),
-            board_tokens: board,
-        };
-        if let Some(recorder) = &mut self.trace.recorder {
-            recorder.asked(task, id, &request);
-        }
-        self.trace.record(self.now, task, body);
+        self.trace.asked(self.now, &Told::of(task, id, &request), &request, endpoint);
         self.asked[i] = Some(Asked { id, request });
         self.by_id.insert((task, id), i);
         self.settle();
@@ -110,13 +113,8 @@ impl Strict {
         if let Note::Created { count, .. } = note {
             *self.created.entry(task.0).or_default() += count;
         }
-        let is = |of: &BTreeMap<u32, BTreeSet<u32>>, f: FindingId| of.get(&task.0).is_some_and(|s| s.contains(&f.0));
-        let unsupported = match note {
-            Note::Proposed(_, f) | Note::Rejected(_, f) | Note::Admitted { finding: f, .. } => is(&self.unsupported, f),
-            Note::Submitted(_, _, f) => !f.is_some_and(|f| is(&self.right, f)),
-            _ => false,
-        };
-        self.trace.record(self.now, task, Body::Noted { note, unsupported });
+        let truth = Recorded { unsupported: self.unsupported.get(&task.0), right: self.right.get(&task.0) };
+        self.trace.noted(self.now, task, note, &truth);
         self.settle();
     }
 
@@ -150,8 +148,7 @@ impl Strict {
             return;
         }
         let facts = line.facts.iter().map(|(name, value)| (Cow::Owned(name.clone()), *value)).collect();
-        let body = Body::Finished { right: line.right.clone(), facts };
-        self.trace.record(Time::from_nanos(line.at_ns), task, body);
+        self.trace.finished(Time::from_nanos(line.at_ns), task, line.right.clone(), facts);
         self.open -= 1;
     }
 }

@@ -5,7 +5,7 @@ use crate::kernel::{Span, Time};
 use crate::model::call::Reply;
 use crate::model::ids::{TaskId, TimerId};
 use crate::policy::Event;
-use crate::record::trace::Body;
+use crate::record::trace::{Answered, Said, Told};
 use crate::record::transcript::Stage;
 use crate::runtime::driver::Delivery;
 use crate::runtime::replay::checks::unanswerable;
@@ -33,19 +33,16 @@ impl Strict {
         let moment = line.moments[stage];
         let at = Time::from_nanos(moment.at_ns);
         let asked = self.asked[i].as_ref().expect("only stages of calls that were asked for are due");
-        let (task, call, r) = (TaskId(line.task), asked.id, &asked.request);
-        let (agent, purpose, background) = (r.agent, r.purpose, r.background);
-        let billed = line.billed.unwrap_or(line.usage).into();
-        let cost = line.cost.picodollars;
-        let body = match moment.stage {
+        let (call, told, bill) = (asked.id, Told::of(TaskId(line.task), asked.id, &asked.request), line.bill());
+        match moment.stage {
             Stage::Called => unreachable!("the first stage is recorded when the policy asks"),
-            Stage::Waits(phase) => Body::Waits { call, agent, background, phase },
-            Stage::Served => Body::Served { call, agent, background, purpose },
-            Stage::TryFailed(error) => Body::TryFailed { call, purpose, error },
-            Stage::Cancelled => Body::Cancelled { call, agent, purpose, background, cost, usage: billed },
+            Stage::Waits(phase) => self.trace.waits(at, &told, phase),
+            Stage::Served => self.trace.served(at, &told),
+            Stage::TryFailed(error) => self.trace.try_failed(at, &told, error),
+            Stage::Cancelled => self.trace.cancelled(at, &told, bill),
             Stage::Failed(error) => {
-                let body = Body::Failed { call, agent, purpose, background, error, cost, usage: billed };
-                return Some(self.deliver(at, task, body, Event::Failed(call, error)));
+                let seq = self.trace.failed(at, &told, error, bill);
+                return Some(self.deliver(seq, at, told.task, Event::Failed(call, error)));
             }
             Stage::Replied => {
                 let served = line.moments.iter().rev().find(|m| m.stage == Stage::Served);
@@ -53,27 +50,14 @@ impl Strict {
                     (since(at, line.moments[0].at_ns), since(at, served.map_or(moment.at_ns, |m| m.at_ns)));
                 let answer = line.response.as_ref().and_then(|r| r.answer.clone());
                 let answer = answer.expect("checked when the call was asked for");
-                let (about, usage) = (r.about, line.usage.into());
-                if let Some(recorder) = &mut self.trace.recorder {
-                    recorder.answered(task, call, &answer, &usage, line.first_token_ns.map(Time::from_nanos));
-                }
-                let duplicate = line.duplicate;
-                let body = Body::Replied {
-                    call,
-                    agent,
-                    purpose,
-                    background,
-                    about,
-                    usage: billed,
-                    cost,
-                    duplicate,
-                    sojourn,
-                    service,
-                };
-                return Some(self.deliver(at, task, body, Event::Replied(call, Reply { answer, usage, sojourn })));
+                let usage = line.usage.into();
+                let first_token = line.first_token_ns.map(Time::from_nanos);
+                let said = Some(Said { answer: &answer, usage: &usage, first_token });
+                let answered = Answered { said, duplicate: line.duplicate, sojourn, service };
+                let seq = self.trace.replied(at, &told, &answered, bill);
+                return Some(self.deliver(seq, at, told.task, Event::Replied(call, Reply { answer, usage, sojourn })));
             }
         };
-        self.trace.record(at, task, body);
         None
     }
 
@@ -93,8 +77,8 @@ impl Strict {
         true
     }
 
-    pub(super) fn deliver(&mut self, at: Time, task: TaskId, body: Body, event: Event) -> Delivery {
-        let seq = self.trace.record(at, task, body);
+    /// Hands the policy an event, which is record `seq`.
+    pub(super) fn deliver(&mut self, seq: u64, at: Time, task: TaskId, event: Event) -> Delivery {
         (self.trace.cause, self.event_at) = (seq, at);
         Delivery { task, at, event }
     }
@@ -103,7 +87,8 @@ impl Strict {
     pub(super) fn timer_fires(&mut self, task: TaskId, timer: TimerId, at: Time) -> Option<Delivery> {
         let what = match self.timers.remove(&(task, timer)) {
             Some(due) if due == at || self.measured && due < at => {
-                return Some(self.deliver(at, task, Body::TimerFired { timer }, Event::TimerFired(timer)));
+                let seq = self.trace.timer_fired(at, task, timer);
+                return Some(self.deliver(seq, at, task, Event::TimerFired(timer)));
             }
             Some(due) => format!("is set for {} ns by the policy", due.as_nanos()),
             None => "is not set by the policy".to_owned(),
