@@ -4,6 +4,7 @@
 //!
 //! Invariant: a detail is never found where it does not lie, and never read where it was not kept.
 
+mod reading;
 mod spec;
 
 use super::{COMPLETION, Hidden, OBSERVATION, Outlook, Score, Sizes, TOOL, Team, whole};
@@ -15,6 +16,7 @@ use crate::model::detail::keep_probability;
 use crate::model::ids::{About, FindingId, StoreId, SubtaskId, TaskId, entity};
 use crate::model::note::Note;
 use crate::model::sharing::Sharing;
+use reading::Part;
 use smallvec::SmallVec;
 pub use spec::DivideSpec;
 use std::collections::{BTreeMap, HashMap};
@@ -41,32 +43,6 @@ struct Carried {
 impl Carried {
     fn is_unsupported(&self) -> bool {
         !self.unsupported.is_empty() || self.retold.is_some()
-    }
-}
-
-/// Entries of a store, of which some are unsupported.
-#[derive(Clone, Copy, Debug)]
-struct Part {
-    store: StoreId,
-    first: u32,
-    version: u32,
-}
-
-/// What a reader takes from its prompt.
-#[derive(Clone, Copy, Debug, Default)]
-struct Reading {
-    facts: u64,
-    raw: u64,
-    /// Something unsupported is among it.
-    misled: bool,
-    items: usize,
-}
-
-impl Reading {
-    fn take(&mut self, carried: &Carried) {
-        self.facts |= carried.facts;
-        self.raw |= carried.raw;
-        self.misled |= carried.is_unsupported();
     }
 }
 
@@ -325,79 +301,6 @@ impl Divide {
         let id = FindingId(self.findings.len() as u32);
         self.findings.push(carried);
         Finding { id, kind, tokens }
-    }
-
-    /// What a prompt tells its reader. Costs the spans, not the entries behind them, but for windows.
-    fn reading(&self, request: &Request) -> Reading {
-        let mut all = Reading::default();
-        for span in &request.prompt {
-            match span.content {
-                Content::View { store, first, version } if version > first => {
-                    let shelf = &self.shelves[store.index()];
-                    all.items += (version - first) as usize;
-                    if first == 0 {
-                        all.facts |= shelf.facts[version as usize - 1];
-                        all.raw |= shelf.raw[version as usize - 1];
-                        all.misled |= shelf.unsupported.first().is_some_and(|&(entry, _)| entry < version);
-                    } else {
-                        for f in &shelf.entries[first as usize..version as usize] {
-                            all.take(&self.findings[f.index()]);
-                        }
-                    }
-                }
-                Content::Finding(f) => {
-                    all.items += 1;
-                    all.take(&self.findings[f.index()]);
-                }
-                _ => {}
-            }
-        }
-        all
-    }
-
-    /// The subtasks whose unsupported claims a prompt repeats, each once, in order.
-    fn unsupported_claims(&self, request: &Request) -> SmallVec<[u32; 2]> {
-        let mut claims: SmallVec<[u32; 2]> = SmallVec::new();
-        for span in &request.prompt {
-            match span.content {
-                Content::View { store, first, version } => {
-                    claims.extend(self.claims_in(Part { store, first, version }));
-                }
-                Content::Finding(f) => self.claims_of(&self.findings[f.index()], &mut claims),
-                _ => {}
-            }
-        }
-        claims.sort_unstable();
-        claims.dedup();
-        claims
-    }
-
-    /// Claims that stand in a part of a store.
-    fn claims_in(&self, part: Part) -> impl Iterator<Item = u32> {
-        let told = if part.version > part.first { &self.shelves[part.store.index()].unsupported[..] } else { &[] };
-        let from = told.partition_point(|&(entry, _)| entry < part.first);
-        let to = told.partition_point(|&(entry, _)| entry < part.version);
-        told[from..to].iter().map(|&(_, subtask)| subtask)
-    }
-
-    fn claims_of(&self, carried: &Carried, claims: &mut SmallVec<[u32; 2]>) {
-        claims.extend_from_slice(&carried.unsupported);
-        claims.extend(carried.retold.into_iter().flat_map(|part| self.claims_in(part)));
-    }
-
-    /// The claims that a brief or digest repeats. A brief that is written from one store names the store's part.
-    fn retelling(&self, request: &Request) -> (SmallVec<[u32; 2]>, Option<Part>) {
-        let mut parts = request.prompt.iter().filter_map(|span| match span.content {
-            Content::View { store, first, version } if version > first => Some(Part { store, first, version }),
-            _ => None,
-        });
-        let findings = request.prompt.iter().any(|span| matches!(span.content, Content::Finding(_)));
-        match (request.purpose, parts.next(), parts.next()) {
-            (Purpose::Dispatch, Some(part), None) if !findings => {
-                (SmallVec::new(), self.claims_in(part).next().map(|_| part))
-            }
-            _ => (self.unsupported_claims(request), None),
-        }
     }
 
     /// Subtasks for details that are missing and noticed; empty means done.
