@@ -86,9 +86,9 @@ fn main() {
                 let start = Instant::now();
                 let (mut records, mut popped) = (0, 0);
                 for replication in 0..runs {
-                    let run = point.run(replication, Sinks::default()).unwrap();
-                    records += run.summary.records;
-                    popped += events(&run.summary);
+                    let (_, summary) = point.run_summed(replication, Sinks::default()).unwrap();
+                    records += summary.records;
+                    popped += events(&summary);
                 }
                 let elapsed = start.elapsed();
                 samples.borrow_mut().push((records, popped, elapsed));

@@ -1,5 +1,6 @@
 //! Small inputs whose right answer is known by hand: limits, fractions, timeouts, deadlines, failures, loops.
 
+use delm_sim::experiment::metrics::METRICS;
 use delm_sim::experiment::replication::{Point, Sinks};
 use delm_sim::experiment::{Overrides, Scenario, ScenarioError};
 
@@ -92,7 +93,7 @@ impl Measured {
 fn measure(scenario: &Scenario, policy: &str, agents: u32) -> Measured {
     let point = Point::new(scenario, policy, agents).expect("the point exists");
     let run = point.run(0, Sinks::default()).unwrap_or_else(|error| panic!("{error}"));
-    Measured(run.values.iter().map(|(m, v)| (m.name, *v)).collect())
+    Measured(run.measures.iter().map(|(i, value)| (METRICS[i].name, value)).collect())
 }
 
 #[test]
@@ -229,8 +230,7 @@ fn a_deadline_binds_every_form() {
             for policy in *policies {
                 for replication in 0..8 {
                     let point = Point::new(&scenario, policy, 4).expect("the point exists");
-                    let run = point.run(replication, Sinks::default()).unwrap_or_else(|e| panic!("{e}"));
-                    let s = &run.summary;
+                    let (_, s) = point.run_summed(replication, Sinks::default()).unwrap_or_else(|e| panic!("{e}"));
                     let end = s.makespans[0].as_secs_f64();
                     // After the deadline there is the finishing call of each that answers, and nothing else.
                     let finishing = s.calls[delm_sim::model::call::Purpose::Finalize.code() as usize];
@@ -258,10 +258,10 @@ fn store_and_gate(workload: &str, store: &str, gate: &str) -> [f64; 5] {
     let point = Point::new(&scenario, "orchestrator-parallel", 4).expect("the point exists");
     let mut sums = [0.0; 5];
     for replication in 0..12 {
-        let run = point.run(replication, Sinks::default()).unwrap_or_else(|e| panic!("{e}"));
-        let values = Measured(run.values.iter().map(|(m, v)| (m.name, *v)).collect());
-        let gate = &run.summary.gate;
-        let board = run.summary.board_read_tokens as f64;
+        let (run, summary) = point.run_summed(replication, Sinks::default()).unwrap_or_else(|e| panic!("{e}"));
+        let values = Measured(run.measures.iter().map(|(i, value)| (METRICS[i].name, value)).collect());
+        let gate = &summary.gate;
+        let board = values.get("board_read_tokens");
         sums[0] += gate.admitted as f64;
         sums[1] += gate.rejected as f64;
         sums[2] += board;

@@ -17,7 +17,7 @@ fn made_with(edits: &[&str], policy: &str, agents: u32) -> Row {
     let point = Point::new(&scenario, policy, agents).expect("the point exists");
     let right: f64 = (0..u64::from(REPLICATIONS))
         .map(|r| point.run(r, Sinks::default()).expect("the run ends"))
-        .map(|run| run.values.iter().find(|(m, _)| m.name == "pass").expect("runs have it").1)
+        .map(|run| run.measures.get("pass").expect("runs have it"))
         .sum();
     let value = right / f64::from(REPLICATIONS);
     Row { policy: policy.to_owned(), agents, metric: "pass".to_owned(), value }

@@ -4,10 +4,13 @@
 //! A case is a row of bytes; each byte picks one feature and 0 leaves it off, so that proptest shrinks a failing
 //! case to the few features that matter. `PROPTEST_CASES` draws more cases, and others each time.
 
+use delm_sim::experiment::metrics::METRICS;
 use delm_sim::experiment::replication::{Point, Run, Sinks};
-use delm_sim::experiment::{Options, Overrides, Scenario, ScenarioError, conduct, replay};
+use delm_sim::experiment::{Options, Overrides, Scenario, conduct, replay};
 use delm_sim::model::call::Purpose;
 use delm_sim::model::workload::WorkloadSpec;
+use delm_sim::record::Summary;
+use delm_sim::record::trace::SubtaskCounts;
 use delm_sim::record::transcript::{Line, Origin};
 use delm_sim::runtime::replay::WhatIf;
 use proptest::prelude::*;
@@ -184,22 +187,11 @@ fn toml(divide: bool, row: &[u8]) -> String {
     t
 }
 
-/// A row's scenario. Keys for all policies that none of them reads are faults; a row that draws some does without them.
+/// A row's scenario. A row does not know which settings its policies read; those that none reads are left out.
 fn load(divide: bool, row: &[u8], set: &[&str]) -> Scenario {
-    let mut text = toml(divide, row);
+    let text = toml(divide, row);
     let overrides = Overrides { set: set.iter().map(ToString::to_string).collect(), ..Overrides::default() };
-    let mut parsed = Scenario::parse("random.toml", &text, None, &overrides);
-    if let Err(ScenarioError::Faulty(faults)) = &parsed {
-        // A row does not know which settings its policies read; those that none reads are faults, and are left out.
-        for fault in faults.iter().filter(|fault| fault.wrong.contains("is read by no policy")) {
-            let line = format!("\n{} = ", fault.key.keys()[1]);
-            let start = text.find(&line).expect("the row wrote it") + 1;
-            let end = start + text[start..].find('\n').expect("a line") + 1;
-            text.replace_range(start..end, "");
-        }
-        parsed = Scenario::parse("random.toml", &text, None, &overrides);
-    }
-    parsed.unwrap_or_else(|e| panic!("{e}\n{text}"))
+    Scenario::parse("random.toml", &text, None, &overrides).unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
 fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
@@ -207,21 +199,31 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 }
 
 /// Identities beyond those that every run checks of itself.
-fn books(scenario: &Scenario, graded: bool, run: &Run) -> Result<(), String> {
-    let s = &run.summary;
+fn books(scenario: &Scenario, graded: bool, run: &Run, s: &Summary) -> Result<(), String> {
     let tasks = scenario.tasks as usize;
     ensure(s.makespans.len() == tasks, || format!("{} of {tasks} tasks ended", s.makespans.len()))?;
     ensure(!graded || s.submissions.iter().all(|n| *n > 0), || "a task ended without a submission".to_owned())?;
     ensure(s.right.iter().zip(&s.submissions).all(|(r, n)| r <= n), || "more right than submitted".to_owned())?;
-    let get = |name: &str| run.values.iter().find(|(m, _)| m.name == name).map_or(0.0, |(_, v)| *v);
-    for (metric, value) in &run.values {
-        ensure(value.is_finite() && *value >= 0.0, || format!("{} = {value}", metric.name))?;
+    let values = || run.measures.iter().map(|(i, value)| (METRICS[i].name, value));
+    let get = |name: &str| run.measures.get(name).unwrap_or(0.0);
+    for (name, value) in values() {
+        ensure(value.is_finite() && value >= 0.0, || format!("{name} = {value}"))?;
+    }
+    ensure((get("model_calls") + get("tool_runs") - get("calls")).abs() < 1e-9, || "calls do not add up".to_owned())?;
+    ensure(get("step_board_tokens") <= get("board_read_tokens"), || "steps read more than all read".to_owned())?;
+    let first = run.measures.get("first_success_or_last_s");
+    ensure(first.is_some() == run.measures.get("last_worker_s").is_some(), || {
+        "a submission without a time".to_owned()
+    })?;
+    ensure(get("first_success_or_last_s") <= get("last_worker_s") + 1e-9, || "first after last".to_owned())?;
+    if get("pass") == 1.0 {
+        ensure(run.measures.get("first_success_s") == first, || "all have a success, and two first times".to_owned())?;
     }
     let roles = ["work", "tool", "coordination", "verification", "reading"];
     let parts: f64 = roles.iter().map(|r| get(&format!("cost_{r}_usd"))).sum();
     let whole = get("cost_per_task_usd");
     ensure((parts - whole).abs() <= 1e-12 * whole.max(1.0), || format!("roles cost {parts}, the task {whole}"))?;
-    let shares: f64 = run.values.iter().filter(|(m, _)| m.name.starts_with("share_")).map(|(_, v)| v).sum();
+    let shares: f64 = values().filter(|(name, _)| name.starts_with("share_")).map(|(_, value)| value).sum();
     ensure(get("agent_time_s") == 0.0 || (shares - 1.0).abs() < 1e-9, || format!("shares of time add up to {shares}"))?;
     let tokens = |cached: bool| -> u64 {
         s.calls.iter().map(|c| if cached { c.usage.cached_tokens } else { c.usage.prompt_tokens }).sum()
@@ -229,7 +231,7 @@ fn books(scenario: &Scenario, graded: bool, run: &Run) -> Result<(), String> {
     ensure(tokens(true) <= tokens(false), || "more cached than prompt tokens".to_owned())?;
     // Only what was cut at the end stays open.
     let lost = s.calls.iter().any(|c| c.failed + c.cancelled > 0);
-    let [created, done, abandoned, claimed, released] = s.subtasks;
+    let SubtaskCounts { created, done, abandoned, claimed, released } = s.subtasks;
     if !lost && scenario.tasks == 1 {
         let late = matches!(scenario.workload, WorkloadSpec::Divide(_));
         ensure(!late || created == done + abandoned, || {
@@ -322,26 +324,22 @@ fn check(divide: bool, scenario: &Scenario) -> Result<(), String> {
     for p in &points {
         for r in 0..2 {
             let lines = Lines::default();
-            let run = p
-                .run(r, Sinks { trace: Some(Box::new(lines.clone())), transcript: None })
+            let (run, summary) = p
+                .run_summed(r, Sinks { trace: Some(Box::new(lines.clone())), transcript: None })
                 .map_err(|e| format!("{} with {n}: {e}", p.policy))?;
             let text = String::from_utf8(std::mem::take(&mut *lines.0.lock().unwrap())).unwrap();
             // Without a final answer a divided task delivers nothing that could be graded.
             let graded = !divide || scenario.settings(p.policy)?.finalizes();
             story(divide, graded, &text).map_err(|e| format!("{} with {n}, replication {r}: {e}", p.policy))?;
-            books(scenario, graded, &run).map_err(|e| format!("{} with {n}, replication {r}: {e}", p.policy))?;
+            books(scenario, graded, &run, &summary)
+                .map_err(|e| format!("{} with {n}, replication {r}: {e}", p.policy))?;
             first.push(run);
         }
     }
     for (k, p) in points.iter().enumerate().rev() {
         for r in (0..2).rev() {
             let (then, again) = (&first[2 * k + r as usize], once(p, r)?);
-            let same = then.digest == again.digest
-                && then
-                    .values
-                    .iter()
-                    .map(|(m, v)| (m.name, v.to_bits()))
-                    .eq(again.values.iter().map(|(m, v)| (m.name, v.to_bits())));
+            let same = then.digest == again.digest && then.measures == again.measures;
             ensure(same, || format!("{} with {n}: replication {r} differs from itself", p.policy))?;
         }
     }
@@ -431,9 +429,9 @@ fn rows_reach_the_paths_they_are_for() {
             let scenario = load(divide, &row, &[]);
             for p in &scenario.policies {
                 let Ok(point) = Point::new(&scenario, p, scenario.agents[0]) else { continue };
-                if let Ok(run) = point.run(0, Sinks::default()) {
+                if let Ok((_, summary)) = point.run_summed(0, Sinks::default()) {
                     runs += 1;
-                    for (sum, c) in reached.iter_mut().zip(&run.summary.calls) {
+                    for (sum, c) in reached.iter_mut().zip(&summary.calls) {
                         *sum += c.issued;
                     }
                 }

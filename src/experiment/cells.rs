@@ -98,11 +98,8 @@ pub(super) fn gather(runs: &[Run]) -> Vec<Series> {
         .map(|m| Series { metric: m.name, unit: m.unit, share: m.is_share(), values: Vec::new() })
         .collect();
     for run in runs {
-        // Values come in the order of the catalogue, some left out.
-        let mut all = series.iter_mut();
-        for (metric, value) in &run.values {
-            let s = all.find(|s| s.metric == metric.name).expect("every metric has a series");
-            s.values.push(*value);
+        for (place, value) in run.measures.iter() {
+            series[place].values.push(value);
         }
     }
     series.retain(|s| !s.values.is_empty());

@@ -105,7 +105,7 @@ pub fn fit(
         let scenario = load(&edits)?;
         let point = [Point::new(&scenario, &row.policy, row.agents)?];
         let runs = replicate(&point, from, replications, &|| {})?;
-        let value = |run: &super::Run| run.values.iter().find(|(m, _)| m.name == row.metric).map(|(_, v)| *v);
+        let value = |run: &super::Run| run.measures.get(&row.metric);
         let seen: Vec<f64> = runs.iter().flatten().filter_map(value).collect();
         if seen.is_empty() {
             let Row { policy, agents, metric, .. } = row.clone();

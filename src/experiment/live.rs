@@ -10,7 +10,7 @@
 //! same metrics as one that was never stopped; runs that did not come to their end are in no metric.
 
 use super::cells::cell;
-use super::metrics::measure;
+use super::metrics::Measures;
 use super::replication::{Point, Run};
 use super::scenario::{LiveSpec, Scenario};
 use super::study::Study;
@@ -191,7 +191,10 @@ pub fn conduct_live(
             driven?;
             warnings.extend(ended.summary.broken_identity().map(|what| format!("{name}: {what}")));
             hasher.update(&ended.digest);
-            own.push(Run { values: measure(&ended.summary), digest: ended.digest, summary: ended.summary });
+            own.push(Run {
+                measures: Measures::of(&ended.summary, point.fleet.prices_are_known()),
+                digest: ended.digest,
+            });
             done += 1;
             progress(u64::from(done), u64::from(asked));
         }

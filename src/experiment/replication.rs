@@ -3,7 +3,7 @@
 //! Invariant: the random numbers of a run depend on seed, replication and hidden entities only, so that policies are
 //! paired and no policy's numbers depend on which others run.
 
-use super::metrics::{Metric, measure};
+use super::metrics::Measures;
 use super::scenario::{Protocol, Scenario};
 use crate::kernel::Key;
 use crate::model::ids::TaskId;
@@ -22,11 +22,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Run {
     /// Metrics that have a value.
-    pub values: Vec<(&'static Metric, f64)>,
+    pub measures: Measures,
     /// Digest of the trace.
     pub digest: [u8; 32],
-    /// The summary itself.
-    pub summary: Summary,
 }
 
 /// One policy at one team size, ready to run.
@@ -75,6 +73,12 @@ impl<'a> Point<'a> {
 
     /// Runs one replication. Its trace may go to a writer as JSON Lines, its transcript to another (run `index` there).
     pub fn run(&self, replication: u64, sinks: Sinks) -> Result<Run, RunError> {
+        self.run_summed(replication, sinks).map(|(run, _)| run)
+    }
+
+    /// Runs one replication, and gives the summary of its trace as well. A summary grows with the team: a study keeps
+    /// measures only.
+    pub fn run_summed(&self, replication: u64, sinks: Sinks) -> Result<(Run, Summary), RunError> {
         let scenario = self.scenario;
         let key = Key::new(scenario.seed, replication);
         let (mut policies, team) = self.policies();
@@ -125,7 +129,7 @@ impl<'a> Point<'a> {
     }
 
     /// Checks the identities of a run that came to its end, ends its files, and measures it.
-    pub(super) fn close(&self, replication: u64, mut trace: Trace) -> Result<Run, RunError> {
+    pub(super) fn close(&self, replication: u64, mut trace: Trace) -> Result<(Run, Summary), RunError> {
         let whole = self.scenario.measure.is_none();
         if whole && let Some(what) = trace.summary.broken_identity() {
             let policy = self.policy.to_owned();
@@ -137,12 +141,8 @@ impl<'a> Point<'a> {
             recorder.flush().map_err(|e| RunError::Trace(e.to_string()))?;
         }
         trace.close().map_err(|e| RunError::Trace(e.to_string()))?;
-        let mut values = measure(&trace.summary);
-        if !self.fleet.prices_are_known() {
-            // An unknown price is not 0: what rests on it has no value.
-            values.retain(|(metric, _)| !metric.is_money());
-        }
-        Ok(Run { values, digest, summary: trace.summary })
+        let measures = Measures::of(&trace.summary, self.fleet.prices_are_known());
+        Ok((Run { measures, digest }, trace.summary))
     }
 }
 

@@ -4,7 +4,7 @@ use super::work::{AS_RECORDED, of_recordings};
 use super::{ReplayError, next_counted_run, told_of_unfinished, unfinished};
 use crate::experiment::cells::gather;
 use crate::experiment::judgement::{Verdict, Warning};
-use crate::experiment::metrics::measure;
+use crate::experiment::metrics::Measures;
 use crate::experiment::replication::Run;
 use crate::experiment::scenario::Scenario;
 use crate::experiment::study;
@@ -95,7 +95,7 @@ fn one(recording: &Recording, what_if: &WhatIf) -> Result<(RetimedRun, Run), Str
     let trace = Trace::new(Summary::new(&team, r.tasks, None, None), None);
     let mut trace = retime(recording, what_if, trace)?;
     let waits = [crate::model::note::Phase::SlotWait, crate::model::note::Phase::RateLimitWait];
-    let waited = waits.iter().map(|p| trace.summary.workers.time[*p as usize] + trace.summary.leads.time[*p as usize]);
+    let waited = waits.iter().map(|p| trace.summary.workers.of(*p) + trace.summary.leads.of(*p));
     let waited_s = waited.map(crate::kernel::SpanSum::as_secs_f64).sum();
     let recorded_ns = recording
         .finishes
@@ -121,11 +121,8 @@ fn one(recording: &Recording, what_if: &WhatIf) -> Result<(RetimedRun, Run), Str
             .join("; "),
     };
     let digest = trace.digest.finish();
-    let mut values = measure(&trace.summary);
-    if recording.calls.iter().any(|(_, call)| call.cost.source == UNPRICED) {
-        values.retain(|(metric, _)| !metric.is_money());
-    }
-    Ok((row, Run { values, digest, summary: trace.summary }))
+    let priced = recording.calls.iter().all(|(_, call)| call.cost.source != UNPRICED);
+    Ok((row, Run { measures: Measures::of(&trace.summary, priced), digest }))
 }
 
 /// The scenario of the transcript, or one that says where its runs are from.

@@ -147,7 +147,7 @@ fn replay(
         return Err(diverged(divergence));
     }
     let (trace, again) = world.into_parts();
-    let run = point.close(replication, trace)?;
+    let (run, _) = point.close(replication, trace)?;
     if let Some(divergence) = again.first_difference() {
         return Err(diverged(divergence));
     }

@@ -1,14 +1,15 @@
 //! Identities that hold in every run, in integers.
 
-use super::summary::Summary;
+use super::summary::{SubtaskCounts, Summary};
 use crate::kernel::SpanSum;
+use crate::model::note::Phase;
 
 impl Summary {
     /// The first identity that is broken. Only for runs that came to their end and were measured whole.
     pub fn broken_identity(&self) -> Option<String> {
         let agents = u128::from(self.team().workers) + u128::from(self.team().leads);
         let span: u128 = self.makespans.iter().map(|t| u128::from(t.as_nanos())).sum();
-        let spent: SpanSum = self.workers.time.iter().chain(&self.leads.time).copied().sum();
+        let spent: SpanSum = Phase::ALL.iter().map(|p| self.workers.of(*p) + self.leads.of(*p)).sum();
         let owed = agents * span;
         if spent.as_nanos() != owed {
             return Some(format!("agent time: phases sum to {} ns, agents x makespan is {owed} ns", spent.as_nanos()));
@@ -38,7 +39,7 @@ impl Summary {
                 g.proposed, g.admitted, g.rejected, g.withdrawn
             ));
         }
-        let [created, done, abandoned, ..] = self.subtasks;
+        let SubtaskCounts { created, done, abandoned, .. } = self.subtasks;
         if created < done + abandoned {
             return Some(format!("queue: {created} created, {done} done, {abandoned} abandoned"));
         }

@@ -11,7 +11,7 @@ mod told;
 
 pub use digest::Digest;
 pub use record::{Body, Record};
-pub use summary::{Counts, GateCounts, Latencies, Station, Summary, phase_of};
+pub use summary::{Counts, GateCounts, Latencies, PhaseTimes, Staleness, SubtaskCounts, Summary, phase_of};
 pub use told::{Answered, Bill, Facts, Said, Told};
 
 use super::transcript::Recorder;

@@ -33,6 +33,8 @@ pub struct Counts {
     pub failed_tries: u64,
     /// Tokens.
     pub usage: Usage,
+    /// Board tokens in their prompts.
+    pub board_tokens: u64,
     /// Time from command to reply, of answered calls.
     pub sojourn: SpanSum,
     /// Time of the last try, of answered calls.
@@ -41,13 +43,60 @@ pub struct Counts {
 
 /// Time of a group of agents by phase.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Station {
+pub struct PhaseTimes {
     /// Time per phase.
-    pub time: [SpanSum; 13],
+    time: [SpanSum; Phase::ALL.len()],
     /// Stays per phase that ended, begun before the window or not.
-    pub stays: [u64; 13],
+    stays: [u64; Phase::ALL.len()],
     /// Their whole lengths.
-    pub stayed: [SpanSum; 13],
+    stayed: [SpanSum; Phase::ALL.len()],
+}
+
+impl PhaseTimes {
+    /// Time in a phase.
+    pub fn of(&self, phase: Phase) -> SpanSum {
+        self.time[phase as usize]
+    }
+
+    /// Mean length in seconds of the stays in a phase that have ended; none if none has.
+    pub fn mean_stay_s(&self, phase: Phase) -> Option<f64> {
+        let stays = self.stays[phase as usize];
+        (stays > 0).then(|| self.stayed[phase as usize].as_secs_f64() / stays as f64)
+    }
+}
+
+/// Subtasks by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SubtaskCounts {
+    /// Created.
+    pub created: u64,
+    /// Done.
+    pub done: u64,
+    /// Given up.
+    pub abandoned: u64,
+    /// Claims.
+    pub claimed: u64,
+    /// Claims that were given back.
+    pub released: u64,
+}
+
+/// What became readable between the reads of authors and their writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Staleness {
+    /// Writes that are watched.
+    pub writes: u64,
+    /// Of them, those that missed at least one entry.
+    pub stale_writes: u64,
+    /// Entries that they missed together.
+    pub missed: u64,
+}
+
+/// A number of the hidden truth over tasks.
+#[derive(Clone, Debug, PartialEq)]
+struct Fact {
+    name: String,
+    sum: f64,
+    tasks: u64,
 }
 
 /// What the gate did.
@@ -72,6 +121,8 @@ pub struct GateCounts {
 pub struct Latencies {
     /// First right submission, per task that has one.
     pub first_success: Vec<Time>,
+    /// The same, and the last submission of a task that has only wrong ones.
+    pub first_success_or_last: Vec<Time>,
     /// Mean over submissions, per task.
     pub mean_worker: Vec<f64>,
     /// Last submission, per task.
@@ -104,30 +155,26 @@ pub struct Summary {
     /// End per finished task.
     pub makespans: Vec<Time>,
     /// Calls by purpose.
-    pub calls: [Counts; 12],
+    pub calls: [Counts; Purpose::ALL.len()],
     /// Calls in flight.
     pub in_flight: i64,
     /// Cost by role.
     pub cost: RoleSums,
     /// Workers' time.
-    pub workers: Station,
+    pub workers: PhaseTimes,
     /// Leads' time.
-    pub leads: Station,
+    pub leads: PhaseTimes,
     /// Background time that overlaps agents' own work.
     pub overlap: SpanSum,
     /// The gate.
     pub gate: GateCounts,
-    /// Subtasks created, done, abandoned, claimed, released.
-    pub subtasks: [u64; 5],
-    /// Sum and number of staleness observations.
-    pub staleness: (u64, u64),
+    /// Subtasks.
+    pub subtasks: SubtaskCounts,
+    /// Staleness of what was written.
+    pub staleness: Staleness,
     watch: Option<u32>,
-    /// Commits that missed at least one entry.
-    pub stale_commits: u64,
-    /// Length of the board, and its entries.
-    pub board: (u64, u64),
-    /// Board tokens read.
-    pub board_read_tokens: u64,
+    /// Length of the board.
+    pub board_tokens: u64,
     /// Compactions.
     pub compactions: u64,
     /// Delegations given up because their calls fail.
@@ -136,8 +183,8 @@ pub struct Summary {
     pub right: Vec<u64>,
     /// Submissions, per task.
     pub submissions: Vec<u64>,
-    /// Numbers of the hidden truth, summed over tasks.
-    pub facts: Vec<(String, f64, u64)>,
+    /// Numbers of the hidden truth.
+    facts: Vec<Fact>,
     /// When submissions came.
     pub latencies: Latencies,
     /// Records seen.
@@ -159,19 +206,17 @@ impl Summary {
             start: Time::ZERO,
             end: Time::ZERO,
             makespans: Vec::new(),
-            calls: [Counts::default(); 12],
+            calls: [Counts::default(); Purpose::ALL.len()],
             in_flight: 0,
             cost: RoleSums::default(),
-            workers: Station::default(),
-            leads: Station::default(),
+            workers: PhaseTimes::default(),
+            leads: PhaseTimes::default(),
             overlap: SpanSum::ZERO,
             gate: GateCounts::default(),
-            subtasks: [0; 5],
-            staleness: (0, 0),
+            subtasks: SubtaskCounts::default(),
+            staleness: Staleness::default(),
             watch,
-            stale_commits: 0,
-            board: (0, 0),
-            board_read_tokens: 0,
+            board_tokens: 0,
             compactions: 0,
             given_up: 0,
             right: Vec::new(),
@@ -185,6 +230,16 @@ impl Summary {
     /// The team that is measured.
     pub fn team(&self) -> &Team {
         &self.team
+    }
+
+    /// Calls of a purpose.
+    pub fn of(&self, purpose: Purpose) -> &Counts {
+        &self.calls[purpose.code() as usize]
+    }
+
+    /// A number of the hidden truth, mean over the tasks that have it.
+    pub fn fact(&self, name: &str) -> Option<f64> {
+        self.facts.iter().find(|fact| fact.name == name).map(|fact| fact.sum / fact.tasks as f64)
     }
 
     /// Counted replies of the measured window, if anything is counted.
@@ -204,9 +259,10 @@ impl Summary {
         match body {
             Body::Arrived | Body::TimerFired { .. } => {}
             Body::Called { purpose, board_tokens, .. } => {
-                self.calls[purpose.code() as usize].issued += 1;
+                let counts = &mut self.calls[purpose.code() as usize];
+                counts.issued += 1;
+                counts.board_tokens += board_tokens;
                 self.in_flight += 1;
-                self.board_read_tokens += board_tokens;
             }
             Body::Waits { agent, background, phase, .. } => {
                 if !background {
@@ -298,22 +354,21 @@ impl Summary {
     fn note(&mut self, at: Time, task: TaskId, note: &Note, unsupported: bool) {
         match *note {
             Note::Phase(agent, phase) => self.enter(at, task, agent, phase, None),
-            Note::Created { count, .. } => self.subtasks[0] += u64::from(count),
-            Note::Done(_) => self.subtasks[1] += 1,
-            Note::Abandoned(_) => self.subtasks[2] += 1,
-            Note::Claimed(..) => self.subtasks[3] += 1,
-            Note::Released(..) => self.subtasks[4] += 1,
+            Note::Created { count, .. } => self.subtasks.created += u64::from(count),
+            Note::Done(_) => self.subtasks.done += 1,
+            Note::Abandoned(_) => self.subtasks.abandoned += 1,
+            Note::Claimed(..) => self.subtasks.claimed += 1,
+            Note::Released(..) => self.subtasks.released += 1,
             Note::Proposed(..) => self.gate.proposed += 1,
             Note::Admitted { agent, tokens, stale_by, .. } => {
                 self.gate.admitted += 1;
                 self.gate.admitted_unsupported += u64::from(unsupported);
                 if self.watch.is_none_or(|w| w == agent.0) {
-                    self.staleness.0 += u64::from(stale_by);
-                    self.staleness.1 += 1;
-                    self.stale_commits += u64::from(stale_by > 0);
+                    self.staleness.missed += u64::from(stale_by);
+                    self.staleness.writes += 1;
+                    self.staleness.stale_writes += u64::from(stale_by > 0);
                 }
-                self.board.0 += u64::from(tokens);
-                self.board.1 += 1;
+                self.board_tokens += u64::from(tokens);
             }
             Note::Rejected(..) => {
                 self.gate.rejected += 1;
@@ -338,12 +393,12 @@ impl Summary {
         self.right.push(right.iter().filter(|r| **r).count() as u64);
         self.submissions.push(right.len() as u64);
         for (name, value) in facts {
-            match self.facts.iter_mut().find(|(n, ..)| n == name) {
-                Some((_, sum, n)) => {
-                    *sum += value;
-                    *n += 1;
+            match self.facts.iter_mut().find(|fact| fact.name == *name) {
+                Some(fact) => {
+                    fact.sum += value;
+                    fact.tasks += 1;
                 }
-                None => self.facts.push((name.to_string(), *value, 1)),
+                None => self.facts.push(Fact { name: name.to_string(), sum: *value, tasks: 1 }),
             }
         }
         self.latencies.first_success.extend(self.first_right[task.index()]);
@@ -351,6 +406,7 @@ impl Summary {
         if let Some(last) = times.iter().max() {
             let total: f64 = times.iter().map(|t| t.as_secs_f64()).sum();
             self.latencies.last_worker.push(*last);
+            self.latencies.first_success_or_last.push(self.first_right[task.index()].unwrap_or(*last));
             self.latencies.mean_worker.push(total / times.len() as f64);
         }
     }
