@@ -2,7 +2,7 @@
 
 use super::super::Hidden;
 use crate::kernel::{Address, Key, Law};
-use crate::model::ids::{TaskId, entity};
+use crate::model::ids::{StoreId, TaskId, entity};
 use std::collections::HashMap;
 
 /// What a note, report, brief or digest carries.
@@ -54,8 +54,10 @@ impl Known {
     pub(super) fn contains(&self, x: u32) -> bool {
         self.words.get(x as usize / 64).is_some_and(|w| w & (1 << (x % 64)) != 0)
     }
-    pub(super) fn len(&self) -> u32 {
-        self.count
+    /// How many this and another set hold together.
+    pub(super) fn len_with(&self, other: &Self) -> u32 {
+        let both = self.words.iter().zip(&other.words).map(|(a, b)| (a & b).count_ones()).sum::<u32>();
+        self.count + other.count - both
     }
     pub(super) fn clear(&mut self) {
         self.words.clear();
@@ -89,12 +91,12 @@ impl Order {
     }
 
     /// The next hypothesis in the order that is not known to be dead.
-    pub(super) fn next(&mut self, key: &Key, known: &Known) -> Option<u32> {
+    pub(super) fn next(&mut self, key: &Key, is_known: impl Fn(u32) -> bool) -> Option<u32> {
         match self {
             Self::Sorted { order, next } => {
                 while let Some(&h) = order.get(*next) {
                     *next += 1;
-                    if !known.contains(h) {
+                    if !is_known(h) {
                         return Some(h);
                     }
                 }
@@ -113,13 +115,47 @@ impl Order {
                     if j != i {
                         swaps.insert(j, moved);
                     }
-                    if !known.contains(chosen) {
+                    if !is_known(chosen) {
                         return Some(chosen);
                     }
                 }
                 None
             }
         }
+    }
+}
+
+/// What a line has taken from the first entries of a board. It is looked up when it matters and remembered, also from
+/// one delegation to the next: who reads a board again finds the same entries, and respects the same ones.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard {
+    /// Of which store.
+    pub(super) store: StoreId,
+    /// So many entries are read.
+    pub(super) version: u32,
+    /// Dead ends respected so far.
+    pub(super) known: Known,
+    /// Hypotheses whose notes were not respected so far, and how many notes that were.
+    pub(super) disregarded: Vec<(u32, u32)>,
+    /// A wrong note was respected; else so many were looked at.
+    pub(super) misdirected: bool,
+    pub(super) wrong_seen: u32,
+    /// Facts of others among so many that were looked at.
+    pub(super) facts: u32,
+    pub(super) facts_seen: u32,
+    /// Candidates looked at.
+    pub(super) candidates_seen: u32,
+}
+
+impl Heard {
+    /// The first `version` entries are in view. Where fewer are than before, what was taken from them is looked up
+    /// again.
+    pub(super) fn see(&mut self, version: u32) {
+        if version < self.version {
+            let Self { store, candidates_seen, .. } = *self;
+            *self = Self { store, candidates_seen, ..Self::default() };
+        }
+        self.version = version;
     }
 }
 
@@ -148,6 +184,8 @@ pub(super) struct Line {
     pub(super) herd_drawn: bool,
     /// Entries of the board already read.
     pub(super) board_read: u32,
+    /// What it has of the board's first entries, where all of them are in its view.
+    pub(super) board: Heard,
     /// Size factor.
     pub(super) size: f64,
 }
@@ -171,6 +209,7 @@ impl Line {
             follows: None,
             herd_drawn: false,
             board_read: 0,
+            board: Heard::default(),
             size: size * Law::Lognormal { mean: 1.0, sigma }.sample(&key.draws(address), 0),
         }
     }

@@ -7,6 +7,7 @@
 mod line;
 mod read;
 mod spec;
+mod told;
 mod truth;
 
 use super::{COMPLETION, Hidden, OBSERVATION, Outlook, Score, Sizes, TOOL, Team, whole};
@@ -21,6 +22,7 @@ use smallvec::SmallVec;
 pub use spec::{SearchSpec, Success};
 use std::collections::HashMap;
 use std::sync::Arc;
+use told::Told;
 use truth::Truth;
 
 /// Indices of a line's stages in random addresses; hypotheses use the numbers below.
@@ -42,7 +44,7 @@ pub struct Search {
     budget: u32,
     lines: Vec<Line>,
     findings: Vec<SmallVec<[Item; 2]>>,
-    stores: Vec<Vec<FindingId>>,
+    stores: Vec<Told>,
     /// When and by which line each hypothesis (or the solution) was first found out.
     discovered: HashMap<u32, (Time, u32)>,
     tried: u64,
@@ -196,7 +198,7 @@ impl Search {
         // A peer's note may have killed what the line is exploring.
         if let Doing::Explore { target: Target::Wrong(h), done, .. } = self.lines[l as usize].doing
             && done > 0
-            && self.lines[l as usize].known.contains(h)
+            && self.knows(l as usize, h)
         {
             self.lines[l as usize].doing = Doing::Choose;
         }
@@ -229,10 +231,10 @@ impl Search {
             attempt: 0,
             step: line.picks,
         };
-        let alive = self.alive(line);
-        let gain = 1.0 + self.sharing.fact_gain * f64::from(line.facts.min(self.sharing.fact_cap));
+        let (alive, facts, misdirected) = (self.alive(l), self.facts(l as usize), self.is_misdirected(l as usize));
+        let gain = 1.0 + self.sharing.fact_gain * f64::from(facts);
         let weight = self.truth.solution * gain / self.distraction(request);
-        let hazard = if line.misdirected || weight <= 0.0 { 0.0 } else { weight / (alive + weight) };
+        let hazard = if misdirected || weight <= 0.0 { 0.0 } else { weight / (alive + weight) };
         let hit = self.key.draws(address).uniform(0) < hazard;
         let target = if hit {
             Some(Target::Solution)
@@ -242,7 +244,8 @@ impl Search {
                 let weights = self.truth.weights.as_deref();
                 Order::new(&self.key, self.task, guide, attempt, self.truth.wrong, weights)
             });
-            let next = order.next(&self.key, &self.lines[l as usize].known);
+            let line = &self.lines[l as usize];
+            let next = order.next(&self.key, |h| line.known.contains(h) || line.board.known.contains(h));
             self.lines[l as usize].order = Some(order);
             next.map(Target::Wrong)
         };
@@ -266,11 +269,15 @@ impl Search {
         self.whole_steps(&self.spec.finishing_steps, l, FINISHING)
     }
 
-    fn alive(&self, line: &Line) -> f64 {
+    /// Weight of the wrong hypotheses that a line does not know to be dead.
+    fn alive(&mut self, l: u32) -> f64 {
+        self.look_up_dead_ends(l as usize);
+        let line = &self.lines[l as usize];
         if self.truth.weights.is_none() {
-            return f64::from(self.truth.wrong.saturating_sub(line.known.len()));
+            return f64::from(self.truth.wrong.saturating_sub(line.known.len_with(&line.board.known)));
         }
-        (0..self.truth.wrong).filter(|&h| !line.known.contains(h)).map(|h| self.truth.weight(h)).sum()
+        let is_known = |h: u32| line.known.contains(h) || line.board.known.contains(h);
+        (0..self.truth.wrong).filter(|&h| !is_known(h)).map(|h| self.truth.weight(h)).sum()
     }
 
     /// Notes of a dead end: the FAIL itself and, sometimes, a fact. A note may lose its content to brevity.
@@ -361,9 +368,9 @@ impl Search {
         if let Note::Admitted { store, finding, .. } | Note::Kept { store, finding, .. } = *note {
             let StoreId(index) = store;
             if self.stores.len() <= index as usize {
-                self.stores.resize(index as usize + 1, Vec::new());
+                self.stores.resize_with(index as usize + 1, Told::default);
             }
-            self.stores[index as usize].push(finding);
+            self.stores[index as usize].append(finding, &self.findings[finding.index()]);
         }
     }
 

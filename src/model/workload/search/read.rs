@@ -2,11 +2,20 @@
 
 use super::super::Hidden;
 use super::line::{Doing, Item};
+use super::told::Candidate;
 use super::{ADOPTION, Search};
-use crate::model::call::{Content, Finding, FindingKind, Purpose, Request, SpanRole};
+use crate::model::call::{Content, Finding, FindingKind, PromptSpan, Purpose, Request, SpanRole};
 use crate::model::detail::keep_probability;
 use crate::model::ids::{FindingId, StoreId};
 use smallvec::SmallVec;
+
+/// The store and the length of a board that a span shows from its first entry on.
+fn whole_board(span: &PromptSpan) -> Option<(StoreId, u32)> {
+    match span.content {
+        Content::View { store, first: 0, version } if span.role == SpanRole::Board => Some((store, version)),
+        _ => None,
+    }
+}
 
 impl Search {
     /// Takes in what a step's prompt holds. A fresh delegate knows nothing but its prompt; later steps only read on.
@@ -19,8 +28,17 @@ impl Search {
             line.misdirected = false;
             line.facts = 0;
             line.board_read = 0;
+            // A board that is seen whole is read whole again; else what was taken from it is forgotten.
+            let whole = request.prompt.iter().find_map(|span| whole_board(span).filter(|(of, _)| *of == line.board.store));
+            line.board.see(whole.map_or(0, |(_, version)| version));
         }
         for span in &request.prompt {
+            if let Some((store, version)) = whole_board(span)
+                && (store == self.lines[l].board.store || self.lines[l].board.version == 0)
+            {
+                self.see_board(l, store, version);
+                continue;
+            }
             match span.content {
                 Content::View { store, first, version } if span.role == SpanRole::Board => {
                     let from = self.lines[l].board_read.max(first);
@@ -34,6 +52,132 @@ impl Search {
         }
     }
 
+    /// The first `version` entries of a board are in view. What they tell is looked up when it matters.
+    fn see_board(&mut self, l: usize, store: StoreId, version: u32) {
+        let me = l as u32;
+        let line = &mut self.lines[l];
+        line.board.store = store;
+        line.board_read = version.max(line.board_read);
+        if version > line.board.version {
+            line.board.see(version);
+        }
+        let Some(told) = self.stores.get(store.index()) else { return };
+        if !self.lines[l].herd_drawn
+            && let Some(author) = told.first_voice(me, version)
+        {
+            self.draw_herd(l, author);
+        }
+        while let Some(&Candidate { position, author, right }) =
+            self.stores[store.index()].candidates.get(self.lines[l].board.candidates_seen as usize)
+            && position < version
+        {
+            self.lines[l].board.candidates_seen += 1;
+            self.consider(l, author, right);
+        }
+    }
+
+    /// Whether a line knows a wrong hypothesis to be dead.
+    pub(super) fn knows(&mut self, l: usize, hypothesis: u32) -> bool {
+        let line = &self.lines[l];
+        line.known.contains(hypothesis)
+            || line.board.known.contains(hypothesis)
+            || self.hears_of(l, self.lines[l].board.store, hypothesis)
+    }
+
+    /// Looks up all that the board tells a line of dead ends.
+    pub(super) fn look_up_dead_ends(&mut self, l: usize) {
+        let store = self.lines[l].board.store;
+        let Some(hypotheses) = self.stores.get(store.index()).map(|told| told.hypotheses.len()) else { return };
+        for i in 0..hypotheses {
+            let hypothesis = self.stores[store.index()].hypotheses[i];
+            if !self.lines[l].board.known.contains(hypothesis) {
+                self.hears_of(l, store, hypothesis);
+            }
+        }
+    }
+
+    /// Whether the board tells a line of a dead end in a note that it respects. One of its own it knows.
+    fn hears_of(&mut self, l: usize, store: StoreId, hypothesis: u32) -> bool {
+        let me = l as u32;
+        let heard = &self.lines[l].board;
+        let Some(told) = self.stores.get(store.index()) else { return false };
+        let notes = told.dead_ends(hypothesis);
+        let place = heard.disregarded.iter().position(|(h, _)| *h == hypothesis);
+        let before = place.map_or(0, |place| heard.disregarded[place].1 as usize);
+        let visible = notes[before..].iter().take_while(|note| note.position < heard.version);
+        let mut looked_at = before;
+        let mut respected = false;
+        for note in visible {
+            looked_at += 1;
+            respected = note.author == me || self.respects(me, hypothesis, note.author);
+            if respected {
+                break;
+            }
+        }
+        let heard = &mut self.lines[l].board;
+        match (respected, place) {
+            (true, place) => {
+                heard.known.insert(hypothesis);
+                place.map(|place| heard.disregarded.swap_remove(place));
+            }
+            (false, Some(place)) => heard.disregarded[place].1 = looked_at as u32,
+            (false, None) if looked_at > 0 => heard.disregarded.push((hypothesis, looked_at as u32)),
+            (false, None) => {}
+        }
+        respected
+    }
+
+    /// Whether a wrong note hides the true hypothesis from a line.
+    pub(super) fn is_misdirected(&mut self, l: usize) -> bool {
+        let me = l as u32;
+        let line = &self.lines[l];
+        let (store, mut seen) = (line.board.store, line.board.wrong_seen);
+        if line.misdirected || line.board.misdirected {
+            return true;
+        }
+        let Some(told) = self.stores.get(store.index()) else { return false };
+        let visible = told.wrong[seen as usize..].iter().take_while(|note| note.position < line.board.version);
+        let mut misdirected = false;
+        for note in visible {
+            seen += 1;
+            misdirected = note.author != me && self.respects(me, note.hypothesis, note.author);
+            if misdirected {
+                break;
+            }
+        }
+        (self.lines[l].board.wrong_seen, self.lines[l].board.misdirected) = (seen, misdirected);
+        misdirected
+    }
+
+    /// Facts of others that a line has read, as far as more of them change anything.
+    pub(super) fn facts(&mut self, l: usize) -> u32 {
+        let (me, cap) = (l as u32, self.sharing.fact_cap);
+        let line = &mut self.lines[l];
+        let heard = &mut line.board;
+        if let Some(told) = self.stores.get(heard.store.index()) {
+            while heard.facts < cap
+                && let Some(&(position, author)) = told.facts.get(heard.facts_seen as usize)
+                && position < heard.version
+            {
+                heard.facts_seen += 1;
+                heard.facts += u32::from(author != me);
+            }
+        }
+        line.facts.saturating_add(line.board.facts).min(cap)
+    }
+
+    fn respects(&self, me: u32, hypothesis: u32, author: u32) -> bool {
+        self.draws(Hidden::Respect, me, hypothesis, 0, author).uniform(0) < self.sharing.respect
+    }
+
+    fn draw_herd(&mut self, l: usize, author: u32) {
+        self.lines[l].herd_drawn = true;
+        if self.draws(Hidden::Herd, l as u32, 0, 0, 0).uniform(0) < self.sharing.herding {
+            self.lines[l].follows = Some(author);
+            self.lines[l].order = None;
+        }
+    }
+
     fn read_entries(&mut self, l: usize, store: StoreId, from: u32, to: u32) {
         for i in from..to {
             let finding = self.entries(store, i, i + 1)[0];
@@ -43,7 +187,7 @@ impl Search {
 
     /// Entries of a store; one that nobody wrote to yet is empty.
     fn entries(&self, store: StoreId, first: u32, version: u32) -> &[FindingId] {
-        if first >= version { &[] } else { &self.stores[store.index()][first as usize..version as usize] }
+        if first >= version { &[] } else { &self.stores[store.index()].entries[first as usize..version as usize] }
     }
 
     fn read_finding(&mut self, l: usize, finding: FindingId) {
@@ -58,11 +202,7 @@ impl Search {
         let (Item::Dead { author, .. } | Item::Fact { author, .. } | Item::Patch { author, .. }) = item;
         let own = author == me;
         if !own && !self.lines[l].herd_drawn {
-            self.lines[l].herd_drawn = true;
-            if self.draws(Hidden::Herd, me, 0, 0, 0).uniform(0) < self.sharing.herding {
-                self.lines[l].follows = Some(author);
-                self.lines[l].order = None;
-            }
+            self.draw_herd(l, author);
         }
         match item {
             Item::Dead { hypothesis, wrong, .. } => {
@@ -72,9 +212,7 @@ impl Search {
                 if settled {
                     return;
                 }
-                let respected =
-                    || self.draws(Hidden::Respect, me, hypothesis, 0, author).uniform(0) < self.sharing.respect;
-                if own || respected() {
+                if own || self.respects(me, hypothesis, author) {
                     self.lines[l].known.insert(hypothesis);
                     self.lines[l].misdirected |= wrong && !own;
                 }
