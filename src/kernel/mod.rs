@@ -3,6 +3,7 @@
 //! Invariant: nothing in this room knows an agent, a token or a dollar; time is an integer.
 
 pub mod calendar;
+mod chacha;
 mod heap;
 mod ladder;
 pub mod random;

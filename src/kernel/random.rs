@@ -7,6 +7,7 @@
 //!
 //! Invariant: equal keys and addresses give equal bits, on every machine and in every release of this format.
 
+use super::chacha::block;
 use std::convert::Infallible;
 
 use rand::{Rng, SeedableRng, TryRng};
@@ -14,9 +15,6 @@ use rand_chacha::ChaCha8Rng;
 
 /// 64-bit lanes per address.
 pub const LANES: usize = 8;
-
-/// "expand 32-byte k", the constant of the ChaCha state.
-const SIGMA: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
 /// First half of every key: sets these streams apart from any other use of ChaCha. Spells "keyed draws v1..".
 const DOMAIN: [u32; 4] = [0x6579_656b, 0x7264_2064, 0x2073_7761, 0x2e2e_3176];
@@ -69,8 +67,7 @@ impl Key {
     /// ```
     #[inline]
     pub fn draws(&self, address: Address) -> Draws {
-        let words = chacha8_block(self.words(0), address.counter(), address.entity);
-        Draws { lanes: std::array::from_fn(|lane| pair(words[2 * lane], words[2 * lane + 1])), key: *self, address }
+        Draws { lanes: block(self.words(0), address.counter(), address.entity), key: *self, address }
     }
 
     /// The eight key words; `branch` 0 is for lanes, `lane + 1` for the key of that lane's substream.
@@ -130,10 +127,10 @@ impl Draws {
     /// If `lane` is not below [`LANES`].
     pub fn substream(&self, lane: usize) -> Substream {
         assert!(lane < LANES, "an address has eight lanes");
-        let words = chacha8_block(self.key.words(lane as u32 + 1), self.address.counter(), self.address.entity);
+        let lanes = block(self.key.words(lane as u32 + 1), self.address.counter(), self.address.entity);
         let mut seed = [0_u8; 32];
-        for (bytes, word) in seed.chunks_exact_mut(4).zip(words) {
-            bytes.copy_from_slice(&word.to_le_bytes());
+        for (bytes, lane) in seed.chunks_exact_mut(8).zip(lanes) {
+            bytes.copy_from_slice(&lane.to_le_bytes());
         }
         Substream { generator: ChaCha8Rng::from_seed(seed) }
     }
@@ -178,58 +175,6 @@ fn open_unit(bits: u64) -> f64 {
     (((bits >> 11) as f64 + 0.5) * CELL).min(BELOW_ONE)
 }
 
-fn pair(low: u32, high: u32) -> u64 {
-    u64::from(high) << 32 | u64::from(low)
-}
-
-/// One block of ChaCha with eight rounds: 64-bit counter, 64-bit nonce.
-#[inline]
-fn chacha8_block(key: [u32; 8], counter: u64, nonce: u64) -> [u32; 16] {
-    let start = [
-        SIGMA,
-        [key[0], key[1], key[2], key[3]],
-        [key[4], key[5], key[6], key[7]],
-        [counter as u32, (counter >> 32) as u32, nonce as u32, (nonce >> 32) as u32],
-    ];
-    // Row by row: four lanes per operation, which the compiler turns into vector instructions where it can.
-    let [mut a, mut b, mut c, mut d] = start;
-    for _ in 0..4 {
-        quarter_rounds(&mut a, &mut b, &mut c, &mut d);
-        (b, c, d) = (rotate_row(b, 1), rotate_row(c, 2), rotate_row(d, 3));
-        quarter_rounds(&mut a, &mut b, &mut c, &mut d);
-        (b, c, d) = (rotate_row(b, 3), rotate_row(c, 2), rotate_row(d, 1));
-    }
-    let mut words = [0; 16];
-    for (row, (mixed, before)) in [a, b, c, d].iter().zip(&start).enumerate() {
-        for column in 0..4 {
-            words[4 * row + column] = mixed[column].wrapping_add(before[column]);
-        }
-    }
-    words
-}
-
-#[inline]
-fn rotate_row(row: [u32; 4], by: usize) -> [u32; 4] {
-    std::array::from_fn(|column| row[(column + by) % 4])
-}
-
-#[inline]
-fn quarter_rounds(a: &mut [u32; 4], b: &mut [u32; 4], c: &mut [u32; 4], d: &mut [u32; 4]) {
-    mix(a, b, d, 16);
-    mix(c, d, b, 12);
-    mix(a, b, d, 8);
-    mix(c, d, b, 7);
-}
-
-/// `sum += add; turn = (turn ^ sum) <<< by`, column by column.
-#[inline]
-fn mix(sum: &mut [u32; 4], add: &[u32; 4], turn: &mut [u32; 4], by: u32) {
-    for column in 0..4 {
-        sum[column] = sum[column].wrapping_add(add[column]);
-        turn[column] = (turn[column] ^ sum[column]).rotate_left(by);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,8 +190,9 @@ mod tests {
             let mut reference = ChaCha8Rng::from_seed(seed);
             reference.set_stream(nonce);
             reference.set_word_pos(u128::from(counter) * 16);
-            let expected: [u32; 16] = std::array::from_fn(|_| reference.next_u32());
-            assert_eq!(chacha8_block(key, counter, nonce), expected);
+            let expected: [u64; 8] = std::array::from_fn(|_| reference.next_u64());
+            assert_eq!(block(key, counter, nonce), expected);
+            assert_eq!(super::super::chacha::portable_block(key, counter, nonce), expected);
         }
     }
 

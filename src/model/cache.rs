@@ -29,63 +29,63 @@ impl Entry {
     }
 }
 
-/// Texts by chain key, in one stretch of memory with linear probing: keys are well mixed already, and the place of a
-/// text stays the same from reading a prompt to writing it.
+/// Texts by chain key: a small index with linear probing over the texts themselves, which stand in the order in which
+/// they came. What a team works on now came lately, so it lies together in memory. Keys are well mixed already, and the
+/// place of a text stays the same from reading a prompt to writing it.
 #[derive(Debug, Default)]
 struct Table {
-    /// Key and entry; no text has the key 0.
-    places: Vec<(u64, Entry)>,
-    used: usize,
+    /// Upper half of a key, and one more than the place of its text; 0 where no text stands.
+    index: Vec<(u32, u32)>,
+    texts: Vec<(u64, Entry)>,
 }
 
-const FEWEST_PLACES: usize = 1 << 6;
+const FEWEST_SLOTS: usize = 1 << 6;
 
 impl Table {
-    fn home(&self, key: u64) -> usize {
-        key as usize & (self.places.len() - 1)
-    }
-
-    /// The place of a text, or the free one where it would stand.
+    /// The slot of a text in the index, or the free one where it would stand.
     fn seek(&self, key: u64) -> usize {
-        let mut place = self.home(key);
-        while self.places[place].0 != key && self.places[place].0 != 0 {
-            place = (place + 1) & (self.places.len() - 1);
+        let mut slot = key as usize & (self.index.len() - 1);
+        loop {
+            let (half, place) = self.index[slot];
+            if place == 0 || half == (key >> 32) as u32 && self.texts[place as usize - 1].0 == key {
+                return slot;
+            }
+            slot = (slot + 1) & (self.index.len() - 1);
         }
-        place
     }
 
     fn get(&self, key: u64) -> Option<&Entry> {
-        if self.places.is_empty() {
+        if self.index.is_empty() {
             return None;
         }
-        let (found, entry) = &self.places[self.seek(key)];
-        (*found == key).then_some(entry)
+        let place = self.index[self.seek(key)].1.checked_sub(1)?;
+        Some(&self.texts[place as usize].1)
     }
 
     /// The place of a text that is there from now on.
     fn place(&mut self, key: u64) -> usize {
-        let place = self.seek(key);
-        if self.places[place].0 == 0 {
-            self.places[place].0 = key;
-            self.used += 1;
+        let slot = self.seek(key);
+        if self.index[slot].1 == 0 {
+            self.texts.push((key, Entry::default()));
+            self.index[slot] = ((key >> 32) as u32, self.texts.len() as u32);
         }
-        place
+        self.index[slot].1 as usize - 1
     }
 
-    /// Makes sure that so many more texts find a place, and that half of all places stay free. What has expired goes
+    /// Makes sure that so many more texts find a place, and that half of the index stays free. What has expired goes
     /// first.
     fn make_room(&mut self, more: usize, now: Time) {
-        if (self.used + more) * 2 <= self.places.len() {
+        if (self.texts.len() + more) * 2 <= self.index.len() {
             return;
         }
-        let old = std::mem::take(&mut self.places);
-        let living = || old.iter().filter(|(key, entry)| *key != 0 && entry.expires >= now);
-        self.used = living().count();
-        let places = ((self.used + more) * 4).next_power_of_two().max(FEWEST_PLACES);
-        self.places = vec![(0, Entry::default()); places];
-        for &(key, entry) in living() {
-            let place = self.seek(key);
-            self.places[place] = (key, entry);
+        self.texts.retain(|(_, entry)| entry.expires >= now);
+        let slots = ((self.texts.len() + more) * 4).next_power_of_two().max(FEWEST_SLOTS);
+        self.index.clear();
+        self.index.resize(slots, (0, 0));
+        for place in 0..self.texts.len() {
+            let key = self.texts[place].0;
+            let slot = self.seek(key);
+            self.index[slot] = ((key >> 32) as u32, place as u32 + 1);
         }
     }
 }
@@ -119,7 +119,7 @@ fn content_code(content: Content) -> Option<u64> {
 }
 
 /// Calls `each` with the texts of a prompt, as (chain key, length), in order; stops before the first text nobody can
-/// share, or when `each` says so. No key is 0.
+/// share, or when `each` says so.
 fn texts(task: u32, prompt: &Prompt, mut each: impl FnMut(u64, u32) -> std::ops::ControlFlow<()>) {
     let mut chain = mix(u64::from(task) + 1);
     let mut spans = prompt.iter().filter(|s| s.tokens > 0);
@@ -132,7 +132,7 @@ fn texts(task: u32, prompt: &Prompt, mut each: impl FnMut(u64, u32) -> std::ops:
             tokens = tokens.saturating_add(more.tokens);
             next = spans.next();
         }
-        let key = mix(chain ^ code.wrapping_mul(0x9e37_79b9_7f4a_7c15)).max(1);
+        let key = mix(chain ^ code.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         if each(key, tokens).is_break() {
             return;
         }
@@ -155,7 +155,7 @@ impl Visit<'_> {
         let now = self.now;
         let mut cached = 0;
         for &(place, tokens) in &self.texts {
-            let entry = &mut self.cache.texts.places[place].1;
+            let entry = &mut self.cache.texts.texts[place].1;
             if entry.expires < now {
                 break;
             }
@@ -175,7 +175,7 @@ impl Visit<'_> {
     /// Registers the prompt, which becomes readable at `from`.
     pub fn write(self, from: Time) {
         for &(place, tokens) in &self.texts {
-            let entry = &mut self.cache.texts.places[place].1;
+            let entry = &mut self.cache.texts.texts[place].1;
             if entry.expires < self.now {
                 *entry = Entry::default();
             }

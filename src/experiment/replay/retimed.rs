@@ -93,7 +93,7 @@ fn one(recording: &Recording, what_if: &WhatIf) -> Result<(RetimedRun, Run), Str
     let r = &recording.run;
     let team = Team { workers: r.workers, leads: r.leads, lines: r.lines, budgets_per_line: 1, quality: 1.0 };
     let trace = Trace::new(Summary::new(&team, r.tasks, None, None), None);
-    let mut trace = retime(recording, what_if, trace)?;
+    let trace = retime(recording, what_if, trace)?;
     let waits = [crate::model::note::Phase::SlotWait, crate::model::note::Phase::RateLimitWait];
     let waited = waits.iter().map(|p| trace.summary.workers.of(*p) + trace.summary.leads.of(*p));
     let waited_s = waited.map(crate::kernel::SpanSum::as_secs_f64).sum();

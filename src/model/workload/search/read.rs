@@ -29,7 +29,8 @@ impl Search {
             line.facts = 0;
             line.board_read = 0;
             // A board that is seen whole is read whole again; else what was taken from it is forgotten.
-            let whole = request.prompt.iter().find_map(|span| whole_board(span).filter(|(of, _)| *of == line.board.store));
+            let whole =
+                request.prompt.iter().find_map(|span| whole_board(span).filter(|(of, _)| *of == line.board.store));
             line.board.see(whole.map_or(0, |(_, version)| version));
         }
         for span in &request.prompt {
