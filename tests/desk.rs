@@ -72,9 +72,9 @@ fn run(
                     assert_eq!(rendered, desk.render(&request), "a second look changes nothing");
                     if let Rendered::Ask(chat) = &rendered {
                         assert_eq!(chat.span_keys.len(), request.prompt.len());
-                        asked.push((request.clone(), chat.clone()));
+                        asked.push(((*request).clone(), chat.clone()));
                     }
-                    open.push_back(Open { call, request, rendered });
+                    open.push_back(Open { call, request: *request, rendered });
                 }
                 Command::Cancel(call) => open.retain(|o| o.call != call),
                 Command::SetTimer(timer, _) => timers.push_back(timer),

@@ -223,7 +223,8 @@ impl Setting {
                 Event::TimerFired(TimerId(timer)) => {
                     let call = CallId(u64::from(timer / 2));
                     let request = || self.request(&self.callers[timer as usize / 2]);
-                    let command = if timer % 2 == 0 { Command::Call(call, request()) } else { Command::Cancel(call) };
+                    let command =
+                        if timer % 2 == 0 { Command::Call(call, Box::new(request())) } else { Command::Cancel(call) };
                     world.execute(TaskId(0), command);
                 }
                 Event::Replied(call, _) => {

@@ -28,7 +28,7 @@ pub enum Event {
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// Make a call.
-    Call(CallId, Request),
+    Call(CallId, Box<Request>),
     /// Stop a call; it is billed as far as it got.
     Cancel(CallId),
     /// Set a timer.
@@ -54,7 +54,7 @@ impl Outbox {
     pub fn call(&mut self, request: Request) -> CallId {
         let id = CallId(self.calls);
         self.calls += 1;
-        self.commands.push(Command::Call(id, request));
+        self.commands.push(Command::Call(id, Box::new(request)));
         id
     }
 
@@ -89,6 +89,14 @@ impl Outbox {
     /// Takes the commands out, in order.
     pub fn drain(&mut self) -> std::vec::Drain<'_, Command> {
         self.commands.drain(..)
+    }
+
+    /// Gives back the room of an event that made a large team act at once; most events need little.
+    pub(crate) fn shrink(&mut self) {
+        const ENOUGH: usize = 1 << 10;
+        if self.commands.capacity() > ENOUGH {
+            self.commands.shrink_to(ENOUGH);
+        }
     }
 }
 

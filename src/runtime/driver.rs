@@ -201,6 +201,7 @@ pub fn drive(world: &mut impl World, policies: &mut [Box<dyn Policy>]) -> Result
             }
             world.execute(task, command);
         }
+        out.shrink();
     }
     if let Some(failure) = world.failure() {
         return Err(failure);

@@ -128,7 +128,7 @@ mod tests {
 
     fn call(id: u64, agent: u32, background: bool) -> Command {
         let request = Request::new(AgentId(agent), Purpose::Step, About::default(), Prompt::new());
-        Command::Call(CallId(id), Request { background, ..request })
+        Command::Call(CallId(id), Box::new(Request { background, ..request }))
     }
 
     /// What is said of the last command; the others must keep their word.

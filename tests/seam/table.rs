@@ -67,7 +67,7 @@ impl Table {
                     self.asked.push((request.purpose, request.agent.0));
                     let busy = self.open.iter().find(|(_, r)| r.agent == request.agent && !r.background);
                     assert!(request.background || busy.is_none(), "{request:?} beside {busy:?}");
-                    self.open.push((id, request));
+                    self.open.push((id, *request));
                 }
                 Command::Cancel(id) => {
                     let k = self.open.iter().position(|(call, _)| *call == id).expect("only an open call is cancelled");

@@ -365,7 +365,7 @@ impl<T: Transport> World for Live<'_, T> {
 
     fn execute(&mut self, task: TaskId, command: Command) {
         match command {
-            Command::Call(id, request) => self.call(task, id, request),
+            Command::Call(id, request) => self.call(task, id, *request),
             Command::Cancel(id) => self.cancel(task, id),
             Command::SetTimer(timer, after) => {
                 if let Some(recorder) = &mut self.trace.recorder {

@@ -223,7 +223,7 @@ impl World for Strict {
             return;
         }
         match command {
-            Command::Call(id, request) => self.call(task, id, request),
+            Command::Call(id, request) => self.call(task, id, *request),
             Command::Cancel(id) => self.cancel(task, id),
             Command::SetTimer(timer, after) => {
                 if let Some(recorder) = &mut self.trace.recorder {

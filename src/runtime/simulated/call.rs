@@ -73,7 +73,7 @@ pub(super) struct Pending {
     pub(super) spent: Option<Box<Bill>>,
     pub(super) answer: Answer,
     pub(super) draws: Draws,
-    pub(super) request: Request,
+    pub(super) request: Box<Request>,
 }
 
 impl Pending {
@@ -82,7 +82,7 @@ impl Pending {
         task: TaskId,
         id: CallId,
         endpoint: EndpointId,
-        request: Request,
+        request: Box<Request>,
         outlook: Outlook,
         now: Time,
     ) -> Self {

@@ -88,7 +88,7 @@ impl Simulated {
     }
 
     /// Takes in a policy's request.
-    fn call(&mut self, task: TaskId, id: CallId, request: Request) {
+    fn call(&mut self, task: TaskId, id: CallId, request: Box<Request>) {
         let now = self.calendar.now();
         let outlook = self.tasks[task.index()].workload.prepare(&request);
         let endpoint = self.fleet.endpoint_of(&request);

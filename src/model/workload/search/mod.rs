@@ -14,7 +14,7 @@ use super::{COMPLETION, Hidden, OBSERVATION, Outlook, Score, Sizes, TOOL, Team, 
 use crate::kernel::{Address, Draws, Key, Law, Time};
 use crate::model::call::{Answer, Decision, Finding, FindingKind, Outcome, Purpose, Request};
 use crate::model::detail::keep_probability;
-use crate::model::ids::{FindingId, StoreId, TaskId, entity};
+use crate::model::ids::{FindingId, TaskId, entity};
 use crate::model::note::Note;
 use crate::model::sharing::Sharing;
 use line::{Doing, Item, Line, Order, Target};
@@ -22,7 +22,7 @@ use smallvec::SmallVec;
 pub use spec::{SearchSpec, Success};
 use std::collections::HashMap;
 use std::sync::Arc;
-use told::Told;
+use told::Store;
 use truth::Truth;
 
 /// Indices of a line's stages in random addresses; hypotheses use the numbers below.
@@ -44,7 +44,7 @@ pub struct Search {
     budget: u32,
     lines: Vec<Line>,
     findings: Vec<SmallVec<[Item; 2]>>,
-    stores: Vec<Told>,
+    stores: Vec<Store>,
     /// When and by which line each hypothesis (or the solution) was first found out.
     discovered: HashMap<u32, (Time, u32)>,
     tried: u64,
@@ -366,11 +366,14 @@ impl Search {
     /// See [`super::Workload::observe`].
     pub fn observe(&mut self, note: &Note) {
         if let Note::Admitted { store, finding, .. } | Note::Kept { store, finding, .. } = *note {
-            let StoreId(index) = store;
-            if self.stores.len() <= index as usize {
-                self.stores.resize_with(index as usize + 1, Told::default);
+            if self.stores.len() <= store.index() {
+                self.stores.resize_with(store.index() + 1, Store::default);
             }
-            self.stores[index as usize].append(finding, &self.findings[finding.index()]);
+            let of = &mut self.stores[store.index()];
+            match note {
+                Note::Admitted { .. } => of.admit(finding, &self.findings),
+                _ => of.keep(finding, &self.findings),
+            }
         }
     }
 

@@ -2,20 +2,12 @@
 
 use super::super::Hidden;
 use super::line::{Doing, Item};
-use super::told::Candidate;
+use super::told::{Candidate, Told};
 use super::{ADOPTION, Search};
 use crate::model::call::{Content, Finding, FindingKind, PromptSpan, Purpose, Request, SpanRole};
 use crate::model::detail::keep_probability;
 use crate::model::ids::{FindingId, StoreId};
 use smallvec::SmallVec;
-
-/// The store and the length of a board that a span shows from its first entry on.
-fn whole_board(span: &PromptSpan) -> Option<(StoreId, u32)> {
-    match span.content {
-        Content::View { store, first: 0, version } if span.role == SpanRole::Board => Some((store, version)),
-        _ => None,
-    }
-}
 
 impl Search {
     /// Takes in what a step's prompt holds. A fresh delegate knows nothing but its prompt; later steps only read on.
@@ -29,12 +21,12 @@ impl Search {
             line.facts = 0;
             line.board_read = 0;
             // A board that is seen whole is read whole again; else what was taken from it is forgotten.
-            let whole =
-                request.prompt.iter().find_map(|span| whole_board(span).filter(|(of, _)| *of == line.board.store));
-            line.board.see(whole.map_or(0, |(_, version)| version));
+            let store = line.board.store;
+            let whole = request.prompt.iter().find_map(|span| self.whole_board(span).filter(|(of, _)| *of == store));
+            self.lines[l].board.see(whole.map_or(0, |(_, version)| version));
         }
         for span in &request.prompt {
-            if let Some((store, version)) = whole_board(span)
+            if let Some((store, version)) = self.whole_board(span)
                 && (store == self.lines[l].board.store || self.lines[l].board.version == 0)
             {
                 self.see_board(l, store, version);
@@ -53,6 +45,20 @@ impl Search {
         }
     }
 
+    /// The store and the length of a board that a span shows from its first entry on.
+    fn whole_board(&self, span: &PromptSpan) -> Option<(StoreId, u32)> {
+        match span.content {
+            Content::View { store, first: 0, version } if span.role == SpanRole::Board => {
+                self.told(store).map(|_| (store, version))
+            }
+            _ => None,
+        }
+    }
+
+    fn told(&self, store: StoreId) -> Option<&Told> {
+        self.stores.get(store.index())?.told.as_deref()
+    }
+
     /// The first `version` entries of a board are in view. What they tell is looked up when it matters.
     fn see_board(&mut self, l: usize, store: StoreId, version: u32) {
         let me = l as u32;
@@ -62,14 +68,14 @@ impl Search {
         if version > line.board.version {
             line.board.see(version);
         }
-        let Some(told) = self.stores.get(store.index()) else { return };
+        let Some(told) = self.told(store) else { return };
         if !self.lines[l].herd_drawn
             && let Some(author) = told.first_voice(me, version)
         {
             self.draw_herd(l, author);
         }
         while let Some(&Candidate { position, author, right }) =
-            self.stores[store.index()].candidates.get(self.lines[l].board.candidates_seen as usize)
+            self.told(store).and_then(|told| told.candidates.get(self.lines[l].board.candidates_seen as usize))
             && position < version
         {
             self.lines[l].board.candidates_seen += 1;
@@ -88,9 +94,9 @@ impl Search {
     /// Looks up all that the board tells a line of dead ends.
     pub(super) fn look_up_dead_ends(&mut self, l: usize) {
         let store = self.lines[l].board.store;
-        let Some(hypotheses) = self.stores.get(store.index()).map(|told| told.hypotheses.len()) else { return };
+        let Some(hypotheses) = self.told(store).map(|told| told.hypotheses.len()) else { return };
         for i in 0..hypotheses {
-            let hypothesis = self.stores[store.index()].hypotheses[i];
+            let Some(hypothesis) = self.told(store).map(|told| told.hypotheses[i]) else { return };
             if !self.lines[l].board.known.contains(hypothesis) {
                 self.hears_of(l, store, hypothesis);
             }
@@ -101,7 +107,7 @@ impl Search {
     fn hears_of(&mut self, l: usize, store: StoreId, hypothesis: u32) -> bool {
         let me = l as u32;
         let heard = &self.lines[l].board;
-        let Some(told) = self.stores.get(store.index()) else { return false };
+        let Some(told) = self.told(store) else { return false };
         let notes = told.dead_ends(hypothesis);
         let place = heard.disregarded.iter().position(|(h, _)| *h == hypothesis);
         let before = place.map_or(0, |place| heard.disregarded[place].1 as usize);
@@ -136,7 +142,7 @@ impl Search {
         if line.misdirected || line.board.misdirected {
             return true;
         }
-        let Some(told) = self.stores.get(store.index()) else { return false };
+        let Some(told) = self.told(store) else { return false };
         let visible = told.wrong[seen as usize..].iter().take_while(|note| note.position < line.board.version);
         let mut misdirected = false;
         for note in visible {
@@ -155,7 +161,7 @@ impl Search {
         let (me, cap) = (l as u32, self.sharing.fact_cap);
         let line = &mut self.lines[l];
         let heard = &mut line.board;
-        if let Some(told) = self.stores.get(heard.store.index()) {
+        if let Some(told) = self.stores.get(heard.store.index()).and_then(|store| store.told.as_deref()) {
             while heard.facts < cap
                 && let Some(&(position, author)) = told.facts.get(heard.facts_seen as usize)
                 && position < heard.version

@@ -6,6 +6,7 @@
 
 use super::line::Item;
 use crate::model::ids::FindingId;
+use smallvec::SmallVec;
 
 /// A note of a dead end.
 #[derive(Clone, Copy, Debug)]
@@ -25,9 +26,39 @@ pub(super) struct Candidate {
 
 /// One store.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Store {
     /// All entries.
     pub(super) entries: Vec<FindingId>,
+    /// What they tell, where they were admitted: such a store may be read by many. A private one is read as it stands.
+    pub(super) told: Option<Box<Told>>,
+}
+
+impl Store {
+    /// Takes in an entry that was kept.
+    pub(super) fn keep(&mut self, finding: FindingId, findings: &[SmallVec<[Item; 2]>]) {
+        let position = self.entries.len() as u32;
+        self.entries.push(finding);
+        if let Some(told) = &mut self.told {
+            told.append(position, &findings[finding.index()]);
+        }
+    }
+
+    /// Takes in an entry that was admitted.
+    pub(super) fn admit(&mut self, finding: FindingId, findings: &[SmallVec<[Item; 2]>]) {
+        if self.told.is_none() {
+            let mut told = Box::<Told>::default();
+            for (position, kept) in self.entries.iter().enumerate() {
+                told.append(position as u32, &findings[kept.index()]);
+            }
+            self.told = Some(told);
+        }
+        self.keep(finding, findings);
+    }
+}
+
+/// What the admitted entries of a store tell.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
     /// Dead ends by hypothesis.
     dead_ends: Vec<Vec<DeadEnd>>,
     /// Hypotheses that some entry tells of, in the order in which they came.
@@ -42,10 +73,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Takes in an entry that was admitted or kept.
-    pub(super) fn append(&mut self, finding: FindingId, items: &[Item]) {
-        let position = self.entries.len() as u32;
-        self.entries.push(finding);
+    fn append(&mut self, position: u32, items: &[Item]) {
         for &item in items {
             let (Item::Dead { author, .. } | Item::Fact { author, .. } | Item::Patch { author, .. }) = item;
             match &mut self.first_voices {
