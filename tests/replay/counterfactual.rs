@@ -100,6 +100,7 @@ fn a_recordings_own_prices_are_carried_over_and_an_unknown_price_is_not_zero() {
     let own = Scenario::load("multi-doc-qa", &Overrides::default()).unwrap();
     assert_eq!(made.scenario.endpoints["model"].price, own.endpoints["worker"].price);
     assert!(made.scenario.endpoints["model"].price.is_known());
+    assert_eq!(made.scenario.mix.prices, "the recording's own scenario");
 
     // The work is not written as text to be changed, and the scenario is the same as if it were.
     let change = |set: &[&str]| {
@@ -117,6 +118,7 @@ fn a_recordings_own_prices_are_carried_over_and_an_unknown_price_is_not_zero() {
     // A log that names no model has no price: no cost, no comparison of costs.
     write(path.join("log.jsonl"), &hand_written(&[(0, 0.0, 10.0, vec![]), (1, 10.0, 20.0, after(0, 0.0))]));
     let made = counterfactual(&RecordedRuns::read(&path.join("log.jsonl")).unwrap(), &Reading::default()).unwrap();
+    assert_eq!(made.scenario.mix.prices, "nobody: unknown");
     let study = conduct(&made.scenario, &Options { jobs: 1, compare: true, ..Options::default() }).unwrap();
     assert!(study.cells.iter().all(|c| c.get("makespan_s").is_some() && c.get("cost_per_task_usd").is_none()));
     assert!(study.comparisons.iter().all(|c| !c.metric.contains("usd")));

@@ -172,11 +172,13 @@ pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Coun
     settings(&mut scenario, &found);
     sizes(&mut scenario, &found);
     let (endpoint, mut assumptions) = endpoint(recorded);
-    scenario.endpoints.insert("model".to_owned(), endpoint);
+    let (prices, priced) = prices(recorded);
+    scenario.endpoints.insert("model".to_owned(), EndpointSpec { price: prices, ..endpoint });
     "not graded: the recording does not say what is right".clone_into(&mut scenario.mix.accuracy);
     "steps: as recorded; other calls: a law fitted to all recorded calls".clone_into(&mut scenario.mix.latencies);
     "steps: as recorded; other calls: recorded medians or defaults".clone_into(&mut scenario.mix.tokens);
-    PRICE_SOURCE.clone_into(&mut scenario.mix.prices);
+    scenario.mix.prices = priced.source();
+    assumptions.push(priced.told());
     sources(&mut scenario);
     assumptions.splice(0..0, told(reading, &found, &subtasks, without));
     assumptions.extend(truncated.iter().map(|how| format!("{how}; what was whole is replayed.")));
@@ -223,7 +225,52 @@ fn sizes(scenario: &mut Scenario, found: &Found) {
     }
 }
 
-/// The law of modelled calls, fitted to all recorded calls, with the list price of the commonest model.
+/// Where the prices of a counterfactual are from.
+enum Priced {
+    /// What the recording's own scenario charges for a worker's step.
+    Recorded,
+    /// The list price of the commonest model.
+    Listed(String),
+    /// Nobody tells the price of this model, if the source names one.
+    Unknown(Option<String>),
+}
+
+impl Priced {
+    fn source(&self) -> String {
+        match self {
+            Self::Recorded => "the recording's own scenario".to_owned(),
+            Self::Listed(_) => PRICE_SOURCE.to_owned(),
+            Self::Unknown(_) => "nobody: unknown".to_owned(),
+        }
+    }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Recorded => {
+                "All calls are priced as the recording's own scenario prices the steps of workers.".to_owned()
+            }
+            Self::Listed(model) => format!("All calls are priced as {model} ({PRICE_SOURCE})."),
+            Self::Unknown(model) => format!(
+                "No list price is known for {}: costs are unknown and left out; set endpoints.model.price.rates.*.",
+                model.as_deref().unwrap_or("the recorded model, which the source does not name")
+            ),
+        }
+    }
+}
+
+fn prices(recorded: &RecordedRuns) -> (PriceSpec, Priced) {
+    if let Some(price) = recorded_price(&recorded.header) {
+        return (price, Priced::Recorded);
+    }
+    let commonest = recorded.models.iter().max_by_key(|(name, n)| (**n, std::cmp::Reverse(*name)));
+    let commonest = commonest.map(|(name, _)| name.clone());
+    match commonest.as_deref().and_then(list_price) {
+        Some(listed) => (listed.price, Priced::Listed(commonest.unwrap_or_default())),
+        None => (PriceSpec { unknown: true, ..PriceSpec::default() }, Priced::Unknown(commonest)),
+    }
+}
+
+/// The law of modelled calls, fitted to all recorded calls.
 fn endpoint(recorded: &RecordedRuns) -> (EndpointSpec, Vec<String>) {
     let mut told = Vec::new();
     let mut requests = Vec::new();
@@ -247,7 +294,7 @@ fn endpoint(recorded: &RecordedRuns) -> (EndpointSpec, Vec<String>) {
             });
         }
     }
-    let mut endpoint = if requests.is_empty() {
+    let endpoint = if requests.is_empty() {
         told.push("No recorded call has a duration: modelled calls take no time.".to_owned());
         EndpointSpec::default()
     } else {
@@ -259,26 +306,6 @@ fn endpoint(recorded: &RecordedRuns) -> (EndpointSpec, Vec<String>) {
         ));
         fit(&requests, RESAMPLES, 0).endpoint
     };
-    let commonest = recorded.models.iter().max_by_key(|(name, n)| (**n, std::cmp::Reverse(*name)));
-    let commonest = commonest.map(|(name, _)| name.as_str());
-    let listed = commonest.and_then(|model| Some((model, list_price(model)?)));
-    match (recorded_price(&recorded.header), listed) {
-        (Some(price), _) => {
-            endpoint.price = price;
-            told.push("All calls are priced as the recording's own scenario prices the steps of workers.".to_owned());
-        }
-        (None, Some((model, price))) => {
-            endpoint.price = price.price;
-            told.push(format!("All calls are priced as {model} ({PRICE_SOURCE})."));
-        }
-        (None, None) => {
-            endpoint.price.unknown = true;
-            told.push(format!(
-                "No list price is known for {}: costs are unknown and left out; set endpoints.model.price.rates.*.",
-                commonest.unwrap_or("the recorded model, which the source does not name")
-            ));
-        }
-    }
     (endpoint, told)
 }
 
