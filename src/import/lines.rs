@@ -143,7 +143,7 @@ fn call_line(
 
 fn cost(dollars: Option<f64>, purpose: Purpose) -> CostLine {
     let Some(dollars) = dollars else {
-        return CostLine { picodollars: Roles::default(), source: "none".to_owned() };
+        return CostLine::unknown();
     };
     let mut roles = Roles::default();
     let amount = Picodollars((dollars * 1e12).round() as u64);

@@ -86,9 +86,6 @@ pub fn retimed(path: &Path, what_if: &WhatIf, progress: &dyn Fn(u64)) -> Result<
     Ok(Retimed { runs: rows, study })
 }
 
-/// Word of a transcript for a call whose price nobody told; its cost is unknown, and not 0.
-const UNPRICED: &str = "none";
-
 fn one(recording: &Recording, what_if: &WhatIf) -> Result<(RetimedRun, Run), String> {
     let r = &recording.run;
     let team = Team { workers: r.workers, leads: r.leads, lines: r.lines, budgets_per_line: 1, quality: 1.0 };
@@ -121,7 +118,7 @@ fn one(recording: &Recording, what_if: &WhatIf) -> Result<(RetimedRun, Run), Str
             .join("; "),
     };
     let digest = trace.digest.finish();
-    let priced = recording.calls.iter().all(|(_, call)| call.cost.source != UNPRICED);
+    let priced = recording.calls.iter().all(|(_, call)| call.cost.is_known());
     Ok((row, Run { measures: Measures::of(&trace.summary, priced), digest }))
 }
 

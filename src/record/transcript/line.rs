@@ -263,8 +263,23 @@ pub struct ResponseLine {
 pub struct CostLine {
     /// By role, in 10^-12 dollars.
     pub picodollars: Roles,
-    /// Where the price is from: `scenario`, `provider`, `none`, ...
+    /// Where the price is from: `scenario`, `provider`, `none` (nobody tells it), ...
     pub source: String,
+}
+
+/// Source of a price that nobody tells.
+const NOBODY: &str = "none";
+
+impl CostLine {
+    /// A cost that nobody tells.
+    pub fn unknown() -> Self {
+        Self { picodollars: Roles::default(), source: NOBODY.to_owned() }
+    }
+
+    /// Whether the dollars are known; 0 is not unknown.
+    pub fn is_known(&self) -> bool {
+        self.source != NOBODY
+    }
 }
 
 /// A stage in the life of a call.
