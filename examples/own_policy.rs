@@ -3,11 +3,11 @@
 //!
 //! ```text
 //! cargo run --example own_policy -- compare examples/own-policy.toml
-//! cargo run --example own_policy -- run examples/own-policy.toml --policy ring --record ring.jsonl
+//! cargo run --example own_policy -- run examples/own-policy.toml --policy ring --baseline ring --record ring.jsonl
 //! cargo run --example own_policy -- replay --mode strict ring.jsonl
 //! ```
 //!
-//! This program is all of `delm-sim` with one policy more. `docs/own-policy.md` explains it line by line.
+//! This program is all of `delm-sim` with one policy more. `docs/own-policy.md` explains what it owes.
 
 use delm_sim::kernel::{Span, Time};
 use delm_sim::model::call::{

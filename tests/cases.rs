@@ -332,3 +332,22 @@ fn agents_without_work_and_other_endpoints_change_nobodys_luck() {
     let elsewhere = Case { roles: second, ..apart }.run(1).get("makespan_s");
     assert!((elsewhere - makespan).abs() > 1e-6, "{elsewhere}");
 }
+
+#[test]
+fn a_brief_of_no_words_tells_no_claim() {
+    let set = |contagion: f64| {
+        let set = [
+            "policies=[\"p\"]".to_owned(),
+            "baseline=\"p\"".to_owned(),
+            "policy.p={based_on=\"delm-queue\", control=\"lead\", store=\"relay\", gate=\"none\", report_tokens=0, brief_tokens=0}"
+                .to_owned(),
+            format!("sharing.contagion={contagion}"),
+        ];
+        let overrides = Overrides { set: set.to_vec(), ..Overrides::default() };
+        let scenario = Scenario::load("multi-doc-qa", &overrides).unwrap_or_else(|e| panic!("{e}"));
+        (0..40)
+            .map(|r| Point::new(&scenario, "p", 4).unwrap().run(r, Sinks::default()).unwrap().digest)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(set(0.0), set(0.9), "what nobody reads misleads nobody");
+}

@@ -62,7 +62,7 @@ const DIVIDE: &str = r#""single", "independent", "map-reduce", "orchestrator-seq
 fn workload(d: &mut Dice, divide: bool, t: &mut String) {
     if divide {
         t.push_str("[workload.divide]\nsource_tokens = { constant = 700 }\n");
-        d.set(t, "subtasks", &["{ constant = 3 }", "{ constant = 0 }", "{ constant = 1 }", "{ constant = 9 }"]);
+        d.set(t, "subtasks", &["{ constant = 3 }", "{ constant = 2 }", "{ constant = 1 }", "{ constant = 9 }"]);
         d.set(t, "second_wave", &["{ constant = 0 }", "{ constant = 2 }"]);
         d.set(t, "fan_in", &["", "1", "2"]);
         d.set(t, "facts_needed", &["", "0", "5"]);

@@ -561,6 +561,7 @@ fn a_preset_keeps_its_origin_under_broad_notes_and_on_the_command_line() {
         .concat();
     let overrides = set(&[
         "endpoints.other.preset=./p.toml",
+        "roles.merge=other",
         "workload.search.completion_tokens={ preset = \"p.toml\", table = \"completion\" }",
     ]);
     let scenario = Scenario::parse("s", &format!("{SMALL}{notes}"), Some(folder.path()), &overrides).unwrap();
@@ -629,9 +630,10 @@ proptest! {
         let (name, _) = embedded::SCENARIOS[embedded_scenario];
         let limit = limit.map_or("\"unlimited\"".to_owned(), |x| x.to_string());
         let mut overrides = set(&[
-            &format!("sharing.respect={probability:?}"),
+            &format!("sharing.true_positive_rate={probability:?}"),
             &format!("sizes.plan_tokens.lognormal={{mean={mean:?}, sigma={sigma:?}}}"),
             &format!("endpoints.worker.slots={limit}"),
+            "roles.compact=worker",
             "policy.mine={based_on=\"orchestrator-parallel\", barrier={k-of-n={k=2}}}",
             "all_policies.window_tokens=150000",
         ]);

@@ -334,3 +334,70 @@ fn parameters_are_what_some_policy_reads() {
         assert!(!listed.iter().any(|p| p.ends_with(&format!(".{absent}"))), "{absent} is read by nobody");
     }
 }
+
+#[test]
+fn what_the_command_line_says_of_the_world_acts_or_is_a_fault() {
+    let told = |set: &[&str]| load(set, None).unwrap_err().to_string();
+    assert!(told(&["endpoints.woker.base_s=5"]).contains("--set: endpoints.woker: serves nobody"));
+    let sharing = told(&["sharing.respect=0.1"]);
+    assert!(sharing.contains("sharing.respect = 0.1: is not read by this workload") && sharing.contains("`search`"));
+    assert!(load(&["sharing.contagion=0.1", "endpoints.own.base_s=5", "roles.merge=own"], None).is_ok());
+    // A fraction of a subtask is a slip; a law that varies is rounded draw by draw.
+    for count in ["subtasks={constant=2.5}", "subtasks={constant=0}", "second_wave={constant=0.5}"] {
+        let told = told(&[&format!("workload.divide.{count}")]);
+        assert!(told.contains("constant = ") && told.contains("must be"), "{told}");
+    }
+    assert!(load(&["workload.divide.subtasks={exponential={mean=2.5}}"], None).is_ok());
+}
+
+#[test]
+fn what_nobody_priced_is_not_free_and_time_on_a_machine_of_ones_own_costs() {
+    let cost = |set: &[&str]| {
+        let scenario = load(set, Some(&["delm-queue"])).unwrap();
+        Point::new(&scenario, "delm-queue", 3)
+            .unwrap()
+            .run(0, Sinks::default())
+            .unwrap()
+            .measures
+            .get("cost_per_task_usd")
+    };
+    assert_eq!(cost(&[]), None, "no endpoint states a price");
+    assert_eq!(
+        cost(&["endpoints.model.price.rates.input_usd_per_mtok=0.0"]),
+        Some(0.0),
+        "somebody says that it is free"
+    );
+    assert!(cost(&["endpoints.model.price.busy_usd_per_hour=3.6"]).is_some_and(|usd| usd > 0.01));
+}
+
+#[test]
+fn what_the_screen_says_of_origins_is_not_said_of_what_the_command_line_set() {
+    let mix = |set: &[&str]| {
+        let set = set.iter().map(ToString::to_string).collect();
+        Scenario::load("swe-verified", &Overrides { set, ..Overrides::default() }).unwrap().mix
+    };
+    let changed = |set: &[&str]| {
+        let (plain, mix) = (mix(&[]), mix(set));
+        [
+            plain.accuracy != mix.accuracy,
+            plain.latencies != mix.latencies,
+            plain.tokens != mix.tokens,
+            plain.prices != mix.prices,
+        ]
+    };
+    assert_eq!(changed(&["endpoints.worker.base_s=5"]), [false, true, false, false]);
+    assert_eq!(changed(&["endpoints.worker.price.rates.input_usd_per_mtok=5"]), [false, false, false, true]);
+    assert_eq!(changed(&["workload.search.unsolvable_share=0.5"]), [true, false, false, false]);
+    assert_eq!(changed(&["sizes.plan_tokens={constant=5}"]), [false, false, true, false]);
+    assert!(mix(&["endpoints.worker.base_s=5"]).latencies.ends_with("(in part set on the command line)"));
+}
+
+#[test]
+fn a_baseline_that_the_flags_leave_out_is_no_fault() {
+    let overrides = Overrides { policies: Some(vec!["delm-queue".to_owned()]), ..Overrides::default() };
+    let text =
+        format!("{}{ENDPOINTS}", DIVIDE.replace("[\"single\"]", "[\"single\", \"delm-queue\"]\nbaseline = \"single\""));
+    assert_eq!(Scenario::parse("x", &text, None, &overrides).unwrap().baseline, "best-central");
+    let wrong = text.replace("baseline = \"single\"", "baseline = \"sinle\"");
+    assert!(Scenario::parse("x", &wrong, None, &overrides).unwrap_err().to_string().contains("baseline"));
+}

@@ -96,6 +96,19 @@ pub fn run(catalog: &Catalog) -> ExitCode {
     ExitCode::from(done.unwrap_or_else(|error| report(&error)))
 }
 
+/// An error with its causes; words that the one above has said already are not said again.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 /// Says what went wrong, and which exit code that is.
 fn report(error: &anyhow::Error) -> u8 {
     if output::is_broken_pipe(error) {
@@ -107,7 +120,7 @@ fn report(error: &anyhow::Error) -> u8 {
         }
         return USAGE;
     }
-    output::say(&format!("error: {error:#}"));
+    output::say(&format!("error: {}", told(error)));
     if let Some(error) = error.downcast_ref::<DirectoryError>() {
         return error.exit_code();
     }

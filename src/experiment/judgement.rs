@@ -99,6 +99,8 @@ pub struct EqualSpend {
     pub difference: f64,
     /// Interval.
     pub interval: Option<Interval>,
+    /// What it says.
+    pub judgement: Judgement,
 }
 
 /// A verdict that an assumption turns around.

@@ -2,6 +2,7 @@
 //!
 //! The walk: read, parse, apply flags, expand presets, check the shape, check the meaning.
 
+use super::comparison::BEST_CENTRAL;
 use super::document::{Edit, Item, Node};
 use super::embedded;
 use super::faults::{Fault, KeyPath, Place, ScenarioError, nearest};
@@ -10,7 +11,7 @@ use super::presets::Expander;
 use super::scenario::Scenario;
 use super::shape::Shape;
 use super::text::read_text;
-use super::validate::{read_by_none, validate};
+use super::validate::{read_by_none, unread_world, validate};
 use crate::policy::Catalog;
 use crate::policy::settings::Draft;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,9 @@ pub struct Overrides {
 /// Values that let the rest of a scenario be judged when these keys are missing or wrong.
 const STAND_INS: &str = "version = 1\nname = \"x\"\nquestion = \"x\"\nreplications = 1\nagents = [1]\n\
                          policies = [\"single\"]\n";
+
+/// What is said of a source whose values the command line changed.
+const CHANGED: &str = " (in part set on the command line)";
 
 impl Scenario {
     /// Loads a scenario from a file or, by its name, from those the binary carries, and applies `overrides`.
@@ -91,9 +95,12 @@ impl Scenario {
         for edit in sources {
             edit.apply(&mut tree, &shape);
         }
+        for edit in &edits {
+            edit.disown_mix(&mut tree);
+        }
         expander.laws(&mut tree);
         faults.append(&mut expander.faults);
-        overrides.narrow(&mut tree);
+        overrides.narrow(&mut tree, listed.as_deref());
         judge(&tree, &shape, faults, listed.as_deref(), &overrides.catalog)
     }
 
@@ -152,8 +159,16 @@ impl Overrides {
         edits
     }
 
-    /// Leaves out the closed forms of cells that the flags leave out.
-    fn narrow(&self, tree: &mut Node) {
+    /// Leaves out the closed forms of cells that the flags leave out, and the baseline with its policy.
+    fn narrow(&self, tree: &mut Node, listed: Option<&[String]>) {
+        if let (Some(policies), None, Some(listed)) = (&self.policies, &self.baseline, listed)
+            && let Some(baseline) = tree.child("baseline").and_then(Node::as_str)
+            && listed.iter().any(|p| p == baseline)
+            && !policies.iter().any(|p| p == baseline)
+        {
+            let best = Node::of(Value::String(BEST_CENTRAL.to_owned()), &Place::Flag("--policy"));
+            tree.set(&["baseline".to_owned()], best);
+        }
         let stays = |form: &Node| {
             let agents = form.child("agents").map(Node::value).and_then(|n| n.as_integer());
             let policy = form.child("policy").and_then(Node::as_str);
@@ -194,6 +209,30 @@ impl Edit {
         }
     }
 
+    /// What the screen says of where numbers are from was said of other values.
+    fn disown_mix(&self, tree: &mut Node) {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        let parts: &[&str] = match path[..] {
+            ["endpoints"] | ["endpoints", _] => &["latencies", "prices"],
+            ["endpoints", _, "price", ..] => &["prices"],
+            ["endpoints", ..] => &["latencies"],
+            ["sizes", ..] => &["tokens"],
+            ["workload", _, key, ..] if key.ends_with("_tokens") => &["tokens"],
+            ["workload", ..] => &["accuracy"],
+            _ => &[],
+        };
+        for part in parts {
+            let at = ["mix".to_owned(), (*part).to_owned()];
+            let Some(before) = tree.child("mix").and_then(|mix| mix.child(part)).and_then(Node::as_str) else {
+                continue;
+            };
+            if !before.is_empty() && !before.ends_with(CHANGED) {
+                let now = format!("{before}{CHANGED}");
+                tree.set(&at, Node::of(Value::String(now), &self.value.place));
+            }
+        }
+    }
+
     /// Writes the value. Where one of several named forms stands, another form replaces it.
     fn apply(&self, tree: &mut Node, shape: &Shape) {
         for depth in 1..self.path.len() {
@@ -222,6 +261,16 @@ fn listed(tree: &Node) -> Option<Vec<String>> {
 /// left out, and a flag is at fault; where only policies that the flags left out would read it, nobody need hear of it.
 fn leave_unread(scenario: &mut Scenario, tree: &Node, listed: &[String], faults: &mut Vec<Fault>) {
     let whole = Scenario { policies: listed.to_vec(), ..scenario.clone() }.unread_by_all();
+    for unread in unread_world(scenario) {
+        let (node, is_written) = tree.find(&unread.key);
+        let by_flag = matches!(node.place, Place::Flag(_));
+        // A scenario may carry values for another day; what a flag says is said for this run.
+        if is_written && by_flag {
+            faults.push(placed(unread, tree));
+        } else if is_written && unread.key.keys()[0] == "endpoints" {
+            scenario.left_out.push(placed(unread, tree));
+        }
+    }
     for unread in read_by_none(scenario) {
         let unread = placed(unread, tree);
         if matches!(unread.place, Place::Flag(_)) {
@@ -232,6 +281,17 @@ fn leave_unread(scenario: &mut Scenario, tree: &Node, listed: &[String], faults:
         scenario.all_policies.remove(name);
         if whole.contains(name) {
             scenario.left_out.push(unread);
+        }
+    }
+}
+
+/// Where no endpoint states a price, costs are unknown: what nobody priced is not free.
+fn leave_unpriced(scenario: &mut Scenario, tree: &Node) {
+    let endpoints = tree.child("endpoints").and_then(Node::entries);
+    let is_priced = endpoints.into_iter().flatten().any(|(_, endpoint)| endpoint.child("price").is_some());
+    if !is_priced {
+        for endpoint in scenario.endpoints.values_mut() {
+            endpoint.price.unknown = true;
         }
     }
 }
@@ -252,6 +312,7 @@ fn judge(
     match rest.value().try_into::<Scenario>() {
         Ok(mut scenario) => {
             scenario.catalog = catalog.clone();
+            leave_unpriced(&mut scenario, tree);
             let meaning: Vec<Fault> = validate(&scenario)
                 .into_iter()
                 .filter(|new| !faults.iter().any(|old| overlap(old, new)))

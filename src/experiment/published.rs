@@ -3,8 +3,11 @@
 
 use crate::model::Limit;
 use crate::model::workload::WorkloadSpec;
+use crate::model::workload::search::Success;
 use crate::policy::Settings;
-use crate::policy::settings::{Control, Coordination, Dispatch, Finish, Gate, Mechanisms, Store};
+use crate::policy::settings::{
+    Barrier, Control, Coordination, Dispatch, Finish, Gate, LeadWork, Mechanisms, Store, Telling,
+};
 
 /// A published result's coordination.
 struct Published {
@@ -19,10 +22,31 @@ struct Published {
     source: &'static str,
 }
 
-/// Whether a lead hands work out like this, and retells to its workers what no gate has seen.
+/// Whether a lead hands work out like this, waits for all whom it sent, and retells to its workers what no gate has seen.
 fn relays(m: Mechanisms, s: &Settings, dispatch: Dispatch) -> bool {
+    let Coordination::Lead(lead) = &s.coordination else { return false };
+    let reports = match lead.work {
+        LeadWork::Lines { report, .. } | LeadWork::Subtasks { telling: Telling::Report(report), .. } => Some(report),
+        LeadWork::Subtasks { .. } => None,
+    };
     (m.store, m.gate) == (Store::Relay, Gate::None)
-        && matches!(&s.coordination, Coordination::Lead(lead) if lead.dispatch() == dispatch)
+        && lead.dispatch() == dispatch
+        && lead
+            .round()
+            .is_some_and(|round| round.barrier == Barrier::All && (round.merge || dispatch == Dispatch::Sequential))
+        // The sequential lead has each delegate's report written by a call.
+        && reports.is_some_and(|report| report.report_call == (dispatch == Dispatch::Sequential))
+}
+
+/// The parallel rival that DeLM's authors built: a lead that briefs all its workers at once, waits for all and merges.
+pub(super) fn is_scatter_gather(s: &Settings) -> bool {
+    s.mechanisms().is_some_and(|m| relays(m, s, Dispatch::Parallel))
+}
+
+/// Attempts without any coordination, as many as the team has members.
+pub(super) fn is_independent(s: &Settings) -> bool {
+    s.team == Some(Limit::Unlimited)
+        && s.mechanisms().is_some_and(|m| m.control == Control::None && m.store == Store::None)
 }
 
 const PUBLISHED: &[Published] = &[
@@ -69,7 +93,13 @@ const PUBLISHED: &[Published] = &[
 
 /// Whether somebody has published a run of this coordination at this size.
 pub(super) fn is_published(workload: &WorkloadSpec, settings: &Settings, agents: u32) -> bool {
-    let search = matches!(workload, WorkloadSpec::Search(_));
+    let search = match workload {
+        // A set of issues is of mixed difficulty; nobody published runs of a made-up issue.
+        WorkloadSpec::Search(spec) if matches!(spec.success, Success::Fixed { .. } | Success::Weights { .. }) => {
+            return false;
+        }
+        workload => matches!(workload, WorkloadSpec::Search(_)),
+    };
     let agents = settings.team.and_then(Limit::whole).map_or(agents, |most| agents.min(most as u32));
     let recorded = matches!(workload, WorkloadSpec::Recorded(_));
     let Some(mechanisms) = settings.mechanisms().filter(|_| !recorded) else { return false };
@@ -102,6 +132,18 @@ mod tests {
         }
         let other = load(&["policy.delm-solvers.gate=\"llm\""]);
         assert!(!is(&other, "delm-solvers", 2), "another gate is another system");
+        for change in ["barrier=\"any\"", "merge=false", "report_call=true", "dispatch=\"async\"", "store=\"shared\""] {
+            let other = load(&[&format!("policy.orchestrator-parallel.{change}")]);
+            assert!(!is(&other, "orchestrator-parallel", 4), "{change}");
+            assert!(!is_scatter_gather(&other.settings("orchestrator-parallel").unwrap()), "{change}");
+        }
+        assert!(
+            is(&plain, "orchestrator-parallel", 4)
+                && is_scatter_gather(&plain.settings("orchestrator-parallel").unwrap())
+        );
+        assert!(is_independent(&plain.settings("independent").unwrap()));
+        assert!(!is_independent(&plain.settings("single").unwrap()), "one attempt is no team");
+        assert!(!is(&load(&["workload.search.success={fixed={p=0.5}}"]), "independent", 4));
         assert!(PUBLISHED.iter().all(|p| !p.source.is_empty()));
     }
 }

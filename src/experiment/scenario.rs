@@ -282,7 +282,7 @@ impl Scenario {
     /// The catalogue's entry behind a policy of this scenario, or what is wrong with its name.
     pub fn entry(&self, policy: &str) -> Result<&Entry, String> {
         let base = self.base_of(policy);
-        self.catalog.entry(base).ok_or_else(|| self.catalog.unknown(base))
+        self.catalog.entry(base).ok_or_else(|| self.catalog.unknown(base, self.policy.keys().map(String::as_str)))
     }
 
     /// All settings of a policy after the scenario's changes, read or not, or what is wrong with them.

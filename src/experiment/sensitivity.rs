@@ -7,9 +7,9 @@ use super::metrics::{self, Better};
 use super::replication::Point;
 use super::scenario::Scenario;
 use super::study::{Cell, Comparison, Origin};
+use super::verdict::featured;
 use crate::model::sharing::Sharing;
 use crate::model::workload::WorkloadSpec;
-use crate::policy::settings::Form;
 use crate::runtime::RunError;
 
 /// A parameter with the ends of its prior.
@@ -34,7 +34,7 @@ const SEARCH: &[Lever] = &[
     lever!(wrong_note, 1e-4, 0.03),
     lever!(fact_gain, 0.0, 0.3),
     lever!(herding, 0.0, 0.4),
-    lever!(distraction_per_ktoken, 0.0, 0.1),
+    lever!(distraction_per_ktoken, 0.0, 0.05),
 ];
 
 /// Priors of the divide workload (reference workload model A3).
@@ -60,12 +60,8 @@ pub(super) fn flips(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparis
     };
     let mut verdicts = Vec::new();
     for policy in &scenario.policies {
-        let own = cells.iter().filter(|c| c.policy == *policy && c.form == Some(Form::Decentral));
-        // The largest published size; where none was run, the smallest.
-        let published = own.clone().filter(|c| !c.extrapolated).map(|c| c.agents).max();
-        let Some(n) = published.or_else(|| own.map(|c| c.agents).min()) else {
-            continue;
-        };
+        // The size that the verdict speaks of first.
+        let Some(n) = featured(cells, policy).first().map(|cell| cell.agents) else { continue };
         let settled: Vec<&Comparison> = comparisons
             .iter()
             .filter(|c| {

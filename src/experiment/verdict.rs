@@ -2,14 +2,12 @@
 
 use super::comparison::{self, BEST_CENTRAL};
 use super::judgement::{EqualSpend, Judgement, Phrase, Rival, Search, Spend, Verdict, Warning};
+use super::published::{is_independent, is_scatter_gather};
 use super::scenario::Scenario;
 use super::study::{Cell, Comparison};
+use crate::policy::Settings;
 use crate::policy::settings::Form;
 
-/// The rival that DeLM's authors built: scatter-gather.
-const SCATTER_GATHER: &str = "orchestrator-parallel";
-/// Attempts without any coordination.
-const INDEPENDENT: &str = "independent";
 /// A lead this busy is the bottleneck of its team.
 const SATURATED: f64 = 0.9;
 /// A share of subtasks given up that is worth a word.
@@ -18,7 +16,7 @@ const MANY_ABANDONED: f64 = 0.2;
 const FEW: u32 = 30;
 
 /// The cells that sentences are about: the largest published size that was run, and the largest of all.
-fn featured<'a>(cells: &'a [Cell], policy: &str) -> Vec<&'a Cell> {
+pub(super) fn featured<'a>(cells: &'a [Cell], policy: &str) -> Vec<&'a Cell> {
     let own = cells.iter().filter(|c| c.policy == policy && c.form == Some(Form::Decentral));
     let published = own.clone().filter(|c| !c.extrapolated).max_by_key(|c| c.agents);
     let mut featured: Vec<&Cell> = published.into_iter().chain(own.max_by_key(|c| c.agents)).collect();
@@ -40,16 +38,19 @@ pub(super) fn verdicts(
             let rows = comparisons.iter().filter(|c| c.policy == *policy && c.agents == own.agents);
             let rival = if best { Rival::BestCentral } else { Rival::Baseline(scenario.baseline.clone()) };
             verdicts.extend(compared(own, rival, rows, cells, best));
-            // A variant of a catalogue's policy says less: its reader compares it with the original.
-            let variant = scenario.base_of(policy) != policy;
+            // A variant of a policy that says all this itself says less: its reader compares it with the original.
+            let original = scenario.base_of(policy);
+            let variant = original != policy && !featured(cells, original).is_empty();
             if i > 0 || !best || variant {
                 continue;
             }
-            for (other, rival) in [
-                (SCATTER_GATHER, Rival::ScatterGather(SCATTER_GATHER.to_owned())),
-                (INDEPENDENT, Rival::Independent(INDEPENDENT.to_owned())),
-            ] {
-                let found = comparison::against(scenario, own, cells, other);
+            let first = |is: fn(&Settings) -> bool| {
+                scenario.policies.iter().find(|p| scenario.settings(p).is_ok_and(|s| is(&s))).cloned()
+            };
+            let scatter_gather = first(is_scatter_gather).map(|name| (name.clone(), Rival::ScatterGather(name)));
+            let independent = first(is_independent).map(|name| (name.clone(), Rival::Independent(name)));
+            for (other, rival) in scatter_gather.into_iter().chain(independent) {
+                let found = comparison::against(scenario, own, cells, &other);
                 verdicts.extend(compared(own, rival, found.iter(), cells, false));
             }
             verdicts.extend(equal_spend(scenario, own, cells, pilot));
@@ -120,6 +121,7 @@ fn equal_spend(scenario: &Scenario, own: &Cell, cells: &[Cell], pilot: &Search<V
                     agents: best.agents,
                     difference: c.difference,
                     interval: c.interval,
+                    judgement: c.judgement,
                 })
             }),
     };

@@ -123,7 +123,8 @@ pub struct EndpointSpec {
     pub failure_probability: f64,
     /// Seconds a failing try takes.
     pub failure_s: f64,
-    /// Tries after the first.
+    /// Tries of a call after the first. A worker's step whose call failed for good is lost; the worker asks once more,
+    /// unless the reason was a timeout, and then gives its delegation up.
     pub retries: u16,
     /// Seconds before the first retry; doubles with each.
     pub backoff_s: f64,

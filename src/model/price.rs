@@ -67,10 +67,10 @@ pub struct PriceSpec {
     /// Tiers by prompt length, in rising order.
     #[serde(default)]
     pub tiers: Vec<Tier>,
-    /// Busy hours of a tool's sandbox.
+    /// Dollars per hour in which a call is served: of a tool's sandbox, or of a slot of one's own machine.
     #[serde(default)]
     pub busy_usd_per_hour: f64,
-    /// Nobody knows what is charged here. While no rate is set, costs are unknown, and not 0. Not written out while it
+    /// Nobody knows what is charged here; also set where no endpoint of a scenario states a price. While no rate is set, costs are unknown, and not 0. Not written out while it
     /// is false.
     #[serde(default, skip_serializing_if = "crate::model::is_default")]
     pub unknown: bool,

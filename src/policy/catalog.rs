@@ -157,8 +157,10 @@ impl Catalog {
     }
 
     /// What to say of an unknown name.
-    pub fn unknown(&self, name: &str) -> String {
-        let names: Vec<&str> = self.entries.iter().map(|e| &*e.name).collect();
+    /// A scenario may have names of its own.
+    pub fn unknown<'a>(&'a self, name: &str, own: impl Iterator<Item = &'a str>) -> String {
+        let own = own.filter(|own| *own != name);
+        let names: Vec<&str> = self.entries.iter().map(|e| &*e.name).chain(own).collect();
         let near = names.iter().copied().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
         format!("unknown policy \"{name}\"; did you mean \"{}\"? known: {}", near.unwrap_or("single"), names.join(", "))
     }

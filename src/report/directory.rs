@@ -62,7 +62,10 @@ impl DirectoryError {
         match self {
             // Where nobody may write, another place is the user's choice.
             Self::Io { source, .. }
-                if matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+                if matches!(
+                    source.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotFound
+                ) =>
             {
                 2
             }

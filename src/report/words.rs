@@ -31,12 +31,22 @@ fn rival(rival: &Rival) -> String {
         Rival::BestCentral => "the best central form of each metric".to_owned(),
         Rival::Baseline(name) => name.clone(),
         Rival::ScatterGather(name) => format!("{name}, the authors' own parallel rival"),
-        Rival::Independent(name) => format!("{name} attempts"),
+        Rival::Independent(name) if name == "independent" => "independent attempts".to_owned(),
+        Rival::Independent(name) => format!("independent attempts ({name})"),
     }
 }
 
 fn between(interval: Option<Interval>, digits: usize) -> String {
     interval.map_or_else(String::new, |i| format!(" [{:+.digits$}, {:+.digits$}]", i.low, i.high))
+}
+
+/// What a difference does not show.
+fn open(judgement: Judgement) -> &'static str {
+    match judgement {
+        Judgement::NotShown => ", no difference shown,",
+        Judgement::NotJudged => ", not judged,",
+        _ => "",
+    }
 }
 
 fn phrase(p: &Phrase) -> Option<String> {
@@ -51,11 +61,7 @@ fn phrase(p: &Phrase) -> Option<String> {
         let to = p.rival.as_ref().map_or_else(String::new, |name| format!(" to {name}"));
         return Some(format!("{name} equal{to}, run by run"));
     }
-    let open = match p.judgement {
-        Judgement::NotShown => ", no difference shown",
-        Judgement::NotJudged => ", not judged",
-        _ => "",
-    };
+    let open = open(p.judgement);
     let spends = match p.rival_spends {
         Some((time, cost)) if points => format!(" at {time:.1}x the time, {cost:.1}x the cost"),
         _ => String::new(),
@@ -71,7 +77,7 @@ fn phrase(p: &Phrase) -> Option<String> {
         let unit = if p.metric == "makespan_s" { "s" } else { "USD" };
         format!("{:+.3} {unit}{}", p.difference, between(p.interval, 3))
     };
-    Some(format!("{name} {told}{open}{named}"))
+    Some(format!("{name} {told}{}{named}", open.trim_end_matches(',')))
 }
 
 /// A verdict in a sentence; none where there is nothing to say.
@@ -99,9 +105,10 @@ pub(super) fn verdict(verdict: &Verdict) -> Option<String> {
                 Search::NotLooked => return None,
                 Search::NotFound => format!("{head} no central form of this grid does with as little."),
                 Search::Found(best) => format!(
-                    "{head} Pass {:+.1} points{} against the best central point within its spend, {} with N = {}.",
+                    "{head} Pass {:+.1} points{}{} against the best central point within its spend, {} with N = {}.",
                     best.difference * 100.0,
                     between(best.interval.map(|i| i.scaled(100.0)), 1),
+                    open(best.judgement),
                     best.policy,
                     best.agents
                 ),

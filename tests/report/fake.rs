@@ -128,6 +128,13 @@ fn every_verdict() -> Vec<Verdict> {
         agents: 8,
         difference: 0.05,
         interval: Some(Interval { low: 0.01, high: 0.09 }),
+        judgement: Judgement::Better,
+    };
+    let open = EqualSpend {
+        difference: 0.01,
+        interval: Some(Interval { low: -0.03, high: 0.05 }),
+        judgement: Judgement::NotShown,
+        ..found.clone()
     };
     let flips = |rival, reversals| Verdict::Flips { policy: policy.clone(), agents, rival, reversals, moved: 7 };
     vec![
@@ -137,6 +144,7 @@ fn every_verdict() -> Vec<Verdict> {
         compared(Rival::ScatterGather("orchestrator-parallel".to_owned()), false, phrases[..1].to_vec()),
         compared(Rival::Independent("independent".to_owned()), false, phrases[..1].to_vec()),
         equal(Spend::Dollars, Search::Found(found)),
+        equal(Spend::Dollars, Search::Found(open)),
         equal(Spend::Time, Search::NotFound),
         equal(Spend::Time, Search::NotLooked),
         Verdict::Retimed { runs: 3, recorded_s: 10.0, retimed_s: 9.0, exact: 1 },

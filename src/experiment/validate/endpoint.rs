@@ -42,7 +42,8 @@ impl Judge {
             self.rate_limit(at(name), limit);
         }
         if e.burst_s <= 0.0 || e.burst_s > MOST {
-            self.bad(at("burst_s"), e.burst_s, "must be above 0", "60 holds a minute's rate");
+            let side = if e.burst_s > 0.0 { "must not be above 1e9" } else { "must be above 0" };
+            self.bad(at("burst_s"), e.burst_s, side, "60 holds a minute's rate");
         }
         self.count(at("max_output_tokens"), e.max_output_tokens, 100_000_000);
         self.probability(at("failure_probability"), e.failure_probability);

@@ -8,6 +8,7 @@ mod policies;
 mod workload;
 
 pub(super) use policies::read_by_none;
+pub(super) use workload::unread_world;
 
 use super::faults::{Fault, KeyPath};
 use super::parameters::is_source_key;
@@ -105,7 +106,7 @@ impl Judge {
         if x < low {
             self.bad(key, x, &format!("must not be below {low}"), mend);
         } else if x > high {
-            self.bad(key, x, &format!("must not be above {high}"), mend);
+            self.bad(key, x, &format!("must not be above {high}"), &format!("{mend}, at most {high}"));
         }
     }
 
@@ -127,8 +128,8 @@ impl Judge {
     fn whole_limit(&mut self, key: KeyPath, limit: Limit) {
         if let Some(x) = limit.at() {
             if !(1.0..=MOST * 1e6).contains(&x) {
-                let wrong = "must be at least 1, or \"unlimited\"";
-                self.bad(key, x, wrong, "write \"unlimited\" for no limit");
+                let side = if x < 1.0 { "must be at least 1" } else { "must not be above 1e15" };
+                self.bad(key, x, &format!("{side}, or \"unlimited\""), "write \"unlimited\" for no limit");
             } else if libm::floor(x) != x {
                 self.bad(key, x, "must be a whole number: it is a count", "write a number without fraction");
             }
@@ -140,8 +141,8 @@ impl Judge {
         if let Some(x) = limit.at()
             && !(1e-6..=MOST * 1e3).contains(&x)
         {
-            let wrong = "must be at least a millionth, or \"unlimited\"";
-            self.bad(key, x, wrong, "write \"unlimited\" for no limit");
+            let side = if x < 1e-6 { "must be at least a millionth" } else { "must not be above 1e12" };
+            self.bad(key, x, &format!("{side}, or \"unlimited\""), "write \"unlimited\" for no limit");
         }
     }
 
@@ -149,8 +150,8 @@ impl Judge {
         if let Some(x) = limit.at()
             && !(x > 0.0 && x <= MOST)
         {
-            let wrong = "must be above 0, or \"unlimited\"";
-            self.bad(key, x, wrong, "write seconds");
+            let side = if x > 0.0 { "must not be above 1e9" } else { "must be above 0" };
+            self.bad(key, x, &format!("{side}, or \"unlimited\""), "write seconds");
         }
     }
 

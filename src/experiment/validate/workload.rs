@@ -1,10 +1,44 @@
 //! The hidden truth of a workload, what sharing does, lengths of calls.
 
 use super::{Judge, MOST_SUBTASKS, key};
+use crate::experiment::faults::{Fault, KeyPath};
 use crate::experiment::scenario::Scenario;
 use crate::kernel::Law;
 use crate::model::workload::search::Success;
 use crate::model::workload::{DivideSpec, RecordedSpec, SearchSpec, WorkloadSpec};
+
+/// What only a `search` workload reads, and what only a `divide` workload reads, of how sharing acts.
+const SEARCH_SHARING: &[&str] = &[
+    "respect",
+    "adoption",
+    "false_adoption_ratio",
+    "wrong_note",
+    "fact_gain",
+    "fact_cap",
+    "herding",
+    "distraction_per_ktoken",
+];
+const DIVIDE_SHARING: &[&str] = &["feedback_gain", "retry_keeps", "contagion", "misleads", "unfold_recovery", "notice"];
+
+/// Parts of the world that this scenario does not read: endpoints that serve nobody, and how sharing acts on another
+/// workload. Whoever loaded the scenario knows whether they are written, and by whom.
+pub(in crate::experiment) fn unread_world(s: &Scenario) -> Vec<Fault> {
+    let serves = |name: &String| s.roles.values().chain(s.worker_roles.values()).any(|served| served == name);
+    let endpoint = |name: &String| {
+        let mend = "name it in [roles] or [worker_roles], or leave it out";
+        Fault::new(key("endpoints").with(name), "serves nobody: no role names it", mend)
+    };
+    let idle = s.endpoints.keys().filter(|name| !serves(name)).map(endpoint);
+    let (others, reader): (&[&str], _) = match s.workload {
+        WorkloadSpec::Search(_) => (DIVIDE_SHARING, "divide"),
+        WorkloadSpec::Divide(_) | WorkloadSpec::Recorded(_) => (SEARCH_SHARING, "search"),
+    };
+    let sharing = others.iter().map(|name| {
+        let mend = format!("it acts where the workload is `{reader}`; leave it out here");
+        Fault::new(key("sharing").with(*name), "is not read by this workload", mend)
+    });
+    idle.chain(sharing).collect()
+}
 
 impl Judge {
     pub(super) fn workload(&mut self, workload: &WorkloadSpec) {
@@ -128,6 +162,12 @@ impl Judge {
                 self.bad(at(name), law.mean(), "must not be above 1e7 on average", "write fewer");
             }
         }
+        self.whole(&at("subtasks"), &w.subtasks, 1.0);
+        self.whole(&at("second_wave"), &w.second_wave, 0.0);
+        self.whole(&at("source_tokens"), &w.source_tokens, 0.0);
+        if w.subtask_sigma == 0.0 {
+            self.whole(&at("steps_per_subtask"), &w.steps_per_subtask, 1.0);
+        }
         for (name, x) in [
             ("answerable", w.answerable),
             ("guess", w.guess),
@@ -143,6 +183,17 @@ impl Judge {
         self.amount(at("tokens_per_detail"), w.tokens_per_detail);
         if !w.dependencies.is_empty() {
             self.dependencies(w);
+        }
+    }
+
+    /// A count that is the same each time: a fraction of it is a slip. Laws that vary are rounded draw by draw.
+    fn whole(&mut self, key: &KeyPath, law: &Law, least: f64) {
+        let Law::Constant(x) = *law else { return };
+        let key = key.with("constant");
+        if libm::floor(x) != x {
+            self.bad(key, x, "must be a whole number: it is a count", "write a number without fraction");
+        } else if x < least {
+            self.bad(key, x, &format!("must be at least {least}"), "write a whole number in that range");
         }
     }
 

@@ -60,12 +60,15 @@ pub fn readers(like: &Draft, key: &str, value: &Value) -> Option<String> {
     };
     match (on(Work::Search), on(Work::Divide)) {
         (None, None) => None,
-        (Some(search), None) => Some(join(&search, "the workload is `search`")),
-        (None, Some(divide)) => Some(join(&divide, "the workload is not `search`")),
+        (Some(search), None) => Some(join(&search, ON_SEARCH)),
+        (None, Some(divide)) => Some(join(&divide, ELSEWHERE)),
         (Some(search), Some(divide)) if search == divide => Some(search),
-        (Some(search), Some(divide)) => Some(format!("{search} on `search`, {divide} elsewhere")),
+        (Some(search), Some(divide)) => Some(format!("{}, {}", join(&search, ON_SEARCH), join(&divide, ELSEWHERE))),
     }
 }
+
+const ON_SEARCH: &str = "the workload is `search`";
+const ELSEWHERE: &str = "the workload is not `search`";
 
 fn join(conditions: &str, last: &str) -> String {
     if conditions.is_empty() { last.to_owned() } else { format!("{conditions} and {last}") }

@@ -1,9 +1,9 @@
 //! Whether tokens and costs of a simulated call are those that its prompt, its tries and the scenario's prices give.
 
 use crate::kernel::Span;
-use crate::model::call::{Purpose, Request, Usage, prompt_tokens};
+use crate::model::call::{CallError, Purpose, Request, Usage, prompt_tokens};
 use crate::model::ids::EndpointId;
-use crate::model::price::Picodollars;
+use crate::model::price::PriceList;
 use crate::record::transcript::{CallLine, Stage, Status};
 use crate::runtime::Fleet;
 
@@ -17,29 +17,44 @@ pub(super) fn unpaid(call: &CallLine, request: &Request, fleet: &Fleet, endpoint
             "field `usage.prompt_tokens`: recorded {told}, the prompt has {asked}; the file was changed"
         ));
     }
-    let (tokens_cost, tool_cost) = due(call, request, fleet, endpoint);
     let paid = call.cost.picodollars;
-    let tokens_paid = u128::from(paid.total().0 - paid.tool.0);
-    if tokens_paid != tokens_cost {
-        return Some(format!(
-            "field `cost.picodollars`: recorded {tokens_paid} for tokens, but `usage` and the scenario's prices make \
-             {tokens_cost}; usage or cost was changed"
-        ));
+    let busy = busy(call, &fleet.prices[endpoint.index()]);
+    if request.purpose == Purpose::Tool {
+        let (paid, due) = (u128::from(paid.tool.0), busy);
+        return (paid != due).then(|| {
+            format!("field `cost.picodollars.tool`: recorded {paid}, its time costs {due}; the file was changed")
+        });
     }
-    tool_cost.filter(|due| paid.tool != *due).map(|due| {
-        let (paid, due) = (paid.tool.0, due.0);
-        format!("field `cost.picodollars.tool`: recorded {paid}, its time costs {due}; the file was changed")
+    let paid = u128::from(paid.total().0);
+    let due = tokens(call, request, &fleet.prices[endpoint.index()]) + busy;
+    (paid != due).then(|| {
+        format!(
+            "field `cost.picodollars`: recorded {paid}, but `usage`, its time and the scenario's prices make {due}; usage \
+             or cost was changed"
+        )
     })
 }
 
-/// Pico-dollars for the tokens of all tries, and for tool time where one try tells it.
-fn due(call: &CallLine, request: &Request, fleet: &Fleet, endpoint: EndpointId) -> (u128, Option<Picodollars>) {
-    let prices = &fleet.prices[endpoint.index()];
-    if request.purpose == Purpose::Tool {
-        let last = |stage: Stage| call.moments.iter().rev().find(|m| m.stage == stage).map(|m| m.at_ns);
-        let busy = last(Stage::Served).zip(last(Stage::Replied)).filter(|_| call.retries == 0);
-        return (0, busy.map(|(from, until)| prices.busy_cost(Span::from_nanos(until.saturating_sub(from)))));
+/// Pico-dollars for the time in which its tries were served. A try that the server fails costs nothing.
+fn busy(call: &CallLine, prices: &PriceList) -> u128 {
+    let mut served = None;
+    let mut cost = 0;
+    for moment in &call.moments {
+        match moment.stage {
+            Stage::Served => served = Some(moment.at_ns),
+            Stage::Replied | Stage::Cancelled | Stage::TryFailed(CallError::Timeout) => {
+                let span = served.take().map_or(0, |from| moment.at_ns.saturating_sub(from));
+                cost += u128::from(prices.busy_cost(Span::from_nanos(span)).0);
+            }
+            Stage::TryFailed(_) | Stage::Failed(_) => served = None,
+            Stage::Called | Stage::Waits(_) => {}
+        }
     }
+    cost
+}
+
+/// Pico-dollars for the tokens of all tries.
+fn tokens(call: &CallLine, request: &Request, prices: &PriceList) -> u128 {
     // All tries have the same prompt, hence the same rates.
     let charge = prices.charge(prompt_tokens(&request.prompt));
     let usage: Usage = call.billed.unwrap_or(call.usage).into();
@@ -50,5 +65,5 @@ fn due(call: &CallLine, request: &Request, fleet: &Fleet, endpoint: EndpointId) 
         (usage.cache_write_tokens, charge.cache_write),
         (usage.completion_tokens, charge.output),
     ];
-    (parts.iter().map(|(n, price)| u128::from(*n) * u128::from(*price)).sum(), Some(Picodollars(0)))
+    parts.iter().map(|(n, price)| u128::from(*n) * u128::from(*price)).sum()
 }

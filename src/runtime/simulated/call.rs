@@ -123,12 +123,12 @@ impl Pending {
     fn cost(&self, prices: &PriceList, now: Time) -> Roles {
         let mut roles = self.spent().cost;
         let Some(service) = self.service() else { return roles };
+        let own = roles.of_mut(self.request.purpose.role());
+        *own += prices.busy_cost(now - service.since);
         if self.request.purpose == Purpose::Tool {
-            roles.tool += prices.busy_cost(now - service.since);
             return roles;
         }
         let charge = prices.charge(self.usage.prompt_tokens);
-        let own = roles.of_mut(self.request.purpose.role());
         // Cached tokens are the front of the prompt, written ones follow.
         let mut cached = self.usage.cached_tokens;
         let mut written = self.usage.cache_write_tokens;

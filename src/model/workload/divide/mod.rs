@@ -286,6 +286,10 @@ impl Divide {
 
     /// Writes `carried` down in the asked length.
     fn written(&mut self, request: &Request, carried: Carried, items: usize, kind: FindingKind) -> Finding {
+        if request.purpose == Purpose::Dispatch && request.product_tokens == 0 && self.spec.tokens_per_detail > 0.0 {
+            // What is told in no words tells nothing, right or wrong.
+            return self.found(Carried::default(), kind, 0);
+        }
         let keep = keep_probability(f64::from(request.product_tokens), items, self.spec.tokens_per_detail);
         let about = &request.about;
         let index = if request.purpose == Purpose::Compact { WHOLE_TASK } else { about.subtask.0 };
