@@ -9,7 +9,7 @@
 //!
 //! This program is all of `delm-sim` with one policy more. `docs/own-policy.md` explains what it owes.
 
-use delm_sim::kernel::{Span, Time};
+use delm_sim::kernel::Time;
 use delm_sim::model::call::{
     Answer, CallError, Content, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission,
 };
@@ -95,9 +95,7 @@ impl Circle {
     }
 
     fn start(&mut self, out: &mut Outbox) {
-        if let Some(seconds) = self.s.deadline_s.at() {
-            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
-        }
+        self.deadline = out.set_deadline(self.s.deadline_s);
         let spans = prompt::opening(Purpose::Plan, &self.s, &[]);
         let call = out.call(Request::new(self.agent(), Purpose::Plan, About::default(), spans));
         self.calls.insert(call, For::Plan);

@@ -5,7 +5,7 @@
 //! cargo run --example two_leads -- compare examples/two-leads.toml
 //! ```
 
-use delm_sim::kernel::{Span, Time};
+use delm_sim::kernel::Time;
 use delm_sim::model::call::{
     Answer, CallError, Content, Finding, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission,
 };
@@ -96,9 +96,7 @@ struct Halves {
 
 impl Halves {
     fn start(&mut self, out: &mut Outbox) {
-        if let Some(seconds) = self.s.deadline_s.at() {
-            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
-        }
+        self.deadline = out.set_deadline(self.s.deadline_s);
         let spans = prompt::opening(Purpose::Plan, &self.s, &[]);
         let call = out.call(Request::new(self.halves[0].lead, Purpose::Plan, About::default(), spans));
         self.calls.insert(call, For::Plan);

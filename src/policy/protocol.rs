@@ -1,6 +1,7 @@
 //! The seam. A policy is a state machine: events in, commands out. It never sees text, time laws or chance.
 
 use crate::kernel::{Span, Time};
+use crate::model::Limit;
 use crate::model::call::{CallError, Outcome, Reply, Request};
 use crate::model::ids::{CallId, TimerId};
 use crate::model::note::Note;
@@ -69,6 +70,11 @@ impl Outbox {
         self.timers += 1;
         self.commands.push(Command::SetTimer(id, after));
         id
+    }
+
+    /// Sets the timer of a deadline, if there is one.
+    pub fn set_deadline(&mut self, seconds: Limit) -> Option<TimerId> {
+        seconds.at().map(|seconds| self.set_timer(Span::from_secs_f64(seconds)))
     }
 
     /// Clears a timer.

@@ -127,12 +127,19 @@ impl Judge {
     /// A count that may be absent: a fraction of a slot, an agent or a token is a slip.
     fn whole_limit(&mut self, key: KeyPath, limit: Limit) {
         if let Some(x) = limit.at() {
-            if !(1.0..=MOST * 1e6).contains(&x) {
+            if (1.0..=MOST * 1e6).contains(&x) {
+                self.no_fraction(key, x);
+            } else {
                 let side = if x < 1.0 { "must be at least 1" } else { "must not be above 1e15" };
                 self.bad(key, x, &format!("{side}, or \"unlimited\""), "write \"unlimited\" for no limit");
-            } else if libm::floor(x) != x {
-                self.bad(key, x, "must be a whole number: it is a count", "write a number without fraction");
             }
+        }
+    }
+
+    /// A count: a fraction of it is a slip.
+    fn no_fraction(&mut self, key: KeyPath, x: f64) {
+        if libm::floor(x) != x {
+            self.bad(key, x, "must be a whole number: it is a count", "write a number without fraction");
         }
     }
 

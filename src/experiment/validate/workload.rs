@@ -190,9 +190,8 @@ impl Judge {
     fn whole(&mut self, key: &KeyPath, law: &Law, least: f64) {
         let Law::Constant(x) = *law else { return };
         let key = key.with("constant");
-        if libm::floor(x) != x {
-            self.bad(key, x, "must be a whole number: it is a count", "write a number without fraction");
-        } else if x < least {
+        self.no_fraction(key.clone(), x);
+        if x < least {
             self.bad(key, x, &format!("must be at least {least}"), "write a whole number in that range");
         }
     }

@@ -22,7 +22,6 @@ mod served;
 
 use super::Form;
 use super::agenda::{Agenda, Lines};
-use crate::kernel::Span;
 use crate::model::Limit;
 use crate::model::call::{Answer, CallError, Finding, PromptSpan, Reply, SpanRole, SubtaskList};
 use crate::model::ids::{About, AgentId, CallId, StoreId, TimerId};
@@ -328,9 +327,7 @@ impl Form for Lead {
         for lead in self.desk.idle() {
             out.note(Note::Phase(lead, Phase::InputWait));
         }
-        if let Some(seconds) = self.s.deadline_s.at() {
-            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
-        }
+        self.deadline = out.set_deadline(self.s.deadline_s);
         if matches!(self.own.work, LeadWork::Lines { plan: false, .. }) {
             self.hand_out(out);
         } else {

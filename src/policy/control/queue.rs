@@ -15,7 +15,6 @@ mod admitting;
 mod ending;
 
 use super::Form;
-use crate::kernel::Span;
 use crate::model::call::{
     Answer, CallError, Content, Finding, PromptSpan, Purpose, Reply, Request, SpanRole, SubtaskList,
 };
@@ -256,9 +255,7 @@ impl Form for Queue {
     }
 
     fn start(&mut self, out: &mut Outbox) {
-        if let Some(seconds) = self.s.deadline_s.at() {
-            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
-        }
+        self.deadline = out.set_deadline(self.s.deadline_s);
         for i in 0..self.members.len() as u32 {
             out.note(Note::Phase(AgentId(i), Phase::StartUp));
             self.rest(i);

@@ -9,7 +9,6 @@
 //! Invariant: no agent's commands depend on another's replies.
 
 use super::Form;
-use crate::kernel::Span;
 use crate::model::call::{
     Answer, CallError, Content, Outcome, PromptSpan, Purpose, Reply, Request, SpanRole, Submission, SubtaskList,
 };
@@ -171,9 +170,7 @@ impl Form for Solo {
     }
 
     fn start(&mut self, out: &mut Outbox) {
-        if let Some(seconds) = self.s.deadline_s.at() {
-            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
-        }
+        self.deadline = out.set_deadline(self.s.deadline_s);
         for i in 0..self.agents.len() as u32 {
             out.note(Note::Phase(AgentId(i), Phase::StartUp));
             let prompt = prompt::opening(Purpose::Plan, &self.s, &[]);

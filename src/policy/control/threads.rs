@@ -248,9 +248,7 @@ impl Form for Threads {
         for i in 0..self.members.len() as u32 {
             out.note(Note::Phase(AgentId(i), Phase::StartUp));
         }
-        if let Some(seconds) = self.s.deadline_s.at() {
-            self.deadline = Some(out.set_timer(Span::from_secs_f64(seconds)));
-        }
+        self.deadline = out.set_deadline(self.s.deadline_s);
         for i in 0..self.members.len() as u32 {
             if i == 0 || self.own.stagger_s <= 0.0 {
                 self.plan(i, out);
