@@ -2,11 +2,14 @@
 
 use super::calibrate::CalibrateArgs;
 use super::fit::FitArgs;
+use super::flip::FlipArgs;
 use super::flags::{ChangeArgs, OutputArgs, jobs};
 use super::format::Format;
 use super::live::args::LiveArgs;
 use super::replay::ReplayArgs;
+use crate::experiment::asked::{Axis, axis};
 use crate::experiment::embedded;
+use crate::experiment::gate::Gate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -64,6 +67,8 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// Fit assumed parameters of a scenario to published rows, by simulation
     Fit(FitArgs),
+    /// Find what would flip a difference: every uncertain input, moved inside its prior
+    Flip(Box<FlipArgs>),
     /// Run a recorded transcript again: strictly, at another speed, or under another topology
     Replay(ReplayArgs),
     /// Turn other programs' logs of model calls into a transcript
@@ -115,6 +120,16 @@ pub struct CompareArgs {
     /// Predict a live run (its directory or transcript) and print predicted beside measured, with errors
     #[arg(long, value_name = "RUN", conflicts_with = "no_figures")]
     pub against: Option<PathBuf>,
+    /// What must hold, as in 'cost_per_task_usd.p90 < 0.30' or 'delm-solvers@4:pass >= 1.0 x baseline'; may be
+    /// repeated; exit code 3 if it does not
+    #[arg(long, value_name = "STATEMENT", value_parser = Gate::parse)]
+    pub gate: Vec<Gate>,
+    /// Write what the gates found: JUnit if the name ends in .xml, else a JSON object per line
+    #[arg(long, value_name = "FILE", requires = "gate")]
+    pub gate_report: Option<PathBuf>,
+    /// Another question than the table of cells.
+    #[command(flatten)]
+    pub question: QuestionArgs,
     /// Changes to the scenario.
     #[command(flatten)]
     pub change: ChangeArgs,
@@ -129,10 +144,45 @@ impl Default for CompareArgs {
             scenario: embedded::DEFAULT.to_owned(),
             no_figures: false,
             against: None,
+            gate: Vec::new(),
+            gate_report: None,
+            question: QuestionArgs::default(),
             change: ChangeArgs::default(),
             output: OutputArgs::default(),
         }
     }
+}
+
+/// Questions of `compare` beyond its table.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Question")]
+pub struct QuestionArgs {
+    /// Optimise every policy within the same spend: cost_per_task_usd, total_tokens, makespan_s or agent_time_s; what the
+    /// subject spends, if no value is given
+    #[arg(long, value_name = "METRIC[=VALUE]", conflicts_with_all = ["factorial", "vary", "gate"])]
+    pub equal: Option<String>,
+    /// Values that a setting takes in the grid of --equal, instead of half, as it is and double; may be repeated
+    #[arg(long, value_name = "KEY=A,B,C", requires = "equal", value_parser = axis)]
+    pub grid: Vec<Axis>,
+    /// The policy that --equal is about; the first without a lead and with a shared context if not given
+    #[arg(long, value_name = "NAME", requires = "equal")]
+    pub subject: Option<String>,
+    /// Run every combination of control, store and gate: which of them makes the difference?
+    #[arg(long, conflicts_with_all = ["vary", "gate"])]
+    pub factorial: bool,
+    /// Team size of --factorial; the scenario's size nearest to 4 if not given
+    #[arg(long, value_name = "N", requires = "factorial")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::experiment::validate::MOST_AGENTS)))]
+    pub team: Option<u32>,
+    /// Tokens of every gist and report of --factorial; what the scenario's policies have if not given
+    #[arg(long, value_name = "TOKENS", requires = "factorial")]
+    pub tokens: Option<u32>,
+    /// Run the scenario at every value of a key; may be repeated: every combination
+    #[arg(long, value_name = "PATH=A,B,C", value_parser = axis, conflicts_with = "gate")]
+    pub vary: Vec<Axis>,
+    /// Metric that --equal, --factorial and the figure of --vary are about
+    #[arg(long, value_name = "NAME", default_value = "pass")]
+    pub metric: String,
 }
 
 /// `params`.

@@ -1,9 +1,11 @@
 //! `compare`: policies against a baseline.
 
-use super::args::CompareArgs;
+use super::args::{CompareArgs, QuestionArgs};
+use super::asking::AskArgs;
 use super::format::Format;
 use super::study::{announce, conduct_announced};
-use super::{DONE, output};
+use super::{DONE, MISSED, UsageError, output};
+use crate::experiment::asked::{Asked, Axis, EqualAsked, FactorialAsked, VaryAsked};
 use crate::policy::Catalog;
 use crate::report::{self, Command, Manifest};
 use anyhow::Result;
@@ -12,6 +14,15 @@ use anyhow::Result;
 pub fn execute(args: &CompareArgs, catalog: &Catalog) -> Result<u8> {
     if let Some(run) = &args.against {
         return super::against::execute(args, run, catalog);
+    }
+    if let Some((asked, told)) = question(&args.question)? {
+        let ask = AskArgs {
+            scenario: args.scenario.clone(),
+            no_figures: args.no_figures,
+            change: args.change.clone(),
+            output: args.output.clone(),
+        };
+        return super::asking::execute(Command::Compare, &asked, &told, &ask, catalog);
     }
     let scenario = super::load(&args.scenario, &args.change.overrides(catalog))?;
     let mut told = args.change.told();
@@ -23,5 +34,40 @@ pub fn execute(args: &CompareArgs, catalog: &Catalog) -> Result<u8> {
     if args.output.format == Format::Table {
         output::print(&format!("\n{stored}"))?;
     }
-    Ok(DONE)
+    let pass = super::gates::pass(&args.gate, &study, args.gate_report.as_deref())?;
+    Ok(if pass { DONE } else { MISSED })
+}
+
+/// The question that the flags ask, if it is not the table of cells, and the flags as they were typed.
+fn question(args: &QuestionArgs) -> Result<Option<(Asked, Vec<(&'static str, String)>)>> {
+    let metric = Some(args.metric.clone());
+    let axes = |flag: &'static str, axes: &[Axis]| -> Vec<(&'static str, String)> {
+        axes.iter().map(|axis| (flag, format!("{}={}", axis.key, axis.values.join(",")))).collect()
+    };
+    let (asked, mut told) = if let Some(text) = &args.equal {
+        let (spend, most) = match text.split_once('=') {
+            None => (text.clone(), None),
+            Some((spend, most)) => {
+                let most: Option<f64> = most.trim().parse().ok().filter(|most: &f64| most.is_finite() && *most > 0.0);
+                let wrong = || UsageError(format!("--equal {text}: the amount must be a number above 0"));
+                (spend.trim().to_owned(), Some(most.ok_or_else(wrong)?))
+            }
+        };
+        let mut told = vec![("equal", text.clone())];
+        told.extend(axes("grid", &args.grid));
+        told.extend(args.subject.clone().map(|name| ("subject", name)));
+        let (policy, grid) = (args.subject.clone(), args.grid.clone());
+        (Asked::Equal(EqualAsked { spend, most, metric, policy, grid }), told)
+    } else if args.factorial {
+        let mut told = vec![("factorial", String::new())];
+        told.extend(args.team.map(|n| ("team", n.to_string())));
+        told.extend(args.tokens.map(|n| ("tokens", n.to_string())));
+        (Asked::Factorial(FactorialAsked { metric, agents: args.team, tokens: args.tokens }), told)
+    } else if !args.vary.is_empty() {
+        (Asked::Vary(VaryAsked { axes: args.vary.clone(), metric }), axes("vary", &args.vary))
+    } else {
+        return Ok(None);
+    };
+    told.push(("metric", args.metric.clone()));
+    Ok(Some((asked, told)))
 }

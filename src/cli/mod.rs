@@ -4,13 +4,16 @@
 //! with 2 and leaves nothing behind.
 
 mod against;
+mod asking;
 pub mod args;
 pub mod calibrate;
 pub mod compare;
 pub mod completions;
 pub mod fit;
+pub mod flip;
 pub mod flags;
 pub mod format;
+mod gates;
 pub mod import;
 pub mod init;
 pub mod list;
@@ -85,6 +88,7 @@ pub fn run(catalog: &Catalog) -> ExitCode {
         Command::Params(args) => params::execute(&args, catalog),
         Command::Calibrate(args) => calibrate::execute(&args),
         Command::Fit(args) => fit::execute(&args, catalog),
+        Command::Flip(args) => flip::execute(&args, catalog),
         Command::Replay(args) => replay::execute(&args, catalog),
         Command::Import(args) => import::execute(&args),
         Command::Reproduce(args) => reproduce::execute(&args, catalog),

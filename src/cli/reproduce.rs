@@ -20,13 +20,22 @@ pub fn execute(args: &ReproduceArgs, catalog: &Catalog) -> Result<u8> {
     if let Some(fault) = validate(&manifest.scenario).first() {
         bail!(super::UsageError(format!("{}: {fault}", args.directory.join("manifest.json").display())));
     }
+    if let Some(asked) = &manifest.asked {
+        let answer = super::asking::answer(&manifest.scenario, asked, args.jobs, args.quiet)?;
+        let again = report::asked::results(&manifest.scenario, &answer, manifest.figures);
+        return told(&report::compare_results(&args.directory, &again)?);
+    }
     let progress = Progress::new(args.quiet);
     let tick = |done, total| progress.tick(done, total);
     let jobs = args.jobs.map_or(0, NonZeroUsize::get);
     let compare = manifest.command == Command::Compare;
     let study = conduct(&manifest.scenario, &Options { jobs, compare, progress: Some(&tick), transcript: None });
     progress.clear();
-    let found = report::compare(&args.directory, &study?)?;
+    told(&report::compare(&args.directory, &study?)?)
+}
+
+/// Says what was found.
+fn told(found: &report::Reproduction) -> Result<u8> {
     output::print(&found.to_string())?;
     Ok(if found.agrees() { DONE } else { FAILED })
 }

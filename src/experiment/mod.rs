@@ -2,6 +2,7 @@
 //!
 //! Invariant: this room prints nothing; equal scenarios and seeds give equal studies, whatever the number of jobs.
 
+pub mod asked;
 pub mod calibration;
 mod cells;
 pub mod comparison;
@@ -10,6 +11,7 @@ mod document;
 pub mod embedded;
 pub mod faults;
 pub mod fit;
+pub mod gate;
 pub mod judgement;
 pub mod live;
 pub mod load;

@@ -82,6 +82,15 @@ pub(super) fn io<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Err
 
 /// `delm-sim-out/<name>-<hash8>`; the hash covers command and scenario.
 pub fn default_dir(command: Command, scenario: &Scenario) -> PathBuf {
+    named_dir(scenario, &manifest::config_hash(command, scenario))
+}
+
+/// Where the results of an announced question go if nobody says: it has a directory of its own.
+pub fn asked_dir(manifest: &Manifest) -> PathBuf {
+    named_dir(&manifest.scenario, &manifest.config_hash)
+}
+
+fn named_dir(scenario: &Scenario, hash: &str) -> PathBuf {
     let name: String = scenario
         .name
         .chars()
@@ -90,7 +99,6 @@ pub fn default_dir(command: Command, scenario: &Scenario) -> PathBuf {
             _ => '-',
         })
         .collect();
-    let hash = manifest::config_hash(command, scenario);
     Path::new(ROOT).join(format!("{name}-{}", &hash[..8]))
 }
 
@@ -103,6 +111,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether figures are part of the directory.
+    pub fn figures(&self) -> bool {
+        self.manifest.figures
+    }
+
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -2,8 +2,9 @@
 //!
 //! Invariant: nothing here tells when, where or by whom it was computed. `commit` informs and is never compared.
 
-use super::file::File;
-use crate::experiment::{Scenario, Study};
+use super::store::Results;
+use crate::experiment::Scenario;
+use crate::experiment::asked::Asked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub enum Command {
     Compare,
     /// A transcript at another speed or under other limits.
     Replay,
+    /// What flips a difference.
+    Flip,
 }
 
 /// A file that a study rests on besides its scenario.
@@ -55,6 +58,7 @@ impl Command {
             Self::Run => "run",
             Self::Compare => "compare",
             Self::Replay => "replay",
+            Self::Flip => "flip",
         }
     }
 }
@@ -84,6 +88,9 @@ pub struct Manifest {
     /// A file that the study rests on besides its scenario.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Input>,
+    /// The question that was asked of the scenario, if it was not its table of cells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// Digest over the traces of all runs; empty before they ran.
     pub trace_digest: String,
     /// blake3 of every other file, by name; empty before they were written.
@@ -106,6 +113,7 @@ impl Manifest {
             seed: scenario.seed,
             figures,
             input: None,
+            asked: None,
             trace_digest: String::new(),
             files: BTreeMap::new(),
             scenario: scenario.clone(),
@@ -136,10 +144,19 @@ impl Manifest {
         self
     }
 
+    /// The same for a question that is asked of the scenario.
+    #[must_use]
+    pub fn asking(mut self, asked: Asked) -> Self {
+        let text = format!("{}\n{}", self.config_hash, serde_json::to_string(&asked).expect("plain values"));
+        self.config_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+        self.asked = Some(asked);
+        self
+    }
+
     /// The manifest with what the study found.
-    pub(super) fn complete(mut self, study: &Study, files: &[File]) -> Self {
-        self.trace_digest.clone_from(&study.digest);
-        self.files = files.iter().map(|f| (f.name.clone(), f.hash())).collect();
+    pub(super) fn complete(mut self, results: &Results) -> Self {
+        results.digest.clone_into(&mut self.trace_digest);
+        self.files = results.files.iter().map(|f| (f.name.clone(), f.hash())).collect();
         self
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: this room reads a [`Study`] and simulates nothing; equal studies give equal bytes, and no time, host or
 //! path of a machine is among them.
 
+pub mod asked;
 pub mod directory;
 pub mod file;
 pub mod files;
@@ -22,10 +23,10 @@ mod number;
 use crate::experiment::Study;
 use std::collections::BTreeMap;
 
-pub use directory::{DirectoryError, Plan, default_dir, plan};
+pub use directory::{DirectoryError, Plan, asked_dir, default_dir, plan};
 pub use manifest::{Command, Manifest};
-pub use reproduce::{Reproduction, compare};
-pub use store::{Status, Stored, store};
+pub use reproduce::{Reproduction, compare, compare_results};
+pub use store::{Results, Status, Stored, store, store_results};
 pub use table::checks_table;
 
 /// How a study is printed on stdout.

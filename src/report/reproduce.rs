@@ -4,7 +4,7 @@
 
 use super::directory::{DirectoryError, read};
 use super::file::File;
-use super::files;
+use super::store::Results;
 use super::manifest::{self, Manifest};
 use crate::experiment::Study;
 use std::fmt;
@@ -111,9 +111,23 @@ impl fmt::Display for Difference {
 
 /// Compares a directory with the study that its manifest's scenario gave again.
 pub fn compare(dir: &Path, study: &Study) -> Result<Reproduction, DirectoryError> {
+    let figures = read(dir)?.figures;
+    compare_results(dir, &Results::of_study(study, figures))
+}
+
+/// Compares a directory with what was computed again.
+///
+/// # Errors
+/// If the directory has no manifest that can be read.
+pub fn compare_results(dir: &Path, results: &Results) -> Result<Reproduction, DirectoryError> {
     let theirs = read(dir)?;
-    let files = files::all(study, theirs.figures);
-    let ours = Manifest::announce(theirs.command, &study.scenario, theirs.figures).complete(study, &files);
+    let announced = Manifest::announce(theirs.command, results.scenario, theirs.figures);
+    let announced = match &theirs.asked {
+        Some(asked) => announced.asking(asked.clone()),
+        None => announced,
+    };
+    let ours = announced.complete(results);
+    let files = &results.files;
     let mut differing: Vec<Difference> = files.iter().filter_map(|file| difference(dir, file, &theirs)).collect();
     if theirs.program_version != ours.program_version {
         return Ok(Reproduction::OtherVersion {

@@ -11,7 +11,7 @@ use super::file::File;
 use super::files;
 use super::manifest::{self, Manifest};
 use super::plot;
-use crate::experiment::Study;
+use crate::experiment::{Scenario, Study};
 use std::fmt;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -42,6 +42,27 @@ pub struct Stored {
     pub pictures: Vec<String>,
     /// Why pictures are missing, if some are.
     pub missing: Option<&'static str>,
+}
+
+/// What a command computed, as files.
+#[derive(Clone, Debug)]
+pub struct Results<'a> {
+    /// Of which scenario.
+    pub scenario: &'a Scenario,
+    /// Digest over the traces of all runs.
+    pub digest: &'a str,
+    /// Every file but the manifest.
+    pub files: Vec<File>,
+    /// Why figures are missing, if some are.
+    pub missing: Option<&'static str>,
+}
+
+impl<'a> Results<'a> {
+    /// The files of a study.
+    pub fn of_study(study: &'a Study, figures: bool) -> Self {
+        let files = files::all(study, figures);
+        Self { scenario: &study.scenario, digest: &study.digest, files, missing: plot::missing(study) }
+    }
 }
 
 impl fmt::Display for Stored {
@@ -75,9 +96,20 @@ impl fmt::Display for Stored {
 
 /// Writes the study where the plan allows it.
 pub fn store(plan: &Plan, study: &Study) -> Result<Stored, DirectoryError> {
-    assert_eq!(plan.manifest.scenario, study.scenario, "the study answers the scenario that was announced");
-    let files = files::all(study, plan.manifest.figures);
-    let manifest = plan.manifest.clone().complete(study, &files);
+    store_results(plan, Results::of_study(study, plan.manifest.figures))
+}
+
+/// Stores what was computed; what is announced and what is stored belong together.
+///
+/// # Errors
+/// As [`store`].
+///
+/// # Panics
+/// If the results are of another scenario than was announced.
+pub fn store_results(plan: &Plan, results: Results) -> Result<Stored, DirectoryError> {
+    assert_eq!(&plan.manifest.scenario, results.scenario, "the results answer the scenario that was announced");
+    let manifest = plan.manifest.clone().complete(&results);
+    let Results { files, missing, .. } = results;
     let status = match inspect(plan)? {
         Found::Nothing => create(&plan.dir, &files, &manifest).map(|()| Status::Written)?,
         Found::Empty => install(&plan.dir, &files, &manifest, None).map(|()| Status::Written)?,
@@ -105,7 +137,7 @@ pub fn store(plan: &Plan, study: &Study) -> Result<Stored, DirectoryError> {
     let (pictures, mut data): (Vec<String>, Vec<String>) =
         files.into_iter().map(|f| f.name).partition(|name| is_picture(name));
     data.push(manifest::FILE.to_owned());
-    Ok(Stored { dir: plan.dir.clone(), status, data, pictures, missing: plot::missing(study) })
+    Ok(Stored { dir: plan.dir.clone(), status, data, pictures, missing })
 }
 
 fn is_picture(name: &str) -> bool {

@@ -58,6 +58,11 @@ pub(super) fn ticks(low: f64, least: f64, high: f64, kind: Kind) -> Ticks {
         Kind::Percent => (0.0, high.min(100.0)),
         Kind::PercentNear => (low.max(0.0), high.min(100.0)),
     };
+    linear(low, high)
+}
+
+/// Round steps that cover a range.
+fn linear(low: f64, high: f64) -> Ticks {
     let span = if high > low { high - low } else { high.abs().max(1.0) };
     let step = nice(span / 6.0);
     let first = libm::floor(low / step + 1e-9) as i64;
@@ -73,6 +78,22 @@ pub(super) fn ticks(low: f64, least: f64, high: f64, kind: Kind) -> Ticks {
         values,
         log: false,
     }
+}
+
+/// Ticks for differences, which may lie on both sides of 0.
+pub(super) fn signed(low: f64, high: f64) -> Ticks {
+    let (low, high) = (low.min(0.0), high.max(0.0));
+    linear(low, high)
+}
+
+/// Ticks for a number that is no quantity of runs: a spend, a key of the scenario.
+pub(super) fn ticks_of_numbers(low: f64, high: f64, log: bool) -> Ticks {
+    if log {
+        return log_ticks(low, high);
+    }
+    let ticks = linear(low, high);
+    // The curves reach from end to end, whatever is round.
+    Ticks { range: (low.min(high), if high > low { high } else { low + 1.0 }), ..ticks }
 }
 
 /// 1, 2 and 5 of each decade, or 1 alone where there are many.

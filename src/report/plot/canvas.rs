@@ -46,7 +46,7 @@ enum Mark {
 
 /// A figure under construction; later marks cover earlier ones.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Canvas {
+pub(in crate::report) struct Canvas {
     marks: Vec<Mark>,
 }
 

@@ -7,30 +7,37 @@
 
 mod axis;
 mod canvas;
+mod curves;
 mod lines;
 mod phases;
 mod png;
 mod style;
+mod tornado;
 
 use super::columns;
 use super::file::File;
 use super::number;
 use crate::experiment::Study;
 use axis::Kind;
-use canvas::Canvas;
+pub(super) use canvas::Canvas;
+pub(super) use curves::{At, Curve, Words, curves};
+pub(super) use tornado::{Bar, tornado};
 use lines::{LineFigure, Panel};
 
 /// Files of all figures that the study has data for, SVG and PNG of each.
 pub fn files(study: &Study) -> Vec<File> {
     drawn(study)
         .into_iter()
-        .flat_map(|(name, canvas)| {
-            [
-                File { name: format!("{name}.svg"), bytes: canvas.svg().into_bytes() },
-                File { name: format!("{name}.png"), bytes: canvas.png() },
-            ]
-        })
+        .flat_map(|(name, canvas)| both(name, &canvas))
         .collect()
+}
+
+/// A figure in both forms.
+pub(super) fn both(name: &str, canvas: &Canvas) -> [File; 2] {
+    [
+        File { name: format!("{name}.svg"), bytes: canvas.svg().into_bytes() },
+        File { name: format!("{name}.png"), bytes: canvas.png() },
+    ]
 }
 
 /// Why figures are missing, if some are.

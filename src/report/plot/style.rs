@@ -35,8 +35,8 @@ enum Family {
     Other,
 }
 
-fn family(study: &Study, policy: &str) -> Family {
-    match study.form(policy) {
+fn family(form: Option<Form>) -> Family {
+    match form {
         Some(Form::Decentral) => Family::Delm,
         Some(Form::Central) => Family::Central,
         Some(Form::Independent) => Family::Alone,
@@ -46,24 +46,32 @@ fn family(study: &Study, policy: &str) -> Family {
 
 /// The looks of all policies, in the study's order.
 pub(super) fn looks(study: &Study) -> Vec<(String, Look)> {
+    let mut names: Vec<(String, Option<Form>)> = Vec::new();
+    for cell in &study.cells {
+        if !names.iter().any(|(name, _)| *name == cell.policy) {
+            names.push((cell.policy.clone(), study.form(&cell.policy)));
+        }
+    }
+    looks_of(&names)
+}
+
+/// The looks of named policies of known forms, in their order.
+pub(super) fn looks_of(names: &[(String, Option<Form>)]) -> Vec<(String, Look)> {
     let mut looks: Vec<(String, Look)> = Vec::new();
     let mut used = [0_usize; 4];
-    for cell in &study.cells {
-        if looks.iter().any(|(name, _)| *name == cell.policy) {
-            continue;
-        }
-        let family = family(study, &cell.policy);
+    for (name, form) in names {
+        let family = family(*form);
         let place = used[family as usize];
         used[family as usize] += 1;
         let pick = |inks: &[Ink]| inks[place % inks.len()];
         let (ink, width, first) = match family {
-            Family::Delm => (pick(&DELM), 4.0, 4),
+            Family::Delm => (pick(&DELM), 2.0, 4),
             Family::Central => (pick(&CENTRAL), 2.0, 0),
             Family::Alone => (pick(&GREY), 2.0, 1),
             Family::Other => (pick(&OTHER), 2.0, 2),
         };
         let marker = MARKERS[(first + place) % MARKERS.len()];
-        looks.push((cell.policy.clone(), Look { ink, marker, width }));
+        looks.push((name.clone(), Look { ink, marker, width }));
     }
     looks
 }

@@ -2,8 +2,8 @@
 
 use super::share;
 use super::streams::Stream;
-use crate::kernel::{Draws, EventId, Span, Time};
-use crate::model::call::{Answer, Purpose, Request, SpanRole, Usage, prompt_tokens};
+use crate::kernel::{Address, EventId, Span, Time};
+use crate::model::call::{Answer, Purpose, Request, SpanRole, Usage};
 use crate::model::ids::{CallId, EndpointId, TaskId};
 use crate::model::price::{Picodollars, PriceList, Roles};
 use crate::model::workload::Outlook;
@@ -11,7 +11,7 @@ use crate::record::trace::{Bill, Told};
 use std::collections::HashMap;
 
 /// Where a call is, with what is known of it there and nowhere else.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) enum Stage {
     /// It has come and holds nothing: it goes on at once, or its refusal is due.
     Door,
@@ -26,14 +26,14 @@ pub(super) enum Stage {
 }
 
 /// Service of one try.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Service {
     pub(super) since: Time,
     /// Time to the first token, and in all, for a call that is alone.
     pub(super) first_token: Span,
     pub(super) total: Span,
     /// Where streams share the endpoint and the try computes something.
-    pub(super) stream: Option<Stream>,
+    pub(super) stream: Option<Box<Stream>>,
 }
 
 impl Service {
@@ -51,7 +51,7 @@ impl Service {
     }
 }
 
-/// A call that has not ended.
+/// A call that has not ended. A team has as many of them as agents: what few calls have is apart.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) task: TaskId,
@@ -61,19 +61,26 @@ pub(super) struct Pending {
     pub(super) stage: Stage,
     /// What is due for it in the calendar.
     pub(super) event: Option<EventId>,
-    /// When the running try is given up, wherever it is by then.
-    pub(super) limit: Option<Time>,
     pub(super) called_at: Time,
-    pub(super) prompt_tokens: u64,
     pub(super) completion_tokens: u64,
     /// Tokens of the running try.
     pub(super) usage: Usage,
-    pub(super) recorded: Option<Span>,
-    /// Bill of tries that ended badly.
-    pub(super) spent: Option<Box<Bill>>,
     pub(super) answer: Answer,
-    pub(super) draws: Draws,
+    /// Where its draws are: those of the first try, and beside them those of later ones.
+    pub(super) address: Address,
     pub(super) request: Box<Request>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few calls have.
+#[derive(Debug, Default)]
+struct Rare {
+    /// When the running try is given up, wherever it is by then.
+    limit: Option<Time>,
+    /// How long it took when it was recorded.
+    recorded: Option<Span>,
+    /// Bill of tries that ended badly.
+    spent: Bill,
 }
 
 impl Pending {
@@ -86,29 +93,44 @@ impl Pending {
         outlook: Outlook,
         now: Time,
     ) -> Self {
+        let rare = outlook.recorded.map(|span| Box::new(Rare { recorded: Some(span), ..Rare::default() }));
         Self {
-            prompt_tokens: prompt_tokens(&request.prompt),
             task,
             id,
             endpoint,
             request,
             answer: outlook.answer,
             completion_tokens: outlook.completion_tokens,
-            draws: outlook.draws,
-            recorded: outlook.recorded,
+            address: outlook.draws.address(),
             stage: Stage::Door,
             called_at: now,
             tries: 0,
             event: None,
-            limit: None,
             usage: Usage::default(),
-            spent: None,
+            rare,
         }
     }
 
     /// The call as records tell of it.
     pub(super) fn told(&self) -> Told {
         Told::of(self.task, self.id, &self.request)
+    }
+
+    /// When the running try is given up, wherever it is by then.
+    pub(super) fn limit(&self) -> Option<Time> {
+        self.rare.as_ref()?.limit
+    }
+
+    /// Sets when the running try is given up.
+    pub(super) fn give_up_at(&mut self, limit: Option<Time>) {
+        if limit.is_some() || self.rare.is_some() {
+            self.rare.get_or_insert_default().limit = limit;
+        }
+    }
+
+    /// How long it took when it was recorded; the endpoint's law counts for nothing then.
+    pub(super) fn recorded(&self) -> Option<Span> {
+        self.rare.as_ref()?.recorded
     }
 
     /// Service of the running try, if it is served.
@@ -154,7 +176,7 @@ impl Pending {
 
     /// Bill of the tries that ended badly.
     pub(super) fn spent(&self) -> Bill {
-        self.spent.as_deref().copied().unwrap_or_default()
+        self.rare.as_ref().map(|rare| rare.spent).unwrap_or_default()
     }
 
     /// Bill of all tries, the running one as billed now.
@@ -177,7 +199,8 @@ impl Pending {
 
     /// The running try has been cut and is over: it goes to the bill.
     pub(super) fn spend(&mut self, prices: &PriceList, now: Time) {
-        self.spent = Some(Box::new(self.bill(prices, now)));
+        let bill = self.bill(prices, now);
+        self.rare.get_or_insert_default().spent = bill;
     }
 }
 

@@ -10,7 +10,7 @@ mod streams;
 
 use super::driver::{Delivery, RunError, World};
 use super::fleet::Fleet;
-use crate::kernel::{Calendar, Key, Span, Time};
+use crate::kernel::{Address, Calendar, Draws, Key, Span, Time};
 use crate::model::call::{Answer, CallError, Outcome, Reply, Request};
 use crate::model::ids::{CallId, TaskId, TimerId};
 use crate::model::note::Note;
@@ -57,6 +57,8 @@ pub struct Simulated {
     stations: Vec<Station>,
     tasks: Vec<Task>,
     calls: Calls,
+    /// The draws of the call that came last: mostly it is served at once.
+    drawn: Draws,
     open: usize,
     stop_after: Option<u64>,
     clock_ended: bool,
@@ -77,6 +79,7 @@ impl Simulated {
             stations: fleet.endpoints.iter().map(Station::new).collect(),
             open: tasks.len(),
             calls: Calls::default(),
+            drawn: key.draws(Address::default()),
             fleet,
             key,
             calendar,
@@ -94,6 +97,7 @@ impl Simulated {
         let endpoint = self.fleet.endpoint_of(&request);
         let told = Told::of(task, id, &request);
         self.trace.asked(now, &told, &request, endpoint);
+        self.drawn = outlook.draws;
         let pending = Pending::new(task, id, endpoint, request, outlook, now);
         let slot = self.calls.insert(pending);
         self.arrive(slot);
@@ -126,7 +130,7 @@ impl Simulated {
         let p = calls.ended(slot);
         let task = p.task;
         let duplicate = tasks[task.index()].workload.completed(now, &p.request, &p.answer);
-        let service = *p.service().expect("a call is answered in service");
+        let service = p.service().expect("a call is answered in service");
         let answered = Answered {
             said: Some(Said {
                 answer: &p.answer,

@@ -12,7 +12,7 @@ use super::streams::{Milestone, Streams};
 use super::{Due, Simulated};
 use crate::kernel::{Address, Calendar, EventId, Key, Law, Servers, Span, Time};
 use crate::model::cache::PrefixCache;
-use crate::model::call::{CallError, Purpose, Usage};
+use crate::model::call::{CallError, Purpose, Usage, prompt_tokens};
 use crate::model::endpoint::{EndpointSpec, Latency, LimitPolicy, TimeoutFrom};
 use crate::model::ids::{AgentId, TaskId};
 use crate::model::note::Phase;
@@ -65,7 +65,7 @@ impl Station {
     fn demand(&self, now: Time, p: &Pending, spec: &EndpointSpec) -> Demand {
         let (cached, less_at) =
             if spec.count_cached_input { (0, None) } else { self.cache.peek(now, p.task.0, &p.request.prompt) };
-        Demand { input: p.prompt_tokens - cached, output: u64::from(spec.max_output_tokens), less_at }
+        Demand { input: prompt_tokens(&p.request.prompt) - cached, output: u64::from(spec.max_output_tokens), less_at }
     }
 }
 
@@ -160,12 +160,12 @@ impl Simulated {
         let p = calls.get(slot);
         let spec = &fleet.endpoints[p.endpoint.index()];
         let counts = spec.timeout_from == TimeoutFrom::Dispatch;
-        p.limit = spec.timeout_s.at().filter(|_| counts).map(|limit| now + Span::from_secs_f64(limit));
+        p.give_up_at(spec.timeout_s.at().filter(|_| counts).map(|limit| now + Span::from_secs_f64(limit)));
         if let Some(slot) = stations[p.endpoint.index()].servers.request(now, slot) {
             self.serve(slot);
         } else {
             p.stage = Stage::Slot;
-            p.event = p.limit.map(|at| calendar.schedule(at, Due::Broken(slot, CallError::Timeout)));
+            p.event = p.limit().map(|at| calendar.schedule(at, Due::Broken(slot, CallError::Timeout)));
             self.waits(slot, Phase::SlotWait);
         }
     }
@@ -177,7 +177,7 @@ impl Simulated {
     /// Service of one try begins.
     fn serve(&mut self, slot: u32) {
         let now = self.calendar.now();
-        let Self { key, fleet, calls, stations, calendar, trace, .. } = self;
+        let Self { key, fleet, calls, stations, calendar, trace, drawn, .. } = self;
         let p = calls.get(slot);
         if let Some(event) = p.event.take() {
             calendar.cancel(event);
@@ -185,12 +185,10 @@ impl Simulated {
         let endpoint = p.endpoint;
         let spec = &fleet.endpoints[endpoint.index()];
         let station = &mut stations[endpoint.index()];
-        let later;
-        let draws = if p.tries == 0 {
-            &p.draws
-        } else {
-            later = key.draws(later_try(p.draws.address(), p.request.purpose, p.tries));
-            &later
+        let draws = match p.tries {
+            0 if drawn.address() == p.address => *drawn,
+            0 => key.draws(p.address),
+            tries => key.draws(later_try(p.address, p.request.purpose, tries)),
         };
         let who = || Address {
             purpose: Hidden::AgentFactor as u16,
@@ -199,12 +197,13 @@ impl Simulated {
             step: fleet.codes[endpoint.index()],
         };
         let own = station.factor(key, p.task, p.request.agent, who, spec.agent_sigma);
-        let writes = station.cache.is_enabled() && p.prompt_tokens >= u64::from(spec.cache.min_tokens);
+        let prompt = prompt_tokens(&p.request.prompt);
+        let writes = station.cache.is_enabled() && prompt >= u64::from(spec.cache.min_tokens);
         let mut visit = station.cache.visit(now, p.task.0, &p.request.prompt);
         let cached = visit.read();
-        let uncached = p.prompt_tokens - cached;
+        let uncached = prompt - cached;
         p.usage = Usage {
-            prompt_tokens: p.prompt_tokens,
+            prompt_tokens: prompt,
             cached_tokens: cached,
             cache_write_tokens: if writes { uncached } else { 0 },
             completion_tokens: p.completion_tokens,
@@ -212,16 +211,16 @@ impl Simulated {
         if spec.by_code {
             p.usage = Usage::default();
         }
-        let noise = spec.noise.sample(draws, NOISE);
+        let noise = spec.noise.sample(&draws, NOISE);
         let model = if p.request.purpose == Purpose::Tool { 1.0 } else { fleet.latency_factor };
         let factor = noise * model * own;
         let mut latency = spec.latency(p.completion_tokens, uncached, cached, p.request.items, factor);
-        if let Some(total) = p.recorded {
+        if let Some(total) = p.recorded() {
             latency = Latency { first_token: latency.first_token.min(total), total };
         }
         let Latency { first_token, total } = latency;
         // What is left of the time that began when the try was sent.
-        let timeout = match p.limit {
+        let timeout = match p.limit() {
             Some(limit) => Some(limit - now),
             None => spec.timeout_s.at().map(Span::from_secs_f64),
         };
@@ -234,7 +233,7 @@ impl Simulated {
             })
         } else if spec.is_shared() {
             let decoding = Span::from_nanos(total.as_nanos() - first_token.as_nanos());
-            stream = Some(station.streams.join(now, slot, first_token, decoding));
+            stream = Some(Box::new(station.streams.join(now, slot, first_token, decoding)));
             timeout.map(|limit| (limit, Due::Broken(slot, CallError::Timeout)))
         } else if let Some(limit) = timeout.filter(|t| total > *t) {
             Some((limit, Due::Broken(slot, CallError::Timeout)))
@@ -243,10 +242,11 @@ impl Simulated {
             wrote = true;
             Some((total, Due::Done(slot)))
         };
+        let is_stream = stream.is_some();
         p.stage = Stage::Service(Service { since: now, first_token, total, stream });
         p.event = due.map(|(after, due)| calendar.schedule(now + after, due));
         trace.served(now, &p.told());
-        if stream.is_some() {
+        if is_stream {
             self.streams_changed(endpoint.0);
         }
         if wrote {
@@ -314,9 +314,9 @@ impl Simulated {
     /// The time of a try is up while its next milestone is due at the same instant: the milestone comes first.
     fn is_met(&mut self, now: Time, slot: u32) -> bool {
         let p = self.calls.get(slot);
-        let Stage::Service(Service { stream: Some(stream), .. }) = p.stage else { return false };
+        let Stage::Service(Service { stream: Some(stream), .. }) = &p.stage else { return false };
         let endpoint = p.endpoint;
-        if !self.stations[endpoint.index()].streams.is_due(now, &stream) {
+        if !self.stations[endpoint.index()].streams.is_due(now, stream) {
             return false;
         }
         self.streams_changed(endpoint.0);
@@ -334,13 +334,14 @@ impl Simulated {
         self.part(slot);
         let (key, fleet) = (self.key, self.fleet.clone());
         let p = self.calls.get(slot);
-        let (endpoint, stage) = (p.endpoint, p.stage);
+        let (endpoint, stage) = (p.endpoint, std::mem::replace(&mut p.stage, Stage::Door));
         let spec = &fleet.endpoints[endpoint.index()];
         p.usage = Usage::default();
-        (p.event, p.limit) = (None, None);
+        p.event = None;
+        p.give_up_at(None);
         p.tries += 1;
         let tries = p.tries;
-        let address = later_try(p.draws.address(), p.request.purpose, tries);
+        let address = later_try(p.address, p.request.purpose, tries);
         self.trace.try_failed(now, &p.told(), error);
         match stage {
             Stage::Service(_) => self.release(now, endpoint.0),
@@ -386,11 +387,11 @@ impl Simulated {
         self.cut_off(now, slot, false);
         self.part(slot);
         let p = self.calls.end(slot);
-        let (endpoint, stage) = (p.endpoint, p.stage);
+        let endpoint = p.endpoint;
         let bill = p.bill(&self.fleet.prices[endpoint.index()], now);
         self.trace.cancelled(now, &p.told(), bill);
         let station = &mut self.stations[endpoint.index()];
-        match stage {
+        match p.stage {
             // Whoever waits takes the slot after all that is cancelled now: a policy that calls off the call in service
             // and the one behind it must not pay for the start of the second.
             Stage::Service(_) => drop(self.calendar.schedule(now, Due::Vacant(endpoint.0))),

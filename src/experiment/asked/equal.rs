@@ -1,0 +1,287 @@
+//! Equal spend: what every policy can do at its best within the same dollars, tokens or time.
+
+use super::AskError;
+use super::choice::{Pilots, Reports, Tried, estimate};
+use super::grid::{Axis, Candidate, Grid};
+use super::mixture::Mixture;
+use super::runner::Runner;
+use super::subject::{PILOT, metric, size, subject};
+use crate::experiment::judgement::Search;
+use crate::experiment::metrics::{self, Better};
+use crate::experiment::scenario::Scenario;
+use crate::policy::settings::Form;
+use crate::stats::Interval;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// First replication of reports: seeds that no pilot uses.
+const REPORT: u64 = 1 << 43;
+/// Spends at which the frontier is drawn.
+const STEPS: usize = 8;
+/// Metrics that can be held equal.
+pub const SPENDS: [&str; 4] = ["cost_per_task_usd", "total_tokens", "makespan_s", "agent_time_s"];
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EqualAsked {
+    /// What is held equal.
+    pub spend: String,
+    /// How much of it; what the subject spends as the scenario has it, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<f64>,
+    /// What is gained; Pass if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+    /// The policy that the question is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Axes of the grid that replace those that are tried anyway.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grid: Vec<Axis>,
+}
+
+/// A part of what a policy takes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Part {
+    /// Point of its grid.
+    pub point: Candidate,
+    /// Share of the tasks.
+    pub share: f64,
+}
+
+/// A policy at its best within the spend.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Best {
+    /// What it takes.
+    pub parts: Vec<Part>,
+    /// What it spends, on the reported runs.
+    pub spends: f64,
+    /// What it gains, on the reported runs.
+    pub worth: f64,
+    /// Interval of it, the choice inside.
+    pub interval: Interval,
+    /// The subject's gain minus its, and the interval, the choice of both inside; none for the subject itself.
+    pub lead: Option<(f64, Interval)>,
+}
+
+/// A policy's row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EqualRow {
+    /// Policy.
+    pub policy: String,
+    /// What kind of coordination it is.
+    pub form: Form,
+    /// Points of its grid.
+    pub grid: usize,
+    /// What it does within the spend; not found if even its cheapest point is dearer.
+    pub best: Search<Best>,
+}
+
+/// A value of a policy on the frontier.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// Spend.
+    pub most: f64,
+    /// Gain within it.
+    pub worth: f64,
+    /// Its interval, the choice inside.
+    pub interval: Interval,
+}
+
+/// A policy's frontier.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Frontier {
+    /// Policy.
+    pub policy: String,
+    /// Where it can be had.
+    pub steps: Vec<Step>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Equals {
+    /// The policy that the question is about.
+    pub subject: String,
+    /// What is held equal.
+    pub spend: String,
+    /// Its unit.
+    pub spend_unit: &'static str,
+    /// How much of it.
+    pub most: f64,
+    /// Whether that was given.
+    pub given: bool,
+    /// What is gained.
+    pub metric: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// Pilot replications per point.
+    pub pilots: u32,
+    /// Largest standard error of a pilot mean of what is gained, among the points that are taken.
+    pub choice_error: f64,
+    /// Reported replications per point.
+    pub replications: u32,
+    /// Every policy.
+    pub rows: Vec<EqualRow>,
+    /// The best central form, by the pilots, and the subject's lead over it, its choice inside.
+    pub best_central: Search<(String, f64, Interval)>,
+    /// Frontiers of all policies.
+    pub frontiers: Vec<Frontier>,
+    /// Digest of all runs.
+    pub digest: String,
+    /// Number of runs.
+    pub runs: u64,
+}
+
+/// A spend of a run, by name.
+fn spend_of(cell: &crate::experiment::study::Cell, name: &str) -> Option<Vec<f64>> {
+    let values = |metric: &str| cell.get(metric).map(|s| s.values.clone());
+    if name == "total_tokens" {
+        let (prompt, completion) = (values("prompt_tokens")?, values("completion_tokens")?);
+        return Some(prompt.iter().zip(&completion).map(|(a, b)| a + b).collect());
+    }
+    values(name)
+}
+
+/// Runs candidates; a run that lacks one of both metrics makes the question unanswerable.
+fn run(
+    grid: &Grid,
+    wanted: &[bool],
+    asked: (&str, &str, f64),
+    from: u64,
+    count: u32,
+    runner: &mut Runner,
+) -> Result<Vec<Option<Tried>>, AskError> {
+    let (spend, worth, sign) = asked;
+    let mut tried = Vec::with_capacity(wanted.len());
+    for ((scenario, candidate), wanted) in grid.points().zip(wanted) {
+        if !wanted {
+            tried.push(None);
+            continue;
+        }
+        let side = &candidate.side;
+        let cell = runner.cells(scenario, &[(&side.policy, side.agents)], from, count)?.remove(0);
+        let whole = |values: Option<Vec<f64>>, name: &str| {
+            values.filter(|v| v.len() == count as usize).ok_or_else(|| {
+                AskError::Usage(format!("{side}: not every run has {name}; choose another metric (unpriced calls have no cost)"))
+            })
+        };
+        let spends = whole(spend_of(&cell, spend), spend)?;
+        let worths = whole(cell.get(worth).map(|s| s.values.clone()), worth)?;
+        tried.push(Some(Tried { spend: spends, worth: worths.into_iter().map(|w| sign * w).collect() }));
+    }
+    Ok(tried)
+}
+
+/// Optimises every policy within the spend.
+pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runner) -> Result<Equals, AskError> {
+    let gained = metric(asked.metric.as_deref())?;
+    if !SPENDS.contains(&asked.spend.as_str()) {
+        return Err(AskError::Usage(format!("--equal {}: can be one of {}", asked.spend, SPENDS.join(", "))));
+    }
+    let about = subject(scenario, asked.policy.as_deref())?;
+    let grid = Grid::new(scenario, &asked.grid)?;
+    let sign = if gained.better == Better::Higher { 1.0 } else { -1.0 };
+    let names = (asked.spend.as_str(), gained.name, sign);
+    let n = scenario.replications;
+    let all = vec![true; grid.candidates.len()];
+    let pilot: Vec<Tried> = run(&grid, &all, names, PILOT, n, runner)?.into_iter().flatten().collect();
+    let pilots = Pilots::new(&pilot, scenario.seed);
+    let own = scenario.policies.iter().position(|p| *p == about).expect("the subject is listed");
+    let most = match asked.most {
+        Some(most) => most,
+        None => {
+            let as_it_is = |c: &&usize| {
+                let c = &grid.candidates[**c];
+                c.changes.is_empty() && c.side.agents == size(scenario)
+            };
+            let candidates: Vec<usize> = grid.groups[own].clone().collect();
+            pilots.spend(*candidates.iter().find(as_it_is).expect("the scenario's own point is in the grid"))
+        }
+    };
+    // The frontier spans what the subject's points spend.
+    let spends: Vec<f64> = grid.groups[own].clone().map(|c| pilots.spend(c)).collect();
+    let (least, greatest) = (spends.iter().copied().fold(f64::MAX, f64::min), spends.iter().copied().fold(0.0, f64::max));
+    let step = |i: usize| least * libm::pow(greatest / least, i as f64 / (STEPS - 1) as f64);
+    let limits: Vec<f64> = if least > 0.0 && greatest > least { (0..STEPS).map(step).collect() } else { Vec::new() };
+    let choices = pilots.choices(&grid.groups, most);
+    let along: Vec<_> = limits.iter().map(|limit| pilots.choices(&grid.groups, *limit)).collect();
+    let mut wanted = vec![false; grid.candidates.len()];
+    for mixture in std::iter::once(&choices).chain(&along).flatten().flatten().flatten() {
+        mixture.parts().for_each(|(candidate, _)| wanted[candidate] = true);
+    }
+    let reports = Reports::new(run(&grid, &wanted, names, REPORT, n, runner)?, scenario.seed);
+    let lead_over = |rival: &dyn Fn(usize) -> Option<usize>| {
+        estimate(|redraw| {
+            let ours = choices[redraw][own].as_ref()?;
+            let theirs = choices[redraw][rival(redraw)?].as_ref()?;
+            Some(sign * (reports.worth(redraw, ours) - reports.worth(redraw, theirs)))
+        })
+    };
+    let form = |policy: &str| scenario.settings(policy).map(|s| s.form()).map_err(AskError::Usage);
+    let mut rows = Vec::new();
+    for (group, policy) in scenario.policies.iter().enumerate() {
+        let best = choices[0][group].as_ref().and_then(|mixture| {
+            let (worth, interval) = worth_of(&reports, &choices, group, sign)?;
+            let lead = if group == own { None } else { lead_over(&|_| Some(group)) };
+            Some(Best { parts: parts(&grid, mixture), spends: reports.spend(mixture), worth, interval, lead })
+        });
+        let best = best.map_or(Search::NotFound, Search::Found);
+        rows.push(EqualRow { policy: policy.clone(), form: form(policy)?, grid: grid.groups[group].len(), best });
+    }
+    let central: Vec<usize> =
+        (0..rows.len()).filter(|group| *group != own && rows[*group].form == Form::Central).collect();
+    let best_central = pilots
+        .greatest(0, &choices[0], &central)
+        .and_then(|best| {
+            let (lead, interval) = lead_over(&|redraw| pilots.greatest(redraw, &choices[redraw], &central))?;
+            Some((scenario.policies[best].clone(), lead, interval))
+        })
+        .map_or(Search::NotFound, Search::Found);
+    let frontiers = scenario
+        .policies
+        .iter()
+        .enumerate()
+        .map(|(group, policy)| {
+            let step = |(most, choices): (&f64, &Vec<Vec<Option<Mixture>>>)| {
+                let (worth, interval) = worth_of(&reports, choices, group, sign)?;
+                Some(Step { most: *most, worth, interval })
+            };
+            Frontier { policy: policy.clone(), steps: limits.iter().zip(&along).filter_map(step).collect() }
+        })
+        .collect();
+    let error = |c: usize| crate::stats::Summary::of(&pilot[c].worth).sd.unwrap_or(0.0) / f64::from(n).sqrt();
+    let taken = choices[0].iter().flatten().flat_map(|m| m.parts().map(|(c, _)| c).collect::<Vec<_>>());
+    let choice_error = taken.map(error).fold(0.0, f64::max);
+    let spend_unit = metrics::find(&asked.spend).map_or("tokens", |m| m.unit);
+    Ok(Equals {
+        subject: about,
+        spend: asked.spend.clone(),
+        spend_unit,
+        most,
+        given: asked.most.is_some(),
+        metric: gained.name,
+        unit: gained.unit,
+        pilots: n,
+        choice_error,
+        replications: n,
+        rows,
+        best_central,
+        frontiers,
+        digest: runner.digest(),
+        runs: runner.runs(),
+    })
+}
+
+/// What a group gains with its choices, and the interval.
+fn worth_of(
+    reports: &Reports,
+    choices: &[Vec<Option<Mixture>>],
+    group: usize,
+    sign: f64,
+) -> Option<(f64, Interval)> {
+    estimate(|redraw| choices[redraw][group].as_ref().map(|mixture| sign * reports.worth(redraw, mixture)))
+}
+
+fn parts(grid: &Grid, mixture: &Mixture) -> Vec<Part> {
+    mixture.parts().map(|(c, share)| Part { point: grid.candidates[c].clone(), share }).collect()
+}

@@ -1,0 +1,102 @@
+//! Answers to questions about a scenario, for people and for files.
+//!
+//! A question has one page: what was asked and what came out in sentences, one table, what to doubt. Files hold the
+//! table as CSV, the whole answer as JSON, and a figure.
+
+mod equal;
+mod factorial;
+mod flip;
+mod vary;
+
+use super::file::File;
+use super::number::wrap;
+use super::store::Results;
+use super::table::WIDTH;
+use crate::experiment::Scenario;
+use crate::experiment::asked::Answer;
+use csv::WriterBuilder;
+
+/// One page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// Name of its files.
+    pub name: &'static str,
+    /// Sentences above the table, most important first.
+    pub sentences: Vec<String>,
+    /// Headings of the table.
+    pub header: Vec<&'static str>,
+    /// Its rows.
+    pub rows: Vec<Vec<String>>,
+    /// Sentences below the table.
+    pub notes: Vec<String>,
+}
+
+impl Page {
+    /// The page of an answer.
+    pub fn of(scenario: &Scenario, answer: &Answer) -> Self {
+        match answer {
+            Answer::Flip(flips) => flip::page(scenario, flips),
+            Answer::Equal(equals) => equal::page(scenario, equals),
+            Answer::Factorial(found) => factorial::page(scenario, found),
+            Answer::Vary(varied) => vary::page(scenario, varied),
+        }
+    }
+
+    /// The sentences above the table, in lines.
+    pub fn head(&self) -> String {
+        lines(&self.sentences)
+    }
+
+    /// The sentences below the table, in lines.
+    pub fn foot(&self) -> String {
+        lines(&self.notes)
+    }
+}
+
+fn lines(sentences: &[String]) -> String {
+    sentences.iter().map(|s| wrap(s, WIDTH, "  ") + "\n").collect()
+}
+
+/// The answer as files.
+pub fn results<'a>(scenario: &'a Scenario, answer: &'a Answer, figures: bool) -> Results<'a> {
+    let page = Page::of(scenario, answer);
+    let (digest, data, drawn) = match answer {
+        Answer::Flip(flips) => (&flips.digest, flip::csv(flips), flip::figure(scenario, flips)),
+        Answer::Equal(equals) => (&equals.digest, equal::csv(equals), equal::figure(scenario, equals)),
+        Answer::Factorial(found) => (&found.digest, factorial::csv(found), None),
+        Answer::Vary(varied) => (&varied.digest, vary::csv(varied), vary::figure(scenario, varied)),
+    };
+    let json = serde_json::to_string_pretty(answer).expect("plain values become JSON") + "\n";
+    let mut text = page.head() + "\n" + &table(&page) + "\n" + &page.foot();
+    text = text.trim_end().to_owned() + "\n";
+    let mut files = vec![
+        File::text(&format!("{}.csv", page.name), data),
+        File::text(&format!("{}.json", page.name), json),
+        File::text(&format!("{}.md", page.name), text),
+    ];
+    if figures && let Some(canvas) = drawn {
+        files.extend(super::plot::both(page.name, &canvas));
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Results { scenario, digest, files, missing: None }
+}
+
+/// The table as Markdown.
+fn table(page: &Page) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let escaped = |row: &Vec<String>| row.iter().map(|cell| cell.replace('|', "\\|")).collect::<Vec<_>>();
+    let header: Vec<String> = page.header.iter().map(ToString::to_string).collect();
+    let rule: Vec<String> = header.iter().map(|_| "---".to_owned()).collect();
+    let rows: String = page.rows.iter().map(|row| line(&escaped(row))).collect();
+    line(&header) + &line(&rule) + &rows
+}
+
+/// Rows as CSV with unix line ends.
+fn csv_of(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = WriterBuilder::new().from_writer(Vec::new());
+    writer.write_record(header).expect("memory takes any row");
+    for row in rows {
+        writer.write_record(&row).expect("rows match the header");
+    }
+    String::from_utf8(writer.into_inner().expect("memory takes any row")).expect("all cells are text")
+}
