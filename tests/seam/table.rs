@@ -4,7 +4,7 @@ use delm_sim::kernel::{Span, Time};
 use delm_sim::model::call::{
     Answer, CallError, Decision, Finding, FindingKind, Outcome, Purpose, Reply, Request, SubtaskList, Usage,
 };
-use delm_sim::model::ids::{AgentId, CallId, FindingId, SubtaskId, TimerId};
+use delm_sim::model::ids::{About, AgentId, CallId, FindingId, SubtaskId, TimerId};
 use delm_sim::model::note::Note;
 use delm_sim::policy::settings::{Draft, Work};
 use delm_sim::policy::{Catalog, Command, Event, Outbox, Policy};
@@ -23,6 +23,8 @@ pub(crate) struct Table {
     pub(crate) outcome: Option<Outcome>,
     /// Purposes of all calls ever made, with their agents.
     pub(crate) asked: Vec<(Purpose, u32)>,
+    /// What each call was about: equal ones would meet equal chances.
+    names: Vec<(Purpose, About)>,
     /// All commands, for the reader of a failing case.
     story: Vec<String>,
     findings: u32,
@@ -47,6 +49,7 @@ impl Table {
             notes: Vec::new(),
             outcome: None,
             asked: Vec::new(),
+            names: Vec::new(),
             story: Vec::new(),
             findings: 0,
             created: 0,
@@ -65,6 +68,12 @@ impl Table {
             match command {
                 Command::Call(id, request) => {
                     self.asked.push((request.purpose, request.agent.0));
+                    let name = (request.purpose, request.about);
+                    // A lead and a worker may both compact at what looks like the same place.
+                    if request.purpose != Purpose::Compact {
+                        assert!(!self.names.contains(&name), "a second call of {name:?}; {:?}", self.story);
+                        self.names.push(name);
+                    }
                     let busy = self.open.iter().find(|(_, r)| r.agent == request.agent && !r.background);
                     assert!(request.background || busy.is_none(), "{request:?} beside {busy:?}");
                     self.open.push((id, *request));
