@@ -258,6 +258,38 @@ fn who_unfolds_shows_what_it_unfolded_and_nothing_else() {
 }
 
 #[test]
+fn a_lead_that_is_told_of_nothing_more_asks_no_more() {
+    for policy in ["orchestrator-parallel", "orchestrator-async"] {
+        let mut t = Table::new(policy, Work::Divide, 1, |d| (d.ask_more, d.more_rounds) = (true, 3));
+        t.answer(Purpose::Plan, list(0, 1, &[]));
+        t.brief();
+        t.done(FindingKind::Result);
+        if policy == "orchestrator-parallel" {
+            t.answer(Purpose::Merge, Answer::Merged);
+        }
+        let none = t.subtasks(0);
+        t.answer(Purpose::MoreSubtasks, none);
+        answer(&mut t);
+        assert_eq!(t.count_asked(Purpose::MoreSubtasks), 1, "{policy}");
+    }
+}
+
+#[test]
+fn a_report_is_written_by_the_way_or_by_a_call_of_its_own() {
+    for by_call in [false, true] {
+        let mut t = round(Dispatch::Serial, |d| (d.report_tokens, d.report_call) = (77, by_call));
+        t.brief();
+        t.brief();
+        assert_eq!(t.find(Purpose::Step).1.product_tokens, if by_call { 0 } else { 77 });
+        t.done(FindingKind::Result);
+        assert_eq!(t.count_open(Purpose::Report), usize::from(by_call));
+        if by_call {
+            assert_eq!(t.find(Purpose::Report).1.product_tokens, 77);
+        }
+    }
+}
+
+#[test]
 fn a_gist_is_written_again_until_its_tries_are_used_up() {
     for (policy, store) in [("delm-queue", Store::Shared), ("orchestrator-parallel", Store::Relay)] {
         for retries in [0, 2] {

@@ -4,11 +4,12 @@ use delm_sim::kernel::{Span, Time};
 use delm_sim::model::call::{
     Answer, CallError, Decision, Finding, FindingKind, Outcome, Purpose, Reply, Request, SubtaskList, Usage,
 };
-use delm_sim::model::ids::{About, AgentId, CallId, FindingId, SubtaskId, TimerId};
+use delm_sim::model::ids::{About, AgentId, CallId, FindingId, StoreId, SubtaskId, TimerId};
 use delm_sim::model::note::Note;
 use delm_sim::policy::settings::{Draft, Work};
 use delm_sim::policy::{Catalog, Command, Event, Outbox, Policy};
 use smallvec::smallvec;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(crate) struct Table {
@@ -25,6 +26,8 @@ pub(crate) struct Table {
     pub(crate) asked: Vec<(Purpose, u32)>,
     /// What each call was about: equal ones would meet equal chances.
     names: Vec<(Purpose, About)>,
+    /// Entries of each store.
+    versions: HashMap<StoreId, u32>,
     /// All commands, for the reader of a failing case.
     story: Vec<String>,
     findings: u32,
@@ -50,6 +53,7 @@ impl Table {
             outcome: None,
             asked: Vec::new(),
             names: Vec::new(),
+            versions: HashMap::new(),
             story: Vec::new(),
             findings: 0,
             created: 0,
@@ -91,6 +95,11 @@ impl Table {
                 Command::Note(note) => {
                     if let Note::Created { count, .. } = note {
                         self.created += count;
+                    }
+                    if let Note::Kept { store, version, .. } | Note::Admitted { store, version, .. } = note {
+                        let entries = self.versions.entry(store).or_default();
+                        *entries += 1;
+                        assert_eq!(version, *entries, "{store:?} of {:?}", self.story);
                     }
                     self.notes.push(note);
                 }
