@@ -404,6 +404,39 @@ fn what_another_line_had_found_before_is_duplicated_work() {
 }
 
 #[test]
+fn a_prompt_costs_what_is_read_and_what_is_written() {
+    // Two calls of 2,000 tokens of instructions and a source of 300: all is written, then the instructions are read.
+    let case = Case {
+        subtasks: 2,
+        source_tokens: 300,
+        policy: "based_on = \"map-reduce\"\ninstructions_tokens = 2000",
+        endpoint: "base_s = 1.0\nprice = { rates = { input_usd_per_mtok = 8.0, cache_read_usd_per_mtok = 0.5, \
+                   cache_write_usd_per_mtok = 2.0 } }",
+        roles: "",
+    };
+    let run = case.run(1);
+    run.is("step_cached_tokens", 2000.0);
+    run.is("cost_work_usd", (2300.0 * 2.0 + 2000.0 * 0.5 + 300.0 * 2.0) * 1e-6);
+    run.is("cost_per_task_usd", run.get("cost_work_usd"));
+}
+
+#[test]
+fn a_call_that_is_called_off_costs_what_it_had_written() {
+    // One second to the first token and ten for a hundred: half of them at six seconds.
+    let priced = "[endpoints.m.price.rates]\noutput_usd_per_mtok = 4.0\n[endpoints.t]";
+    let text = REPEATED
+        .replace("base_s = 1.0\n[endpoints.t]", &format!("base_s = 1.0\ncompletion_s_per_token = 0.1\n{priced}"))
+        .replace("slots = 1\n", "")
+        .replace("tool_share = 1.0", "completion_tokens = { constant = 100 }")
+        .replace("plan = false", "plan = false\ndeadline_s = 6.0");
+    let scenario = Scenario::parse("cut", &text, None, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+    let run = measure(&scenario, "independent", 2);
+    run.is("makespan_s", 6.0);
+    run.is("completion_tokens", 2.0 * 50.0);
+    run.is("cost_per_task_usd", 2.0 * 50.0 * 4.0 * 1e-6);
+}
+
+#[test]
 fn a_brief_of_no_words_tells_no_claim() {
     let set = |contagion: f64| {
         let set = [

@@ -5,7 +5,7 @@ use delm_sim::model::Limit;
 use delm_sim::model::call::{Answer, CallError, Content, FindingKind, PromptSpan, Purpose, Request, SpanRole};
 use delm_sim::model::ids::{FindingId, StoreId};
 use delm_sim::model::note::Note;
-use delm_sim::policy::settings::{Barrier, Dispatch, Draft, Gate, Store, Work};
+use delm_sim::policy::settings::{Barrier, Dispatch, Draft, DryPolicy, Gate, Store, Work};
 use smallvec::smallvec;
 
 /// Tokens of a prompt's private history.
@@ -286,6 +286,16 @@ fn a_report_is_written_by_the_way_or_by_a_call_of_its_own() {
         if by_call {
             assert_eq!(t.find(Purpose::Report).1.product_tokens, 77);
         }
+    }
+}
+
+#[test]
+fn a_dry_queue_asks_at_once_or_when_all_are_idle() {
+    for (dry_policy, asks) in [(DryPolicy::Immediate, 1), (DryPolicy::AllIdle, 0)] {
+        let mut t = Table::new("map-reduce", Work::Divide, 2, |d| (d.ask_more, d.dry_policy) = (true, dry_policy));
+        t.answer(Purpose::Plan, list(0, 2, &[]));
+        t.done(FindingKind::Result);
+        assert_eq!(t.count_open(Purpose::MoreSubtasks), asks, "{dry_policy:?}");
     }
 }
 

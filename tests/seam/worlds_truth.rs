@@ -241,3 +241,31 @@ fn a_brief_tells_as_much_as_its_length_keeps() {
         assert_eq!(world.completed(at(2.0), &second, &told), explores, "{tokens} tokens");
     }
 }
+
+#[test]
+fn a_candidate_is_taken_over_as_its_odds_say() {
+    let rightly = SearchSpec { success: Success::Weights { wrong: 0, solution: 1.0 }, ..one_dead_end() };
+    for (right, adoption, false_adoption_ratio, taken) in
+        [(true, 1.0, 0.0, true), (true, 0.0, 1.0, false), (false, 1.0, 1.0, true), (false, 1.0, 0.0, false)]
+    {
+        let spec = if right { rightly.clone() } else { one_dead_end() };
+        let spec = SearchSpec { adoption_steps: Law::Constant(1.0), ..spec };
+        let sharing = Sharing { adoption, false_adoption_ratio, respect: 0.0, herding: 0.0, ..Sharing::default() };
+        let mut world = world(&WorkloadSpec::Search(Arc::new(spec)), sharing);
+        let mut patch = None;
+        for step in 0..2 {
+            let mut request = ask(0, Purpose::Step, Prompt::new());
+            request.about.step = step;
+            let told = world.prepare(&request).answer;
+            world.completed(at(f64::from(step)), &request, &told);
+            let Answer::Step { result, .. } = told else { panic!("a step") };
+            patch = result;
+        }
+        let patch = patch.expect("found or given up in one step, written down in another");
+        assert_eq!(world.is_right(Some(patch.id)), right);
+        let told = world.prepare(&ask(1, Purpose::Step, span(Content::Finding(patch.id), SpanRole::Reports))).answer;
+        let Answer::Step { result, .. } = told else { panic!("a step") };
+        // Who takes it over hands it in after a step of checking; who does not has its own way to go.
+        assert_eq!(result.map(|f| world.is_right(Some(f.id))), taken.then_some(right), "{right} {adoption}");
+    }
+}
