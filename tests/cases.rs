@@ -334,6 +334,109 @@ fn agents_without_work_and_other_endpoints_change_nobodys_luck() {
 }
 
 #[test]
+fn waiting_is_the_share_of_workers_and_leads_together() {
+    // Brief, step and merge of a second each. Who works waits for its brief and through the merge, the lead waits for
+    // the step, and a worker without a subtask waits for all three.
+    let case = Case {
+        subtasks: 1,
+        source_tokens: 0,
+        policy: "based_on = \"orchestrator-parallel\"\ninstructions_tokens = 0\nbrief_tokens = 0",
+        endpoint: "base_s = 1.0",
+        roles: "dispatch = \"m\"\nmerge = \"m\"",
+    };
+    for (agents, waited) in [(1, 3.0), (2, 6.0), (4, 12.0)] {
+        let run = case.run(agents);
+        let all = 3.0 * f64::from(agents + 1);
+        run.is("agent_time_s", all);
+        run.is("waiting_share", waited / all);
+        run.is("lead_waiting_share", 1.0 / 3.0);
+        run.is("controller_utilisation", 2.0 / 3.0);
+        run.is("share_work", 1.0 / all);
+        run.is("share_coordination", 2.0 / all);
+    }
+}
+
+/// Two lines with one wrong hypothesis and nothing else to find, behind one server.
+const REPEATED: &str = r#"
+version = 1
+name = "repeated"
+question = "what is done a second time"
+replications = 1
+agents = [2]
+policies = ["independent"]
+baseline = "independent"
+[workload.search]
+success = { weights = { wrong = 1, solution = 0.0 } }
+hypotheses_per_budget = 1
+orientation_steps = { constant = 0 }
+steps_per_hypothesis = { constant = 1 }
+finishing_steps = { constant = 1 }
+size_sigma = 0.0
+line_sigma = 0.0
+tool_share = 1.0
+[policy.independent]
+plan = false
+[endpoints.m]
+slots = 1
+base_s = 1.0
+[endpoints.t]
+base_s = 0.25
+[roles]
+default = "m"
+tool = "t"
+"#;
+
+#[test]
+fn what_another_line_had_found_before_is_duplicated_work() {
+    // The server explores for the first until 1 s and for the second until 2 s, and finishes both by 3 s and 4 s; each
+    // exploration is followed by a tool of a quarter of a second. The second line's two are of what the first had found.
+    let scenario = Scenario::parse("repeated", REPEATED, None, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+    let run = measure(&scenario, "independent", 2);
+    run.is("makespan_s", 4.0);
+    run.is("share_duplicated", 1.25 / 8.0);
+    run.is("share_work", 3.0 / 8.0);
+    run.is("share_tool", 0.25 / 8.0);
+    run.is("share_slot_wait", 2.5 / 8.0);
+    run.is("share_idle_tail", 1.0 / 8.0);
+    run.is("tried_hypotheses", 2.0);
+    run.is("distinct_hypotheses", 1.0);
+    run.is("duplicate_share", 0.5);
+}
+
+#[test]
+fn a_prompt_costs_what_is_read_and_what_is_written() {
+    // Two calls of 2,000 tokens of instructions and a source of 300: all is written, then the instructions are read.
+    let case = Case {
+        subtasks: 2,
+        source_tokens: 300,
+        policy: "based_on = \"map-reduce\"\ninstructions_tokens = 2000",
+        endpoint: "base_s = 1.0\nprice = { rates = { input_usd_per_mtok = 8.0, cache_read_usd_per_mtok = 0.5, \
+                   cache_write_usd_per_mtok = 2.0 } }",
+        roles: "",
+    };
+    let run = case.run(1);
+    run.is("step_cached_tokens", 2000.0);
+    run.is("cost_work_usd", (2300.0 * 2.0 + 2000.0 * 0.5 + 300.0 * 2.0) * 1e-6);
+    run.is("cost_per_task_usd", run.get("cost_work_usd"));
+}
+
+#[test]
+fn a_call_that_is_called_off_costs_what_it_had_written() {
+    // One second to the first token and ten for a hundred: half of them at six seconds.
+    let priced = "[endpoints.m.price.rates]\noutput_usd_per_mtok = 4.0\n[endpoints.t]";
+    let text = REPEATED
+        .replace("base_s = 1.0\n[endpoints.t]", &format!("base_s = 1.0\ncompletion_s_per_token = 0.1\n{priced}"))
+        .replace("slots = 1\n", "")
+        .replace("tool_share = 1.0", "completion_tokens = { constant = 100 }")
+        .replace("plan = false", "plan = false\ndeadline_s = 6.0");
+    let scenario = Scenario::parse("cut", &text, None, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+    let run = measure(&scenario, "independent", 2);
+    run.is("makespan_s", 6.0);
+    run.is("completion_tokens", 2.0 * 50.0);
+    run.is("cost_per_task_usd", 2.0 * 50.0 * 4.0 * 1e-6);
+}
+
+#[test]
 fn a_brief_of_no_words_tells_no_claim() {
     let set = |contagion: f64| {
         let set = [

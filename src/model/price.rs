@@ -280,6 +280,9 @@ mod tests {
         assert_eq!(PriceList::new(&sonnet(), 1.0).cost(&usage), Picodollars(42_191_250_000));
         let plain = Usage { cached_tokens: 0, cache_write_tokens: 0, ..usage };
         assert_eq!(PriceList::new(&sonnet(), 1.0).cost(&plain), Picodollars(362_835_000_000));
+        // 35 of 100 plain, 40 read, 25 written, 2 out: 105 + 12 + 93.75 + 30 millionths.
+        let mixed = Usage { prompt_tokens: 100, cached_tokens: 40, cache_write_tokens: 25, completion_tokens: 2 };
+        assert_eq!(PriceList::new(&sonnet(), 1.0).cost(&mixed), Picodollars(240_750_000));
     }
 
     /// Who names no price for the cache pays input for it, not nothing.
@@ -288,6 +291,35 @@ mod tests {
         let spec = PriceSpec { rates: Rates { input_usd_per_mtok: 2.0, ..Rates::default() }, ..PriceSpec::default() };
         let charge = PriceList::new(&spec, 1.0).charge(10);
         assert_eq!((charge.cache_read, charge.cache_write), (2_000_000, 2_000_000));
+    }
+
+    /// $3.60 an hour, twice as much by the factor: two billion pico-dollars a second.
+    #[test]
+    fn a_factor_scales_tokens_and_busy_time_alike() {
+        let list = PriceList::new(&PriceSpec { busy_usd_per_hour: 3.6, ..sonnet() }, 2.0);
+        assert_eq!(list.busy_cost(crate::kernel::Span::from_secs_f64(1.5)), Picodollars(3_000_000_000));
+        let twice = Charge { input: 6_000_000, cache_read: 600_000, cache_write: 7_500_000, output: 30_000_000 };
+        assert_eq!(list.charge(1), twice);
+    }
+
+    #[test]
+    fn a_cost_is_the_sum_of_its_roles() {
+        let part = |x| {
+            let p = Picodollars;
+            Roles {
+                work: p(x),
+                tool: p(10 * x),
+                coordination: p(100 * x),
+                verification: p(1000 * x),
+                reading: p(10_000 * x),
+            }
+        };
+        let mut whole = part(1);
+        whole.add(&part(2));
+        assert_eq!((whole, whole.total()), (part(3), Picodollars(33_333)));
+        let each = [CostRole::Work, CostRole::Tool, CostRole::Coordination, CostRole::Verification];
+        assert_eq!(each.map(|role| whole.of_mut(role).0), [3, 30, 300, 3000]);
+        assert_eq!(Picodollars(2_500_000_000_000).as_usd(), 2.5);
     }
 
     #[test]

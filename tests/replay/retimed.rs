@@ -1,6 +1,7 @@
 //! Retimed replay: closed forms.
 
 use super::{after, delm_sim, hand_written, retimed, write};
+use std::fs;
 
 #[test]
 fn retimed_replay_agrees_with_closed_forms() {
@@ -58,4 +59,19 @@ fn a_retimed_run_beyond_the_clock_is_told_and_has_no_makespan() {
         assert!(done.code == 2 && done.err.contains("times too long for this clock"), "{file}: {}", done.err);
         assert!(!done.out.contains("18446744"), "{}", done.out);
     }
+}
+
+#[test]
+fn what_is_replayed_is_called_so_in_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write(path.join("t.jsonl"), &hand_written(&[(0, 0.0, 1.0, vec![])]));
+    let done = delm_sim(path, &["replay", "t.jsonl", "--mode", "retimed", "--output-dir", "out", "-q"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let mut metrics = csv::Reader::from_path(path.join("out").join("metrics.csv")).unwrap();
+    let column = metrics.headers().unwrap().iter().position(|name| name == "origin").expect("a column of its own");
+    assert!(metrics.records().all(|row| &row.unwrap()[column] == "replayed"));
+    let summary: serde_json::Value =
+        serde_json::from_slice(&fs::read(path.join("out").join("summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["origin"], "replayed");
 }

@@ -2,10 +2,10 @@
 
 use super::table::{DELEGATE, Table, list, step};
 use delm_sim::model::Limit;
-use delm_sim::model::call::{Answer, CallError, Content, FindingKind, Purpose, Request, SpanRole};
+use delm_sim::model::call::{Answer, CallError, Content, FindingKind, PromptSpan, Purpose, Request, SpanRole};
 use delm_sim::model::ids::{FindingId, StoreId};
 use delm_sim::model::note::Note;
-use delm_sim::policy::settings::{Barrier, Dispatch, Draft, Gate, Store, Work};
+use delm_sim::policy::settings::{Barrier, Dispatch, Draft, DryPolicy, Gate, Store, Work};
 use smallvec::smallvec;
 
 /// Tokens of a prompt's private history.
@@ -128,6 +128,32 @@ fn a_queue_hands_out_what_is_ready_and_asks_for_more_so_often_and_not_oftener() 
 }
 
 #[test]
+fn a_lead_asks_for_more_so_often_and_not_oftener() {
+    for policy in ["orchestrator-parallel", "orchestrator-async"] {
+        for rounds in [0, 1, 3] {
+            let mut t = Table::new(policy, Work::Divide, 1, |d| {
+                d.ask_more = true;
+                d.more_rounds = rounds;
+            });
+            t.answer(Purpose::Plan, list(0, 1, &[]));
+            for round in 0..=rounds {
+                t.brief();
+                t.done(FindingKind::Result);
+                if policy == "orchestrator-parallel" {
+                    t.answer(Purpose::Merge, Answer::Merged);
+                }
+                if round < rounds {
+                    let more = t.subtasks(1);
+                    t.answer(Purpose::MoreSubtasks, more);
+                }
+            }
+            answer(&mut t);
+            assert_eq!(t.count_asked(Purpose::MoreSubtasks), rounds as usize, "{policy}");
+        }
+    }
+}
+
+#[test]
 fn a_subtask_goes_back_so_often_and_not_oftener() {
     for policy in ["map-reduce", "orchestrator-parallel", "orchestrator-async"] {
         for requeues in [0, 1, 3] {
@@ -185,6 +211,91 @@ fn a_memory_keeps_its_newest_steps_and_a_digest_of_the_others() {
         t.answer(Purpose::Compact, Answer::Digest(digest));
         let kept = [0, 40, 60][keep as usize];
         assert_eq!(history(&t.find(Purpose::Step).1), 1000 + 7 + kept, "keep {keep}");
+    }
+}
+
+#[test]
+fn a_history_is_compacted_above_its_window_where_that_makes_it_shorter() {
+    // The second step's prompt is a source of 100 tokens and a history of 50.
+    for (window, digest, compacted) in [(149.0, 24, 1), (150.0, 24, 0), (149.0, 25, 0)] {
+        let mut t = Table::new("map-reduce", Work::Divide, 1, |d| {
+            (d.window_tokens, d.digest_tokens) = (Limit::At(window), digest);
+            (d.instructions_tokens, d.task_tokens, d.delegation_tokens) = (0, 0, 0);
+        });
+        t.answer(Purpose::Plan, list(0, 1, &[]));
+        let (call, _) = t.find(Purpose::Step);
+        t.reply(call, step(false), 50);
+        assert_eq!(t.count_open(Purpose::Compact), compacted, "window {window}, digest {digest}");
+    }
+}
+
+#[test]
+fn who_unfolds_shows_what_it_unfolded_and_nothing_else() {
+    for tokens in [0, 40] {
+        let shown = |request: &Request| {
+            let unfolded = |span: &&PromptSpan| matches!(span.content, Content::Unfolded(_));
+            request.prompt.iter().filter(unfolded).map(|span| span.tokens).collect::<Vec<_>>()
+        };
+        let mut t = Table::new("delm-queue", Work::Divide, 1, |d| {
+            (d.gate, d.unfold, d.ask_more) = (Gate::None, true, false);
+        });
+        t.answer(Purpose::Plan, list(0, 2, &[(1, 0)]));
+        assert!(shown(&t.find(Purpose::Step).1).is_empty(), "the board is empty");
+        t.done(FindingKind::Result);
+        let gist = t.found(FindingKind::Gist, 100);
+        t.answer(Purpose::Gist, Answer::Gist(gist));
+        t.answer(Purpose::Unfold, Answer::Unfolded { tokens });
+        let due = if tokens > 0 { vec![tokens] } else { Vec::new() };
+        assert_eq!(shown(&t.find(Purpose::Step).1), due);
+        t.done(FindingKind::Result);
+        let gist = t.found(FindingKind::Gist, 100);
+        t.answer(Purpose::Gist, Answer::Gist(gist));
+        // Whoever answers looks up too.
+        t.answer(Purpose::Unfold, Answer::Unfolded { tokens });
+        assert_eq!(shown(&t.find(Purpose::Finalize).1), due);
+        answer(&mut t);
+    }
+}
+
+#[test]
+fn a_lead_that_is_told_of_nothing_more_asks_no_more() {
+    for policy in ["orchestrator-parallel", "orchestrator-async"] {
+        let mut t = Table::new(policy, Work::Divide, 1, |d| (d.ask_more, d.more_rounds) = (true, 3));
+        t.answer(Purpose::Plan, list(0, 1, &[]));
+        t.brief();
+        t.done(FindingKind::Result);
+        if policy == "orchestrator-parallel" {
+            t.answer(Purpose::Merge, Answer::Merged);
+        }
+        let none = t.subtasks(0);
+        t.answer(Purpose::MoreSubtasks, none);
+        answer(&mut t);
+        assert_eq!(t.count_asked(Purpose::MoreSubtasks), 1, "{policy}");
+    }
+}
+
+#[test]
+fn a_report_is_written_by_the_way_or_by_a_call_of_its_own() {
+    for by_call in [false, true] {
+        let mut t = round(Dispatch::Serial, |d| (d.report_tokens, d.report_call) = (77, by_call));
+        t.brief();
+        t.brief();
+        assert_eq!(t.find(Purpose::Step).1.product_tokens, if by_call { 0 } else { 77 });
+        t.done(FindingKind::Result);
+        assert_eq!(t.count_open(Purpose::Report), usize::from(by_call));
+        if by_call {
+            assert_eq!(t.find(Purpose::Report).1.product_tokens, 77);
+        }
+    }
+}
+
+#[test]
+fn a_dry_queue_asks_at_once_or_when_all_are_idle() {
+    for (dry_policy, asks) in [(DryPolicy::Immediate, 1), (DryPolicy::AllIdle, 0)] {
+        let mut t = Table::new("map-reduce", Work::Divide, 2, |d| (d.ask_more, d.dry_policy) = (true, dry_policy));
+        t.answer(Purpose::Plan, list(0, 2, &[]));
+        t.done(FindingKind::Result);
+        assert_eq!(t.count_open(Purpose::MoreSubtasks), asks, "{dry_policy:?}");
     }
 }
 

@@ -4,11 +4,12 @@ use delm_sim::kernel::{Span, Time};
 use delm_sim::model::call::{
     Answer, CallError, Decision, Finding, FindingKind, Outcome, Purpose, Reply, Request, SubtaskList, Usage,
 };
-use delm_sim::model::ids::{AgentId, CallId, FindingId, SubtaskId, TimerId};
+use delm_sim::model::ids::{About, AgentId, CallId, FindingId, StoreId, SubtaskId, TimerId};
 use delm_sim::model::note::Note;
 use delm_sim::policy::settings::{Draft, Work};
 use delm_sim::policy::{Catalog, Command, Event, Outbox, Policy};
 use smallvec::smallvec;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(crate) struct Table {
@@ -23,6 +24,10 @@ pub(crate) struct Table {
     pub(crate) outcome: Option<Outcome>,
     /// Purposes of all calls ever made, with their agents.
     pub(crate) asked: Vec<(Purpose, u32)>,
+    /// What each call was about: equal ones would meet equal chances.
+    names: Vec<(Purpose, About)>,
+    /// Entries of each store.
+    versions: HashMap<StoreId, u32>,
     /// All commands, for the reader of a failing case.
     story: Vec<String>,
     findings: u32,
@@ -47,6 +52,8 @@ impl Table {
             notes: Vec::new(),
             outcome: None,
             asked: Vec::new(),
+            names: Vec::new(),
+            versions: HashMap::new(),
             story: Vec::new(),
             findings: 0,
             created: 0,
@@ -65,6 +72,12 @@ impl Table {
             match command {
                 Command::Call(id, request) => {
                     self.asked.push((request.purpose, request.agent.0));
+                    let name = (request.purpose, request.about);
+                    // A lead and a worker may both compact at what looks like the same place.
+                    if request.purpose != Purpose::Compact {
+                        assert!(!self.names.contains(&name), "a second call of {name:?}; {:?}", self.story);
+                        self.names.push(name);
+                    }
                     let busy = self.open.iter().find(|(_, r)| r.agent == request.agent && !r.background);
                     assert!(request.background || busy.is_none(), "{request:?} beside {busy:?}");
                     self.open.push((id, *request));
@@ -82,6 +95,11 @@ impl Table {
                 Command::Note(note) => {
                     if let Note::Created { count, .. } = note {
                         self.created += count;
+                    }
+                    if let Note::Kept { store, version, .. } | Note::Admitted { store, version, .. } = note {
+                        let entries = self.versions.entry(store).or_default();
+                        *entries += 1;
+                        assert_eq!(version, *entries, "{store:?} of {:?}", self.story);
                     }
                     self.notes.push(note);
                 }

@@ -214,3 +214,39 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_set_holds_what_was_put_in_and_counts_what_two_hold_together() {
+        let of = |all: &[u32]| {
+            let mut known = Known::default();
+            let fresh = all.iter().filter(|x| known.insert(**x)).count();
+            (known, fresh)
+        };
+        let ((a, new), (b, _)) = (of(&[0, 63, 64, 65, 200, 64]), of(&[1, 64, 200, 1000]));
+        assert_eq!(new, 5, "the second 64 is not new");
+        let held: Vec<u32> = (0..300).filter(|x| a.contains(*x)).collect();
+        assert_eq!(held, [0, 63, 64, 65, 200]);
+        assert_eq!((a.len_with(&b), b.len_with(&a), a.len_with(&a)), (7, 7, 5));
+        let (mut gone, _) = of(&[3]);
+        gone.clear();
+        assert!(!gone.contains(3) && gone.len_with(&a) == 5);
+    }
+
+    #[test]
+    fn an_order_names_every_hypothesis_once_but_those_that_are_known() {
+        let weights: Vec<f64> = (1..=40).map(f64::from).collect();
+        for weights in [None, Some(&weights[..])] {
+            let key = Key::new(7, 0);
+            let mut order = Order::new(&key, TaskId(0), 0, 0, 40, weights);
+            let named: Vec<u32> = std::iter::from_fn(|| order.next(&key, |h| h % 10 == 3)).collect();
+            assert_eq!(named.len(), 36);
+            let all: BTreeSet<u32> = named.into_iter().collect();
+            assert!(all.into_iter().eq((0..40).filter(|h| h % 10 != 3)));
+        }
+    }
+}
