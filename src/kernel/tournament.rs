@@ -96,7 +96,7 @@ impl Tournament {
     fn replay(&mut self, leaf: usize, key: u128) {
         let nodes = self.nodes.as_mut_slice();
         match nodes.len() {
-            4 => replay::<4>(nodes, leaf, key),
+            4 => settle::<4>(nodes, leaf, key),
             16 => replay::<16>(nodes, leaf, key),
             64 => replay::<64>(nodes, leaf, key),
             256 => replay::<256>(nodes, leaf, key),
@@ -131,10 +131,17 @@ impl Tournament {
     }
 }
 
-/// Puts `key` into a leaf and settles the games on its way to the root. The number of nodes is a constant and the code
-/// straight and on its own: within a loop the compiler turns the selections into branches, at four times the cost.
+/// Settling as code of its own, without which it would be part of its caller's loop: there the compiler turns the
+/// selections into branches, at four times the cost. The smallest tree has one game, not worth a call.
 #[inline(never)]
 fn replay<const NODES: usize>(nodes: &mut [u128], leaf: usize, key: u128) {
+    settle::<NODES>(nodes, leaf, key);
+}
+
+/// Puts `key` into a leaf and settles the games on its way to the root. The number of nodes is a constant, so that the
+/// code is straight.
+#[inline]
+fn settle<const NODES: usize>(nodes: &mut [u128], leaf: usize, key: u128) {
     let nodes: &mut [u128; NODES] = nodes.try_into().expect("the size was asked for");
     // The remainder changes nothing, but spares the checks of bounds.
     let mut node = (NODES / 2 + leaf) % NODES;
