@@ -4,12 +4,14 @@
 
 pub mod calendar;
 mod chacha;
+mod crowd;
 mod heap;
 mod ladder;
 pub mod random;
 pub mod resource;
 pub mod sampler;
 pub mod time;
+mod tournament;
 
 pub use calendar::{Calendar, EventId};
 pub use random::{Address, Draws, Key, Substream};
