@@ -73,11 +73,8 @@ impl Table {
                 Command::Call(id, request) => {
                     self.asked.push((request.purpose, request.agent.0));
                     let name = (request.purpose, request.about);
-                    // A lead and a worker may both compact at what looks like the same place.
-                    if request.purpose != Purpose::Compact {
-                        assert!(!self.names.contains(&name), "a second call of {name:?}; {:?}", self.story);
-                        self.names.push(name);
-                    }
+                    assert!(!self.names.contains(&name), "a second call of {name:?}; {:?}", self.story);
+                    self.names.push(name);
                     let busy = self.open.iter().find(|(_, r)| r.agent == request.agent && !r.background);
                     assert!(request.background || busy.is_none(), "{request:?} beside {busy:?}");
                     self.open.push((id, *request));

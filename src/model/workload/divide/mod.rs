@@ -147,7 +147,7 @@ impl Divide {
     pub fn prepare(&mut self, request: &Request) -> Outlook {
         let about = &request.about;
         let whole_task =
-            matches!(request.purpose, Purpose::Plan | Purpose::MoreSubtasks | Purpose::Finalize | Purpose::Compact);
+            matches!(request.purpose, Purpose::Plan | Purpose::MoreSubtasks | Purpose::Finalize);
         let index = if whole_task { WHOLE_TASK } else { about.subtask.0 };
         let address = Address {
             purpose: request.purpose.code(),
@@ -292,10 +292,9 @@ impl Divide {
         }
         let keep = keep_probability(f64::from(request.product_tokens), items, self.spec.tokens_per_detail);
         let about = &request.about;
-        let index = if request.purpose == Purpose::Compact { WHOLE_TASK } else { about.subtask.0 };
         let facts = kept_bits(carried.facts, |fact| {
             let step = about.step << 8 | u32::from(request.purpose.code()) << 4 | (fact / 8);
-            let draws = self.draws(Hidden::Keep, about, index, about.attempt, step);
+            let draws = self.draws(Hidden::Keep, about, about.subtask.0, about.attempt, step);
             draws.uniform(fact as usize % 8) < keep
         });
         self.found(Carried { facts, ..carried }, kind, request.product_tokens)

@@ -5,7 +5,7 @@
 
 use super::{Flow, For, Lead};
 use crate::model::call::{Answer, PromptSpan, Purpose, Request, prompt_tokens};
-use crate::model::ids::{About, AgentId};
+use crate::model::ids::{About, AgentId, SubtaskId};
 use crate::model::note::{Note, Phase};
 use crate::policy::prompt;
 use crate::policy::protocol::Outbox;
@@ -81,7 +81,9 @@ impl Lead {
             self.call_for(lead, job, out);
             return;
         };
-        let about = About { attempt: self.compacted as u16, step: COMPACT_STEP, ..About::default() };
+        // Its notebook is of the whole task: a worker's history of some subtask must not meet the same luck.
+        let subtask = SubtaskId::WHOLE_TASK;
+        let about = About { subtask, attempt: self.compacted as u16, step: COMPACT_STEP, ..About::default() };
         let mut request = Request::new(lead, Purpose::Compact, about, prompt);
         request.product_tokens = digest_tokens;
         request.completion_tokens = digest_tokens;
