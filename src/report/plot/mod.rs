@@ -1,4 +1,4 @@
-//! Figures, as SVG and PNG: quantities over the team size with 95 % bands, and agent time by phase.
+//! Figures, as SVG and PNG: quantities over the team size with 95 % bands, and agent time by phase, and critical paths.
 //!
 //! A figure is first laid out as a list of marks in logical pixels, then painted by plotters on both backends. Logs are
 //! libm's, coordinates whole numbers, the font is embedded.
@@ -8,6 +8,7 @@
 mod axis;
 mod canvas;
 mod lines;
+mod path;
 mod phases;
 mod png;
 mod style;
@@ -16,6 +17,7 @@ use super::columns;
 use super::file::File;
 use super::number;
 use crate::experiment::Study;
+use crate::experiment::explain::Explanation;
 use axis::Kind;
 use canvas::Canvas;
 use lines::{LineFigure, Panel};
@@ -31,6 +33,15 @@ pub fn files(study: &Study) -> Vec<File> {
             ]
         })
         .collect()
+}
+
+/// The figure of two critical paths, as SVG and as PNG.
+pub fn paths(explanation: &Explanation) -> [File; 2] {
+    let canvas = path::draw(explanation);
+    [
+        File { name: "path.svg".to_owned(), bytes: canvas.svg().into_bytes() },
+        File { name: "path.png".to_owned(), bytes: canvas.png() },
+    ]
 }
 
 /// Why figures are missing, if some are.
