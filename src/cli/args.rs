@@ -1,6 +1,7 @@
 //! What can be typed. Meaning is given to it by the commands.
 
 use super::calibrate::CalibrateArgs;
+use super::explain::ExplainArgs;
 use super::fit::FitArgs;
 use super::flip::FlipArgs;
 use super::flags::{ChangeArgs, OutputArgs, jobs};
@@ -59,6 +60,8 @@ pub enum Command {
     Run(RunArgs),
     /// Compare policies with a baseline, write tables and figures
     Compare(CompareArgs),
+    /// Explain why two policies differ in one replication: first decision, critical paths, parts of time and cost
+    Explain(ExplainArgs),
     /// Run a scenario's policies with real calls to an OpenAI-compatible server
     Live(Box<LiveArgs>),
     /// List every input of a scenario with value, unit, source and prior

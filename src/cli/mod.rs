@@ -9,6 +9,7 @@ pub mod args;
 pub mod calibrate;
 pub mod compare;
 pub mod completions;
+pub mod explain;
 pub mod fit;
 pub mod flip;
 pub mod flags;
@@ -84,6 +85,7 @@ pub fn run(catalog: &Catalog) -> ExitCode {
     let done = match cli.command.unwrap_or_else(|| Command::Compare(CompareArgs::from(cli.bare))) {
         Command::Run(args) => run::execute(&args, catalog),
         Command::Compare(args) => compare::execute(&args, catalog),
+        Command::Explain(args) => explain::execute(&args, catalog),
         Command::Live(args) => live::execute(&args, catalog),
         Command::Params(args) => params::execute(&args, catalog),
         Command::Calibrate(args) => calibrate::execute(&args),

@@ -9,6 +9,7 @@ pub mod comparison;
 pub mod conduct;
 mod document;
 pub mod embedded;
+pub mod explain;
 pub mod faults;
 pub mod fit;
 pub mod gate;

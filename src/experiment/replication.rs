@@ -12,6 +12,7 @@ use crate::model::workload::{Sizes, Team, Workload};
 use crate::policy::Policy;
 use crate::policy::settings::{Form, Work};
 use crate::policy::{Entry, Settings};
+use crate::record::trace::Story;
 use crate::record::transcript::{Recorder, RunLine};
 use crate::record::{Summary, Trace};
 use crate::runtime::{Fleet, RunError, Simulated, drive};
@@ -79,19 +80,33 @@ impl<'a> Point<'a> {
     /// Runs one replication, and gives the summary of its trace as well. A summary grows with the team: a study keeps
     /// measures only.
     pub fn run_summed(&self, replication: u64, sinks: Sinks) -> Result<(Run, Summary), RunError> {
+        let trace = self.simulate(replication, sinks, None)?;
+        self.close(replication, trace)
+    }
+
+    /// Runs one replication, and gives all that happened in it. A story grows with the run.
+    pub(super) fn run_told(&self, replication: u64) -> Result<(Summary, Story), RunError> {
+        let mut trace = self.simulate(replication, Sinks::default(), Some(Story::default()))?;
+        let story = trace.story.take().unwrap_or_default();
+        self.close(replication, trace).map(|(_, summary)| (summary, story))
+    }
+
+    /// Runs one replication to its end.
+    fn simulate(&self, replication: u64, sinks: Sinks, story: Option<Story>) -> Result<Trace, RunError> {
         let scenario = self.scenario;
         let key = Key::new(scenario.seed, replication);
         let (mut policies, team) = self.policies();
         let workloads = (0..scenario.tasks)
             .map(|task| Workload::new(&scenario.workload, &self.sizes, &self.sharing, key, TaskId(task), &team));
         let mut trace = Trace::new(self.summary(&team), sinks.trace);
+        trace.story = story;
         if let Some((sink, index)) = sinks.transcript {
             let run = self.run_line(index, replication, &team);
             trace.recorder = Some(Recorder::new(sink, endpoint_names(scenario), &run));
         }
         let mut world = Simulated::new(self.fleet.clone(), key, workloads.collect(), trace, self.stop_after);
         drive(&mut world, &mut policies).map_err(|error| error.of(self.policy))?;
-        self.close(replication, world.trace)
+        Ok(world.trace)
     }
 
     /// One policy per task, and their team.

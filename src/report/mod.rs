@@ -1,10 +1,11 @@
 //! Results for people and for files: tables, CSV, JSON, figures, the output directory.
 //!
-//! Invariant: this room reads a [`Study`] and simulates nothing; equal studies give equal bytes, and no time, host or
-//! path of a machine is among them.
+//! Invariant: this room reads a [`Study`] or an [`Explanation`](crate::experiment::explain::Explanation) and simulates
+//! nothing; equal studies give equal bytes, and no time, host or path of a machine is among them.
 
 pub mod asked;
 pub mod directory;
+pub mod explain;
 pub mod file;
 pub mod files;
 pub mod live;

@@ -84,7 +84,8 @@ pub(super) fn with_interval(value: f64, interval: Option<Interval>) -> String {
     format!("{} [{}, {}]", signed(value, places), signed(low, places), signed(high, places))
 }
 
-fn signed(value: f64, places: usize) -> String {
+/// Rounded to so many decimals, with its sign.
+pub(super) fn signed(value: f64, places: usize) -> String {
     let text = rounded(value, places);
     if value > 0.0 && text.bytes().any(|b| (b'1'..=b'9').contains(&b)) { format!("+{text}") } else { text }
 }

@@ -161,7 +161,11 @@ fn difference(dir: &Path, file: &File, theirs: &Manifest) -> Option<Difference> 
 /// The manifests but for the commit; also notices one that is not in the form it was written in.
 fn manifest_difference(dir: &Path, theirs: &Manifest, ours: &Manifest) -> Option<Difference> {
     let bytes = fs::read(dir.join(manifest::FILE)).ok()?;
-    let expected = Manifest { commit: theirs.commit.clone(), ..ours.clone() }.to_json();
+    // Flags that the scenario does not tell (`--set`, `--vary`) stand behind the canonical command and inform, as the
+    // commit does: what they change is in the scenario and the question, which are compared.
+    let typed = theirs.command_line.strip_prefix(&ours.command_line).is_some_and(|rest| rest.starts_with(" --"));
+    let command_line = if typed { &theirs.command_line } else { &ours.command_line }.clone();
+    let expected = Manifest { commit: theirs.commit.clone(), command_line, ..ours.clone() }.to_json();
     (bytes != expected.as_bytes()).then(|| Difference {
         file: manifest::FILE.to_owned(),
         kind: if bytes == theirs.to_json().as_bytes() { Kind::Recomputed } else { Kind::Altered },

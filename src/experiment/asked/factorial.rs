@@ -126,7 +126,7 @@ fn base(scenario: &Scenario, control: &str) -> &'static str {
 }
 
 fn cell_name(levels: [&str; 3]) -> String {
-    levels.join("/")
+    levels.join("-")
 }
 
 /// The scenario with all combinations that exist as its policies.
@@ -141,7 +141,7 @@ fn combined(
             for &gate in gates {
                 let combination = [control, store, gate];
                 let name = cell_name(combination);
-                let key = |key: &str, value: &str| format!("policy.\"{name}\".{key}={value}");
+                let key = |key: &str, value: &str| format!("policy.{name}.{key}={value}");
                 let mut own = vec![key("based_on", &format!("\"{}\"", base(scenario, control)))];
                 own.push(key("store", &format!("\"{store}\"")));
                 own.push(key("gate", &format!("\"{gate}\"")));
@@ -178,7 +178,8 @@ fn combined(
     }
     let names: Vec<String> = present.iter().map(|c| format!("\"{}\"", cell_name(*c))).collect();
     if names.is_empty() {
-        return Err(AskError::Usage("no combination of the mechanisms is a point of the space here".to_owned()));
+        let why = absent.first().map_or(String::new(), |(_, why)| format!(": {why}"));
+        return Err(AskError::Usage(format!("no combination of the mechanisms is a point of the space here{why}")));
     }
     edits.insert(0, format!("policies=[{}]", names.join(",")));
     edits.insert(1, format!("baseline={}", names[0]));

@@ -368,9 +368,7 @@ impl<T: Transport> World for Live<'_, T> {
             Command::Call(id, request) => self.call(task, id, *request),
             Command::Cancel(id) => self.cancel(task, id),
             Command::SetTimer(timer, after) => {
-                if let Some(recorder) = &mut self.trace.recorder {
-                    recorder.timer_set(task, timer.0, self.trace.cause);
-                }
+                self.trace.timer_set(self.now, task, timer);
                 self.timers_set += 1;
                 self.timers.insert((self.now + after, self.timers_set), (task, timer));
             }

@@ -6,11 +6,13 @@
 mod digest;
 mod identities;
 mod record;
+mod story;
 mod summary;
 mod told;
 
 pub use digest::Digest;
 pub use record::{Body, Record};
+pub use story::{LastTry, Story, TimerSet};
 pub use summary::{Counts, GateCounts, Latencies, PhaseTimes, Staleness, SubtaskCounts, Summary, phase_of};
 pub use told::{Answered, Bill, Facts, Said, Told};
 
@@ -28,6 +30,8 @@ pub struct Trace {
     lines: Option<Box<dyn Write + Send>>,
     /// Makes a transcript, if one is wanted.
     pub recorder: Option<Recorder>,
+    /// Keeps all records, if somebody wants to read them afterwards.
+    pub story: Option<Story>,
     write_error: Option<std::io::Error>,
     next: u64,
     /// The record that what happens now is an effect of.
@@ -37,7 +41,16 @@ pub struct Trace {
 impl Trace {
     /// A trace into summary and digest, and into JSON Lines if a writer is given.
     pub fn new(summary: Summary, lines: Option<Box<dyn Write + Send>>) -> Self {
-        Self { summary, digest: Digest::default(), lines, recorder: None, write_error: None, next: 0, cause: 0 }
+        Self {
+            summary,
+            digest: Digest::default(),
+            lines,
+            recorder: None,
+            story: None,
+            write_error: None,
+            next: 0,
+            cause: 0,
+        }
     }
 
     /// Records something; returns its number.
@@ -57,6 +70,9 @@ impl Trace {
         }
         if let Some(recorder) = &mut self.recorder {
             recorder.take(&record);
+        }
+        if let Some(story) = &mut self.story {
+            story.take(&record);
         }
         self.summary.take(&record);
         seq

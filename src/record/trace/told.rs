@@ -1,7 +1,7 @@
 //! The one teller of a call: what a world says of a call from its request to its end becomes a record here and nowhere
 //! else, in the order that a transcript needs: what was asked or answered first, then the record that it happened.
 
-use super::{Body, Trace};
+use super::{Body, TimerSet, Trace};
 use crate::kernel::{Span, Time};
 use crate::model::call::{Answer, CallError, Purpose, Request, SpanRole, Usage, prompt_tokens};
 use crate::model::ids::{About, AgentId, CallId, EndpointId, TaskId, TimerId};
@@ -77,6 +77,9 @@ impl Trace {
         if let Some(recorder) = &mut self.recorder {
             recorder.asked(told.task, told.call, request);
         }
+        if let Some(story) = &mut self.story {
+            story.try_of(told.task, told.call).items = request.items;
+        }
         let board = request.prompt.iter().filter(|s| s.role == SpanRole::Board);
         let board_tokens = board.map(|s| u64::from(s.tokens)).sum();
         self.called(at, told, endpoint, prompt_tokens(&request.prompt), board_tokens)
@@ -129,6 +132,9 @@ impl Trace {
         {
             recorder.answered(told.task, told.call, answer, usage, first_token);
         }
+        if let (Some(story), Some(said)) = (&mut self.story, answered.said) {
+            story.try_of(told.task, told.call).usage = Some(*said.usage);
+        }
         let Told { call, agent, purpose, background, about, .. } = *told;
         let Answered { duplicate, sojourn, service, .. } = *answered;
         let Bill { cost, usage } = bill;
@@ -153,6 +159,17 @@ impl Trace {
     /// A task arrives.
     pub fn arrived(&mut self, at: Time, task: TaskId) -> u64 {
         self.record(at, task, Body::Arrived)
+    }
+
+    /// A policy sets a timer, as an effect of what happens now.
+    pub fn timer_set(&mut self, at: Time, task: TaskId, timer: TimerId) {
+        let cause = self.cause;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.timer_set(task, timer.0, cause);
+        }
+        if let Some(story) = &mut self.story {
+            story.timer_set(task, timer, TimerSet { at, cause });
+        }
     }
 
     /// A timer runs out.

@@ -65,7 +65,7 @@ pub(super) fn page(scenario: &Scenario, e: &Equals) -> Page {
         if ahead.is_empty() {
             format!("No policy is shown to do better than {} within the spend.", e.subject)
         } else {
-            format!("{} LOSES to {}.", e.subject, ahead.join(", "))
+            format!("{} LOSES within the spend to {}.", e.subject, ahead.join(", "))
         }
     });
     // A loss is said before anything else.

@@ -1,4 +1,4 @@
-//! Figures, as SVG and PNG: quantities over the team size with 95 % bands, and agent time by phase.
+//! Figures, as SVG and PNG: quantities over the team size with 95 % bands, and agent time by phase, and critical paths.
 //!
 //! A figure is first laid out as a list of marks in logical pixels, then painted by plotters on both backends. Logs are
 //! libm's, coordinates whole numbers, the font is embedded.
@@ -9,6 +9,7 @@ mod axis;
 mod canvas;
 mod curves;
 mod lines;
+mod path;
 mod phases;
 mod png;
 mod style;
@@ -18,6 +19,7 @@ use super::columns;
 use super::file::File;
 use super::number;
 use crate::experiment::Study;
+use crate::experiment::explain::Explanation;
 use axis::Kind;
 pub(super) use canvas::Canvas;
 pub(super) use curves::{At, Curve, Words, curves};
@@ -38,6 +40,11 @@ pub(super) fn both(name: &str, canvas: &Canvas) -> [File; 2] {
         File { name: format!("{name}.svg"), bytes: canvas.svg().into_bytes() },
         File { name: format!("{name}.png"), bytes: canvas.png() },
     ]
+}
+
+/// The figure of two critical paths, as SVG and as PNG.
+pub fn paths(explanation: &Explanation) -> [File; 2] {
+    both("path", &path::draw(explanation))
 }
 
 /// Why figures are missing, if some are.

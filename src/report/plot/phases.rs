@@ -78,6 +78,11 @@ pub(super) fn draw(study: &Study) -> Option<Canvas> {
     Some(canvas)
 }
 
+/// The colour of a phase; none for a name that is no phase.
+pub(super) fn ink(name: &str) -> Option<Ink> {
+    PHASES.iter().find(|(_, phase, _)| *phase == name).map(|(_, _, ink)| *ink)
+}
+
 fn share(cell: &Cell, phase: &str) -> f64 {
     let mean = cell.get(phase).map_or(0.0, |s| number::summary(s).mean);
     if mean.is_finite() { mean } else { 0.0 }
@@ -118,7 +123,7 @@ fn bar(canvas: &mut Canvas, cell: &Cell, (left, width): (f64, f64), (y, half): (
 }
 
 /// Dark text on light colours, white on dark ones.
-fn contrast(Ink(r, g, b): Ink) -> Ink {
+pub(super) fn contrast(Ink(r, g, b): Ink) -> Ink {
     let light = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
     if light > 140_000 { TEXT } else { WHITE }
 }

@@ -226,9 +226,7 @@ impl World for Strict {
             Command::Call(id, request) => self.call(task, id, *request),
             Command::Cancel(id) => self.cancel(task, id),
             Command::SetTimer(timer, after) => {
-                if let Some(recorder) = &mut self.trace.recorder {
-                    recorder.timer_set(task, timer.0, self.trace.cause);
-                }
+                self.trace.timer_set(self.event_at, task, timer);
                 self.timers.insert((task, timer), self.event_at + after);
             }
             Command::CancelTimer(timer) => {

@@ -215,10 +215,9 @@ impl World for Simulated {
                 }
             }
             Command::SetTimer(timer, after) => {
-                let event = self.calendar.schedule(self.calendar.now() + after, Due::Timer(task, timer));
-                if let Some(recorder) = &mut self.trace.recorder {
-                    recorder.timer_set(task, timer.0, self.trace.cause);
-                }
+                let now = self.calendar.now();
+                let event = self.calendar.schedule(now + after, Due::Timer(task, timer));
+                self.trace.timer_set(now, task, timer);
                 self.tasks[task.index()].timers.insert(timer, event);
             }
             Command::CancelTimer(timer) => {
