@@ -15,6 +15,21 @@ fn first_screen() {
     insta::assert_snapshot!("first_screen", screen);
 }
 
+/// One page: the question, the answer with losses first, what nothing beats, what is assumed.
+#[test]
+fn first_page() {
+    let page = report::first::page(&fake::study());
+    assert!(page.lines().count() <= 40, "{page}");
+    for line in page.lines() {
+        assert!(line.chars().count() <= table::WIDTH, "too wide: {line}");
+    }
+    let at = |word: &str| page.find(word);
+    if let (Some(worse), Some(better)) = (at("- WORSE"), at("- better")) {
+        assert!(worse < better, "{page}");
+    }
+    insta::assert_snapshot!("first_page", page);
+}
+
 #[test]
 fn closed_forms_on_screen() {
     let study = fake::closed_form();
@@ -42,7 +57,7 @@ fn headers_are_as_promised() {
     );
     assert_eq!(
         first(&files::comparison_csv(&study)),
-        "scenario,metric,agents,policy,baseline,difference,ratio,ci_low,ci_high,verdict"
+        "scenario,metric,agents,policy,baseline,difference,ratio,ci_low,ci_high,p_value,holm,verdict"
     );
     assert_eq!(first(&files::replications_csv(&study)), "scenario,policy,agents,replication,metric,value");
 }
@@ -76,7 +91,7 @@ fn what_is_no_number_is_an_empty_cell() {
     assert!(metrics.contains(",gap_s,s,,,,,,,,3,simulated,false\n"));
     let values = files::replications_csv(&study);
     assert!(values.contains("orchestrator-parallel,4,,cost_per_submission_usd,1.5\n"));
-    assert!(files::comparison_csv(&study).ends_with(",,,,,equal\n"));
+    assert!(files::comparison_csv(&study).ends_with(",,,,,false,equal\n"));
 }
 
 #[test]

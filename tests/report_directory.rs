@@ -43,7 +43,7 @@ fn absent_and_empty_directories_are_filled() {
     assert_eq!(stored.status, Status::Written);
     assert_eq!(
         content(&absent).keys().collect::<Vec<_>>(),
-        ["comparison.csv", "manifest.json", "metrics.csv", "replications.csv", "summary.json"]
+        ["comparison.csv", "manifest.json", "metrics.csv", "replications.csv", "report.md", "summary.json"]
     );
     let empty = root.path().join("empty");
     fs::create_dir(&empty).unwrap();
@@ -60,7 +60,7 @@ fn a_manifest_tells_no_path_and_every_hash() {
     let files = content(&dir);
     let manifest = directory::read(&dir).unwrap();
     assert_eq!(manifest.scenario, fake::scenario());
-    assert_eq!(manifest.files.len(), 4);
+    assert_eq!(manifest.files.len(), 5);
     for (name, hash) in &manifest.files {
         assert_eq!(blake3::hash(&files[name]).to_hex().as_str(), hash);
     }
@@ -104,7 +104,7 @@ fn figures_are_added_to_the_same_results_and_stay() {
     let without = save(&dir, &study, false).unwrap();
     assert_eq!(without.status, Status::AlreadyThere);
     assert_eq!(without.pictures.len(), 10);
-    assert_eq!(report::compare(&dir, &study).unwrap(), Reproduction::Same { files: 15 });
+    assert_eq!(report::compare(&dir, &study).unwrap(), Reproduction::Same { files: 16 });
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn reproduction_tells_what_differs() {
     let study = fake::study();
     save(&dir, &study, false).unwrap();
     let same = report::compare(&dir, &study).unwrap();
-    assert_eq!(same, Reproduction::Same { files: 5 });
+    assert_eq!(same, Reproduction::Same { files: 6 });
 
     let mut changed = fake::study();
     changed.cells[3].series[0].values[2] += 1e-9;

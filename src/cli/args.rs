@@ -35,6 +35,9 @@ pub struct Cli {
 /// Flags without a command.
 #[derive(Clone, Debug, Args)]
 pub struct BareArgs {
+    /// Print everything instead of one page
+    #[arg(long)]
+    pub full: bool,
     /// Write no figures
     #[arg(long)]
     pub no_figures: bool,
@@ -48,8 +51,8 @@ pub struct BareArgs {
 
 impl From<BareArgs> for CompareArgs {
     fn from(bare: BareArgs) -> Self {
-        let BareArgs { no_figures, change, output } = bare;
-        Self { no_figures, change, output, ..Self::default() }
+        let BareArgs { full, no_figures, change, output } = bare;
+        Self { full, no_figures, change, output, ..Self::default() }
     }
 }
 
@@ -117,6 +120,9 @@ pub struct CompareArgs {
     /// Scenario file or name of an embedded scenario
     #[arg(default_value = embedded::DEFAULT, value_name = "SCENARIO")]
     pub scenario: String,
+    /// Print everything instead of one page
+    #[arg(long)]
+    pub full: bool,
     /// Write no figures
     #[arg(long)]
     pub no_figures: bool,
@@ -145,6 +151,7 @@ impl Default for CompareArgs {
     fn default() -> Self {
         Self {
             scenario: embedded::DEFAULT.to_owned(),
+            full: false,
             no_figures: false,
             against: None,
             gate: Vec::new(),

@@ -30,7 +30,11 @@ pub fn execute(args: &CompareArgs, catalog: &Catalog) -> Result<u8> {
     let manifest = Manifest::announce(Command::Compare, &scenario, !args.no_figures).typed(&told);
     let plan = announce(manifest, &args.output)?;
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
-    output::print(&report::render(&study, args.output.format.into()))?;
+    if args.output.format == Format::Table && !args.full {
+        output::print(&report::first::page(&study))?;
+    } else {
+        output::print(&report::render(&study, args.output.format.into()))?;
+    }
     if args.output.format == Format::Table {
         output::print(&format!("\n{stored}"))?;
     }

@@ -8,7 +8,7 @@ use super::metrics::{self, Better};
 use super::scenario::Scenario;
 use super::study::{Cell, Comparison};
 use crate::policy::settings::Form;
-use crate::stats::{Interval, paired, paired_share_interval};
+use crate::stats::{Interval, holm, paired, paired_p_value, paired_share_interval};
 
 /// Metrics that are compared, and kept per replication in files.
 pub const HEADLINE: &[&str] =
@@ -18,6 +18,8 @@ pub const HEADLINE: &[&str] =
 pub const BEST_CENTRAL: &str = "best-central";
 
 const RESAMPLES: usize = 200;
+/// Chance of any false claim in a table of comparisons.
+const LEVEL: f64 = 0.05;
 
 /// The policy to compare with, for one metric at one size; `pilot` holds the cells of pilot replications.
 pub(super) fn baseline<'a>(
@@ -67,7 +69,23 @@ pub(super) fn compare(scenario: &Scenario, cells: &[Cell], pilot: &Search<Vec<Ce
             }
         }
     }
+    mark_survivors(&mut rows);
     rows
+}
+
+/// Marks what still counts when all comparisons of a table are taken together.
+fn mark_survivors(rows: &mut [Comparison]) {
+    let judged: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].p_value.is_some()).collect();
+    let p_values: Vec<f64> = judged.iter().filter_map(|i| rows[*i].p_value).collect();
+    for (i, survives) in judged.into_iter().zip(holm(&p_values, LEVEL)) {
+        rows[i].survives = survives;
+    }
+}
+
+/// The smallest difference that matters: a point of a share, a twentieth of the rival's mean of anything else. A choice
+/// of this program, told with every table.
+pub fn smallest_of_interest(share: bool, rival_mean: f64) -> f64 {
+    if share { 0.01 } else { 0.05 * rival_mean.abs() }
 }
 
 /// Compares a cell with one rival at the same size, metric by metric.
@@ -85,9 +103,11 @@ pub(super) fn pair(seed: u64, metric: &'static str, cell: &Cell, rival: &Cell) -
     let p = paired(a, b, RESAMPLES, seed);
     let interval = difference_interval(own.share, a, b);
     let better = metrics::find(metric).map_or(Better::Lower, |m| m.better);
+    let smallest = smallest_of_interest(own.share, other.summary().mean);
     let judgement = match interval {
         None => Judgement::NotJudged,
         Some(_) if a == b => Judgement::Equal,
+        Some(i) if i.low.abs().max(i.high.abs()) < smallest => Judgement::TooSmall,
         Some(i) => match (i.sign(), better) {
             (0, _) => Judgement::NotShown,
             (-1, Better::Lower) | (1, Better::Higher) => Judgement::Better,
@@ -103,6 +123,8 @@ pub(super) fn pair(seed: u64, metric: &'static str, cell: &Cell, rival: &Cell) -
         difference: p.difference,
         ratio: p.ratio.is_finite().then_some(p.ratio),
         interval,
+        p_value: paired_p_value(a, b),
+        survives: false,
         judgement,
     })
 }

@@ -15,6 +15,8 @@ pub enum Judgement {
     Equal,
     /// The interval holds 0.
     NotShown,
+    /// The whole interval is nearer to 0 than the smallest effect of interest.
+    TooSmall,
     /// Better than the baseline.
     Better,
     /// Worse than the baseline.
@@ -109,7 +111,7 @@ pub struct Reversal {
     /// Metric.
     pub metric: &'static str,
     /// Parameter.
-    pub parameter: &'static str,
+    pub parameter: String,
     /// The end of its prior.
     pub value: f64,
 }

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod parameters;
 pub mod prediction;
 pub mod presets;
+pub mod prior;
 mod published;
 pub mod replay;
 pub mod replication;

@@ -119,25 +119,10 @@ fn lookup(path: &str) -> Option<&'static Known> {
 
 /// Whether a parameter has any effect on this kind of workload.
 fn acts(path: &str, search: bool) -> bool {
-    const SEARCH_ONLY: [&str; 7] = [
-        "sharing.respect",
-        "sharing.adoption",
-        "sharing.false_adoption_ratio",
-        "sharing.wrong_note",
-        "sharing.fact_gain",
-        "sharing.fact_cap",
-        "sharing.herding",
-    ];
-    const DIVIDE_ONLY: [&str; 6] = [
-        "sharing.retry_keeps",
-        "sharing.contagion",
-        "sharing.misleads",
-        "sharing.unfold_recovery",
-        "sharing.notice",
-        "settings.finalize",
-    ];
-    let other: &[&str] = if search { &DIVIDE_ONLY } else { &SEARCH_ONLY };
-    !other.contains(&path)
+    let other = if search { Sharing::ON_DIVIDE } else { Sharing::ON_SEARCH };
+    let idle = path.strip_prefix("sharing.").is_some_and(|field| other.contains(&field));
+    // Who writes an answer is no question where every line submits.
+    !idle && !(search && path == "settings.finalize")
 }
 
 /// All inputs of a scenario, in the order of the registry's sections.

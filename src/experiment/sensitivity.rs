@@ -4,60 +4,23 @@ use super::cells::{cell, replicate};
 use super::comparison::{BEST_CENTRAL, baseline, difference_interval, is_central};
 use super::judgement::{Judgement, Reversal, Rival, Search, Verdict};
 use super::metrics::{self, Better};
+use super::prior::{Movable, movables};
 use super::replication::Point;
 use super::scenario::Scenario;
 use super::study::{Cell, Comparison, Origin};
 use super::verdict::featured;
-use crate::model::sharing::Sharing;
 use crate::model::workload::WorkloadSpec;
 use crate::runtime::RunError;
-
-/// A parameter with the ends of its prior.
-struct Lever {
-    name: &'static str,
-    low: f64,
-    high: f64,
-    set: fn(&mut Sharing, f64),
-}
-
-macro_rules! lever {
-    ($name:ident, $low:expr, $high:expr) => {
-        Lever { name: stringify!($name), low: $low, high: $high, set: |s, x| s.$name = x }
-    };
-}
-
-/// Priors of the search workload (reference workload model A1).
-const SEARCH: &[Lever] = &[
-    lever!(respect, 0.0, 1.0),
-    lever!(adoption, 0.0, 1.0),
-    lever!(false_adoption_ratio, 0.0, 1.0),
-    lever!(wrong_note, 1e-4, 0.03),
-    lever!(fact_gain, 0.0, 0.3),
-    lever!(herding, 0.0, 0.4),
-    lever!(distraction_per_ktoken, 0.0, 0.05),
-];
-
-/// Priors of the divide workload (reference workload model A3).
-const DIVIDE: &[Lever] = &[
-    lever!(true_positive_rate, 0.88, 0.98),
-    lever!(false_positive_rate, 0.05, 0.5),
-    lever!(contagion, 0.0, 0.5),
-    lever!(misleads, 0.0, 1.0),
-    lever!(unfold_recovery, 0.2, 0.98),
-    lever!(notice, 0.0, 1.0),
-];
 
 const REPLICATIONS: u32 = 64;
 const FIRST: u64 = 1 << 41;
 
 /// Which assumption, at which end of its prior, turns a verdict of a decentralized policy around.
 pub(super) fn flips(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparison]) -> Result<Vec<Verdict>, RunError> {
-    let levers = match scenario.workload {
-        WorkloadSpec::Search(_) => SEARCH,
-        WorkloadSpec::Divide(_) => DIVIDE,
-        // What was recorded counts as supported, and nothing is graded: sharing has nothing to reverse.
-        WorkloadSpec::Recorded(_) => return Ok(Vec::new()),
-    };
+    // What was recorded counts as supported, and nothing is graded: sharing has nothing to reverse.
+    if matches!(scenario.workload, WorkloadSpec::Recorded(_)) {
+        return Ok(Vec::new());
+    }
     let mut verdicts = Vec::new();
     for policy in &scenario.policies {
         // The size that the verdict speaks of first.
@@ -73,10 +36,12 @@ pub(super) fn flips(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparis
             continue;
         }
         let mut reversals = Vec::new();
-        for lever in levers {
-            for end in [lever.low, lever.high] {
+        let (mut levers, _) = movables(scenario, &[policy]);
+        levers.retain(|lever| lever.path.starts_with("sharing."));
+        for lever in &levers {
+            for end in [lever.at(0.0), lever.at(1.0)] {
                 let turned = turned(scenario, policy, n, &settled, lever, end)?;
-                let reversal = |metric| Reversal { metric, parameter: lever.name, value: end };
+                let reversal = |metric| Reversal { metric, parameter: lever.path.clone(), value: end };
                 reversals.extend(turned.into_iter().map(reversal));
             }
         }
@@ -96,11 +61,11 @@ fn turned(
     policy: &str,
     n: u32,
     settled: &[&Comparison],
-    lever: &Lever,
+    lever: &Movable,
     end: f64,
 ) -> Result<Vec<&'static str>, RunError> {
-    let mut moved = scenario.clone();
-    (lever.set)(&mut moved.sharing, end);
+    // An end that makes no scenario turns nothing.
+    let Ok(mut moved) = scenario.with(&lever.edits(end)) else { return Ok(Vec::new()) };
     moved.agents = vec![n];
     let rivals = |p: &&String| {
         if moved.baseline == BEST_CENTRAL { is_central(&moved, p) } else { **p == moved.baseline }

@@ -95,6 +95,10 @@ pub struct Comparison {
     pub ratio: Option<f64>,
     /// Interval of the difference; none for one replication.
     pub interval: Option<Interval>,
+    /// p value of no difference, by itself; none for one replication.
+    pub p_value: Option<f64>,
+    /// Whether it still counts among all comparisons of its table (Holm, 5 %).
+    pub survives: bool,
     /// What it says.
     pub judgement: Judgement,
 }

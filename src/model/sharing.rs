@@ -43,6 +43,23 @@ pub struct Sharing {
     pub notice: f64,
 }
 
+impl Sharing {
+    /// Fields that act on `search` alone.
+    pub const ON_SEARCH: &[&str] = &[
+        "respect",
+        "adoption",
+        "false_adoption_ratio",
+        "wrong_note",
+        "fact_gain",
+        "fact_cap",
+        "herding",
+        "distraction_per_ktoken",
+    ];
+    /// Fields that act on `divide` alone.
+    pub const ON_DIVIDE: &[&str] =
+        &["feedback_gain", "retry_keeps", "contagion", "misleads", "unfold_recovery", "notice"];
+}
+
 impl Default for Sharing {
     fn default() -> Self {
         Self {

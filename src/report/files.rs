@@ -29,8 +29,20 @@ pub const METRICS: [&str; 15] = [
     "extrapolated",
 ];
 /// Header of `comparison.csv`.
-pub const COMPARISON: [&str; 10] =
-    ["scenario", "metric", "agents", "policy", "baseline", "difference", "ratio", "ci_low", "ci_high", "verdict"];
+pub const COMPARISON: [&str; 12] = [
+    "scenario",
+    "metric",
+    "agents",
+    "policy",
+    "baseline",
+    "difference",
+    "ratio",
+    "ci_low",
+    "ci_high",
+    "p_value",
+    "holm",
+    "verdict",
+];
 /// Header of `replications.csv`.
 pub const REPLICATIONS: [&str; 6] = ["scenario", "policy", "agents", "replication", "metric", "value"];
 
@@ -40,6 +52,7 @@ pub fn all(study: &Study, figures: bool) -> Vec<File> {
         File::text("metrics.csv", metrics_csv(study)),
         File::text("comparison.csv", comparison_csv(study)),
         File::text("replications.csv", replications_csv(study)),
+        File::text("report.md", super::markdown::page(study)),
         File::text(summary::FILE, summary::SummaryFile::of(study).to_json()),
     ];
     if figures {
@@ -93,9 +106,10 @@ pub fn comparison_csv(study: &Study) -> String {
             c.policy.clone(),
             c.baseline.clone(),
         ];
-        let known = [c.ratio, c.interval.map(|i| i.low), c.interval.map(|i| i.high)];
+        let known = [c.ratio, c.interval.map(|i| i.low), c.interval.map(|i| i.high), c.p_value];
         row.push(exact(c.difference));
         row.extend(known.map(|x| x.map(exact).unwrap_or_default()));
+        row.push(c.survives.to_string());
         row.push(words::judgement(c.judgement).to_owned());
         row
     });

@@ -7,6 +7,7 @@ pub mod asked;
 pub mod directory;
 pub mod explain;
 pub mod file;
+pub mod first;
 pub mod files;
 pub mod live;
 pub mod manifest;

@@ -191,7 +191,7 @@ fn listed(title: &str, sentences: &[String]) -> Option<String> {
 }
 
 /// A table without frames. If it is too wide, the last column gives way.
-fn plain(headings: &[&str]) -> Table {
+pub(super) fn plain(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING.header_separator(LineStyle::none().fill('-').junction('-')))
@@ -207,12 +207,12 @@ fn plain(headings: &[&str]) -> Table {
     table
 }
 
-fn right(table: &mut Table, index: usize) {
+pub(super) fn right(table: &mut Table, index: usize) {
     let column = table.column_mut(index).expect("the column has a heading");
     column.set_cell_alignment(CellAlignment::Right);
 }
 
-fn text(table: &Table) -> String {
+pub(super) fn text(table: &Table) -> String {
     let lines: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
     lines.join("\n") + "\n"
 }

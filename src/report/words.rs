@@ -11,6 +11,7 @@ pub(super) fn judgement(judgement: Judgement) -> &'static str {
         Judgement::NotJudged => "not judged",
         Judgement::Equal => "equal",
         Judgement::NotShown => "no difference shown",
+        Judgement::TooSmall => "too small to matter",
         Judgement::Better => "better",
         Judgement::Worse => "worse",
         Judgement::Different => "different",
@@ -44,6 +45,7 @@ fn between(interval: Option<Interval>, digits: usize) -> String {
 fn open(judgement: Judgement) -> &'static str {
     match judgement {
         Judgement::NotShown => ", no difference shown,",
+        Judgement::TooSmall => ", too small to matter,",
         Judgement::NotJudged => ", not judged,",
         _ => "",
     }

@@ -6,6 +6,7 @@
 pub mod distance;
 pub mod histogram;
 pub mod interval;
+mod multiple;
 pub mod proportion;
 pub mod quantile;
 pub mod student;
@@ -15,6 +16,7 @@ pub mod summary;
 pub use distance::ks_distance;
 pub use histogram::Histogram;
 pub use interval::{Interval, Paired, bootstrap_interval, cluster_bootstrap, paired};
+pub use multiple::{holm, paired_p_value};
 pub use proportion::{clopper_pearson, paired_share_interval, share_interval};
 pub use quantile::quantile;
 pub use student::student_t_quantile;

@@ -151,7 +151,7 @@ fn every_verdict() -> Vec<Verdict> {
         flips(Rival::BestCentral, Vec::new()),
         flips(
             Rival::Baseline("map-reduce".to_owned()),
-            vec![Reversal { metric: "pass", parameter: "respect", value: 0.0 }],
+            vec![Reversal { metric: "pass", parameter: "sharing.respect".to_owned(), value: 0.0 }],
         ),
     ]
 }
@@ -191,6 +191,8 @@ fn comparisons(cells: &[Cell]) -> Vec<Comparison> {
                 difference: a - b,
                 ratio: Some(a / b),
                 interval: Some(Interval { low: a - b - half, high: a - b + half }),
+                p_value: Some(if (a - b).abs() > half { 0.0001 } else { 0.4 }),
+                survives: (a - b).abs() > half,
                 judgement: match (better, (a - b).abs() > half) {
                     (_, false) => Judgement::NotShown,
                     (true, _) => Judgement::Better,
@@ -253,6 +255,8 @@ pub(crate) fn closed_form() -> Study {
         difference: f64::NAN,
         ratio: None,
         interval: Some(Interval { low: f64::NAN, high: f64::NEG_INFINITY }),
+        p_value: None,
+        survives: false,
         judgement: Judgement::Equal,
     }];
     study.checks = vec![

@@ -7,11 +7,11 @@
 //!
 //! Invariant: a break-even value has a side of its own on which the difference has the sign that it has today.
 
-use super::prior::{Fixed, Movable, movables};
 use super::runner::Runner;
 use super::subject::{Pair, Side};
 use super::AskError;
 use crate::experiment::judgement::Search;
+use crate::experiment::prior::{Fixed, Movable, movables};
 use crate::experiment::scenario::Scenario;
 use crate::stats::Interval;
 use schemars::JsonSchema;
@@ -213,7 +213,7 @@ impl Bench<'_, '_> {
         let mut stations = vec![(input.at(0.0), low.difference().mean)];
         for i in 1..STATIONS - 1 {
             let value = input.at(i as f64 / (STATIONS - 1) as f64);
-            if let Ok(sample) = self.sample(&[input.edit(value)], n)? {
+            if let Ok(sample) = self.sample(&input.edits(value), n)? {
                 stations.push((value, sample.difference().mean));
             }
         }
@@ -243,7 +243,7 @@ impl Bench<'_, '_> {
                     if middle == kept || middle == turned {
                         break;
                     }
-                    let Ok(sample) = self.sample(&[input.edit(middle)], n)? else { break };
+                    let Ok(sample) = self.sample(&input.edits(middle), n)? else { break };
                     if keeps(sample.difference().mean) { kept = middle } else { turned = middle }
                 }
                 Search::Found(turned)
@@ -254,11 +254,11 @@ impl Bench<'_, '_> {
 
     fn ends(&mut self, input: &Movable) -> Result<Result<(Sample, Sample), String>, AskError> {
         let n = self.replications;
-        let low = match self.sample(&[input.edit(input.at(0.0))], n)? {
+        let low = match self.sample(&input.edits(input.at(0.0)), n)? {
             Ok(sample) => sample,
             Err(why) => return Ok(Err(why)),
         };
-        Ok(self.sample(&[input.edit(input.at(1.0))], n)?.map(|high| (low, high)))
+        Ok(self.sample(&input.edits(input.at(1.0)), n)?.map(|high| (low, high)))
     }
 
     /// Draws all inputs at once from their priors.
@@ -273,9 +273,9 @@ impl Bench<'_, '_> {
             let edits: Vec<String> = inputs
                 .iter()
                 .enumerate()
-                .map(|(i, input)| {
+                .flat_map(|(i, input)| {
                     let address = crate::kernel::Address { entity: i as u64, ..crate::kernel::Address::default() };
-                    input.edit(input.at(key.draws(address).uniform(0)))
+                    input.edits(input.at(key.draws(address).uniform(0)))
                 })
                 .collect();
             match self.sample(&edits, replications)? {

@@ -9,7 +9,6 @@ mod factorial;
 mod flip;
 mod grid;
 mod mixture;
-mod prior;
 mod runner;
 mod subject;
 mod vary;
@@ -26,7 +25,6 @@ pub use equal::{Best, EqualAsked, EqualRow, Equals, Frontier, Part, SPENDS, Step
 pub use factorial::{Combination, Contrast, FACTORS, Factorial, FactorialAsked, Shares};
 pub use flip::{Difference, Effect, FlipAsked, Flips, Joint, Swing};
 pub use grid::{Axis, Candidate, axis};
-pub use prior::{Fixed, Movable, Range, Scale, movables};
 pub use subject::{Pair, Side};
 pub use vary::{Level, Varied, VaryAsked};
 

@@ -4,22 +4,11 @@ use super::{Judge, MOST_SUBTASKS, key};
 use crate::experiment::faults::{Fault, KeyPath};
 use crate::experiment::scenario::Scenario;
 use crate::kernel::Law;
+use crate::model::sharing::Sharing;
 use crate::model::workload::search::Success;
 use crate::model::workload::{DivideSpec, RecordedSpec, SearchSpec, WorkloadSpec};
 
 /// What only a `search` workload reads, and what only a `divide` workload reads, of how sharing acts.
-const SEARCH_SHARING: &[&str] = &[
-    "respect",
-    "adoption",
-    "false_adoption_ratio",
-    "wrong_note",
-    "fact_gain",
-    "fact_cap",
-    "herding",
-    "distraction_per_ktoken",
-];
-const DIVIDE_SHARING: &[&str] = &["feedback_gain", "retry_keeps", "contagion", "misleads", "unfold_recovery", "notice"];
-
 /// Parts of the world that this scenario does not read: endpoints that serve nobody, and how sharing acts on another
 /// workload. Whoever loaded the scenario knows whether they are written, and by whom.
 pub(in crate::experiment) fn unread_world(s: &Scenario) -> Vec<Fault> {
@@ -30,8 +19,8 @@ pub(in crate::experiment) fn unread_world(s: &Scenario) -> Vec<Fault> {
     };
     let idle = s.endpoints.keys().filter(|name| !serves(name)).map(endpoint);
     let (others, reader): (&[&str], _) = match s.workload {
-        WorkloadSpec::Search(_) => (DIVIDE_SHARING, "divide"),
-        WorkloadSpec::Divide(_) | WorkloadSpec::Recorded(_) => (SEARCH_SHARING, "search"),
+        WorkloadSpec::Search(_) => (Sharing::ON_DIVIDE, "divide"),
+        WorkloadSpec::Divide(_) | WorkloadSpec::Recorded(_) => (Sharing::ON_SEARCH, "search"),
     };
     let sharing = others.iter().map(|name| {
         let mend = format!("it acts where the workload is `{reader}`; leave it out here");

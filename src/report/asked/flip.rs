@@ -183,7 +183,7 @@ pub(super) fn figure(scenario: &Scenario, flips: &Flips) -> Option<Canvas> {
     let title = format!("What moves {}: {} minus {}", flips.metric, flips.policy, flips.rival);
     let note = format!(
         "{}: simulated; {} replications per value; each input alone from the low end of its prior (light) to the high end \
-         (dark); the line is today's difference; bold names flip its sign.",
+         (dark); the line is today's difference; names in red flip its sign.",
         scenario.name, flips.replications
     );
     Some(tornado(&title, &format!("difference, {unit}"), flips.today.mean * scale, &bars, &note))

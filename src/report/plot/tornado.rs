@@ -56,9 +56,14 @@ pub(in crate::report) fn tornado(title: &str, unit: &str, today: f64, bars: &[Ba
         canvas.text((LEFT - 74.0, y), &fit(&bar.label, 13.5, LEFT - 100.0), 13.5, name, Align::Right);
         let (left, right) = if bar.low <= bar.high { (bar, true) } else { (bar, false) };
         let (first, last) = if right { (&left.low_label, &left.high_label) } else { (&left.high_label, &left.low_label) };
-        let (a, b) = (scale.at(bar.low.min(bar.high).min(today)), scale.at(bar.low.max(bar.high).max(today)));
-        canvas.text((a - 6.0, y), first, 12.0, FAINT, Align::Right);
-        canvas.text((b + 6.0, y), last, 12.0, FAINT, Align::Left);
+        let (least, most) = (bar.low.min(bar.high), bar.low.max(bar.high));
+        // Where both ends lie on one side of today, the nearer one stands inside the bar and has no room for a name.
+        if least < today || most <= today {
+            canvas.text((scale.at(least.min(today)) - 6.0, y), first, 12.0, FAINT, Align::Right);
+        }
+        if most > today || least >= today {
+            canvas.text((scale.at(most.max(today)) + 6.0, y), last, 12.0, FAINT, Align::Left);
+        }
     }
     let zero = scale.at(0.0);
     canvas.dashes((zero, TOP), (zero, bottom), FRAME, 1.5);

@@ -51,8 +51,11 @@ impl Range {
 /// An input that can be moved: a number of the scenario, with its prior.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Movable {
-    /// Its key in the scenario, down to the number.
+    /// Where `params` lists it, down to the number.
     pub path: String,
+    /// The keys of the scenario that move it: one, but for a setting that several policies have alike.
+    #[serde(skip)]
+    keys: Vec<String>,
     /// Its unit; empty for pure numbers.
     pub unit: &'static str,
     /// How its value came to be.
@@ -85,9 +88,10 @@ impl Movable {
         if self.whole { libm::round(value) } else { value }
     }
 
-    /// The edit that moves it.
-    pub fn edit(&self, value: f64) -> String {
-        if self.whole { format!("{}={value:.0}", self.path) } else { format!("{}={value:?}", self.path) }
+    /// The edits that move it.
+    pub fn edits(&self, value: f64) -> Vec<String> {
+        let text = if self.whole { format!("{value:.0}") } else { format!("{value:?}") };
+        self.keys.iter().map(|key| format!("{key}={text}")).collect()
     }
 }
 
@@ -107,13 +111,25 @@ pub fn movables(scenario: &Scenario, concerned: &[&str]) -> (Vec<Movable>, Vec<F
             continue;
         }
         match moves(&input, &tree) {
-            Ok(found) => movable.extend(found),
+            Ok(found) => movable.extend(found.into_iter().filter_map(|m| of_policies(m, scenario, concerned))),
             // A choice of the experiment with a prior in words is still a choice.
             Err(_) if input.source == SourceKind::Design => {}
             Err(why) => fixed.push(Fixed { path: input.path, why }),
         }
     }
     (movable, fixed)
+}
+
+/// A setting that `params` lists once for all policies is moved for those that are compared and have it so: what a policy
+/// has of its own stays. None if none of them reads it.
+fn of_policies(mut movable: Movable, scenario: &Scenario, concerned: &[&str]) -> Option<Movable> {
+    let Some(key) = movable.path.strip_prefix("all_policies.") else { return Some(movable) };
+    let alike = |policy: &&&str| {
+        let now = scenario.settings(policy).ok().and_then(|s| s.keys().get(key).and_then(Value::as_f64));
+        now == Some(movable.value)
+    };
+    movable.keys = concerned.iter().filter(alike).map(|policy| format!("policy.{policy}.{key}")).collect();
+    (!movable.keys.is_empty()).then_some(movable)
 }
 
 /// The numbers of one input.
@@ -146,7 +162,7 @@ fn moves(input: &Parameter, tree: &Value) -> Result<Vec<Movable>, &'static str> 
             return Err("its value is not on the scale of its prior");
         }
         let (unit, source) = (input.unit, input.source);
-        found.push(Movable { path, unit, source, value, whole, range });
+        found.push(Movable { keys: vec![path.clone()], path, unit, source, value, whole, range });
     }
     Ok(found)
 }
@@ -253,7 +269,7 @@ mod tests {
             let (movable, fixed) = movables(&scenario, &all);
             assert!(movable.len() > 15, "{name}: {} movable, {fixed:?}", movable.len());
             for m in &movable {
-                let same = scenario.with(&[m.edit(m.value)]).unwrap_or_else(|e| panic!("{}: {e}", m.path));
+                let same = scenario.with(&m.edits(m.value)).unwrap_or_else(|e| panic!("{}: {e}", m.path));
                 for policy in &all {
                     assert_eq!(same.settings(policy), scenario.settings(policy), "{}", m.path);
                 }

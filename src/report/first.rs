@@ -1,0 +1,231 @@
+//! The first page of a comparison: at most 40 lines of 110 columns. The question; the answer, losses first; what nothing
+//! beats; what drives it; what would flip it; what is assumed; where everything is.
+
+use super::columns;
+use super::number::{self, wrap};
+use super::table::{WIDTH, plain, right, text};
+use super::words;
+use crate::experiment::Study;
+use crate::experiment::judgement::{Judgement, Verdict};
+use crate::experiment::study::{Cell, Comparison};
+use crate::policy::settings::Form;
+
+/// Rows of the frontier, at most.
+const ROWS: usize = 8;
+
+/// The page, ending in a newline.
+pub fn page(study: &Study) -> String {
+    let Some(own) = subject(study) else { return super::table::screen(study) };
+    let mut parts = vec![line(&format!("{}: {}", study.scenario.name, study.scenario.question))];
+    parts.push(answer(study, own));
+    parts.push(frontier(study, own));
+    parts.push(reasons(study, own));
+    parts.join("\n")
+}
+
+fn line(sentence: &str) -> String {
+    wrap(sentence, WIDTH, "  ") + "\n"
+}
+
+/// The policy and size that the answer is about: the first form without a lead and with a shared context, at the largest
+/// size that somebody published, or at the one nearest to 4.
+fn subject(study: &Study) -> Option<&Cell> {
+    let policy = columns::featured(study).first().copied()?;
+    let compared = |c: &&Cell| study.comparisons.iter().any(|x| x.policy == policy && x.agents == c.agents);
+    let own = || study.cells.iter().filter(|c| c.policy == policy).filter(compared);
+    let usual = || own().min_by_key(|c| c.agents.abs_diff(4));
+    own().filter(|c| !c.extrapolated).max_by_key(|c| c.agents).or_else(usual)
+}
+
+/// How bad a judgement is: losses come first, then what is open, then gains.
+fn rank(judgement: Judgement) -> u8 {
+    match judgement {
+        Judgement::Worse => 0,
+        Judgement::NotShown | Judgement::NotJudged | Judgement::Different => 1,
+        Judgement::TooSmall | Judgement::Equal => 2,
+        Judgement::Better => 3,
+    }
+}
+
+fn heading(judgement: Judgement) -> &'static str {
+    match judgement {
+        Judgement::Worse => "WORSE",
+        Judgement::Better => "better",
+        other => words::judgement(other),
+    }
+}
+
+fn answer(study: &Study, own: &Cell) -> String {
+    let star = if own.extrapolated { " (nobody has published such a run: extrapolation)" } else { "" };
+    let mut out = line(&format!("{}, N = {}{star}, against the best rival of each metric:", own.policy, own.agents));
+    let mut rows: Vec<&Comparison> = ["pass", "cost_per_task_usd", "makespan_s"]
+        .iter()
+        .filter_map(|metric| {
+            study.comparisons.iter().find(|c| c.metric == *metric && c.policy == own.policy && c.agents == own.agents)
+        })
+        .collect();
+    rows.sort_by_key(|c| rank(c.judgement));
+    for c in &rows {
+        out += &line(&format!("- {}: {}", heading(c.judgement), statement(study, own, c)));
+    }
+    for verdict in &study.verdicts {
+        if let Verdict::Equal { policy, agents, .. } = verdict
+            && (policy, *agents) == (&own.policy, own.agents)
+            && let Some(sentence) = words::verdict(verdict)
+        {
+            let said = sentence.split_once(", at ").map_or(sentence.as_str(), |(_, rest)| rest);
+            out += &line(&format!("- at {said}"));
+        }
+    }
+    out
+}
+
+/// A compared metric in a sentence: both sides, the difference with its interval, and how large it could still be.
+fn statement(study: &Study, own: &Cell, c: &Comparison) -> String {
+    let column = columns::heading(c.metric);
+    let (name, unit, scale) = column.map_or((c.metric, "", 1.0), |x| (x.heading, x.unit, x.scale));
+    let rival = study.cell(&c.baseline, c.agents).and_then(|cell| cell.mean(c.metric));
+    let mean = own.mean(c.metric).unwrap_or(f64::NAN);
+    let amount = |x: f64| match unit {
+        "$" => format!("${}", number::short(x)),
+        "%" => format!("{} %", number::rounded(x * scale, 1)),
+        unit => format!("{} {unit}", number::short(x)),
+    };
+    let interval = c.interval.map(|i| i.scaled(scale));
+    let points = if unit == "%" { "points" } else { unit };
+    let difference = number::with_interval(c.difference * scale, interval);
+    let percent = match (unit, rival) {
+        ("%", _) => String::new(),
+        (_, Some(rival)) if rival > 0.0 => format!(", {:+.0} %", c.difference / rival * 100.0),
+        _ => String::new(),
+    };
+    let open = match (c.judgement, interval) {
+        (Judgement::NotShown, Some(i)) => {
+            format!("; it could still be {} {points}", number::short(i.low.abs().max(i.high.abs())))
+        }
+        _ => String::new(),
+    };
+    let theirs = rival.map_or_else(String::new, |rival| format!(" ({})", amount(rival)));
+    format!("{name} {} against {}{theirs}: {difference} {points}{percent}{open}", amount(mean), c.baseline)
+}
+
+/// Whether `a` is at least as good in both and better in one: greater worth, less cost.
+fn beats(a: (f64, f64), b: (f64, f64)) -> bool {
+    a.0 >= b.0 && a.1 <= b.1 && a != b
+}
+
+fn frontier(study: &Study, own: &Cell) -> String {
+    let worth = |cell: &Cell| Some((cell.mean("pass")?, cell.mean("cost_per_task_usd")?));
+    let all: Vec<(&Cell, (f64, f64))> = study.cells.iter().filter_map(|c| Some((c, worth(c)?))).collect();
+    let Some(mine) = worth(own) else {
+        return line("Frontier: some costs or grades are unknown here.");
+    };
+    let mut best: Vec<&(&Cell, (f64, f64))> =
+        all.iter().filter(|(_, x)| !all.iter().any(|(_, y)| beats(*y, *x))).collect();
+    best.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
+    // Equal points of inert twins are one point.
+    best.dedup_by(|a, b| a.1 == b.1);
+    let hidden = best.len().saturating_sub(ROWS);
+    let mut table = plain(&["Points that no other beats in both", "N", "cost/task, $", "Pass, %", "makespan, s"]);
+    let mut add = |cell: &Cell, name: String| {
+        let show = |metric: &str| columns::heading(metric).map_or("-".to_owned(), |column| column.show(cell));
+        let mark = if cell.extrapolated { "* " } else { "" };
+        table.add_row(vec![
+            name,
+            format!("{mark}{}", cell.agents),
+            show("cost_per_task_usd"),
+            show("pass"),
+            show("makespan_s"),
+        ]);
+    };
+    for (cell, _) in best.iter().take(ROWS) {
+        add(cell, cell.policy.clone());
+    }
+    let cheaper = all.iter().filter(|(_, y)| beats(*y, mine)).min_by(|a, b| a.1.1.total_cmp(&b.1.1));
+    if let Some((beater, _)) = cheaper {
+        add(own, format!("{} (beaten by {}, N = {})", own.policy, beater.policy, beater.agents));
+    }
+    for index in [1, 2, 3, 4] {
+        right(&mut table, index);
+    }
+    let mut out = text(&table);
+    if hidden > 0 {
+        out += &line(&format!("and {hidden} dearer points in the full report"));
+    }
+    out
+}
+
+/// Shares of a policy's dollars by role, greatest first.
+fn dollars(own: &Cell) -> Option<String> {
+    let whole = own.mean("cost_per_task_usd").filter(|x| *x > 0.0)?;
+    let mut roles: Vec<(&str, f64)> = [
+        ("work", "cost_work_usd"),
+        ("tools", "cost_tool_usd"),
+        ("coordination", "cost_coordination_usd"),
+        ("verification", "cost_verification_usd"),
+        ("reading the board", "cost_reading_usd"),
+    ]
+    .iter()
+    .filter_map(|(name, metric)| Some((*name, own.mean(metric)? / whole)))
+    .filter(|(_, share)| *share >= 0.005)
+    .collect();
+    roles.sort_by(|a, b| b.1.total_cmp(&a.1));
+    if roles.is_empty() {
+        return None;
+    }
+    Some(roles.iter().map(|(name, share)| format!("{name} {:.0} %", share * 100.0)).collect::<Vec<_>>().join(", "))
+}
+
+fn reasons(study: &Study, own: &Cell) -> String {
+    let mut out = String::new();
+    let source = &study.scenario.name;
+    let mut drives: Vec<String> = study
+        .verdicts
+        .iter()
+        .filter(|v| matches!(v, Verdict::Knee { .. }))
+        .filter_map(words::verdict)
+        .take(1)
+        .collect();
+    drives.extend(dollars(own).map(|roles| format!("The dollars of {}: {roles}.", own.policy)));
+    out += &line(&format!(
+        "What drives it: {} Which mechanism: `delm-sim compare {source} --factorial`; one replication: `delm-sim explain`.",
+        drives.join(" ")
+    ));
+    let flips = study.verdicts.iter().find_map(|v| match v {
+        Verdict::Flips { policy, agents, .. } if *policy == own.policy => Some((*agents, words::verdict(v)?)),
+        _ => None,
+    });
+    let told = flips.map_or_else(
+        || "nothing here is settled enough to be flipped.".to_owned(),
+        |(agents, sentence)| {
+            let said = sentence.split_once(": ").map_or(sentence.as_str(), |(_, rest)| rest);
+            if agents == own.agents { said.to_owned() } else { format!("at N = {agents}, {said}") }
+        },
+    );
+    out += &line(&format!("What would flip it: {told} Every input: `delm-sim flip {source}`."));
+    let [published, fitted, assumed, _] = study.inputs;
+    let total = published + fitted + assumed;
+    let judged = study.comparisons.iter().filter(|c| c.p_value.is_some()).count();
+    let survive = study.comparisons.iter().filter(|c| c.survives).count();
+    out += &line(&format!(
+        "What is assumed: {assumed} of {total} inputs ({fitted} fitted, {published} published; `delm-sim params {source}`). \
+         {}, {} replications, seed {}; [ ] is a 95 % interval of {} alone. {survive} of {judged} comparisons survive Holm's \
+         correction. Too small to matter: below 1 point, or 5 % of the rival.",
+        words::origin(study.origin()),
+        study.scenario.replications,
+        study.scenario.seed,
+        words::noise(study.origin()),
+    ));
+    out += &line(
+        "Pass: share of tasks with a right submission among all (an oracle picks); N: workers; makespan: arrival to end.",
+    );
+    if own.extrapolated || study.cells.iter().any(|c| c.extrapolated) {
+        out += "* nobody has published such a run: extrapolated\n";
+    }
+    let central = study.cells.iter().any(|c| c.form == Some(Form::Central));
+    if !central {
+        out += "No central form runs here: the rival is the baseline that the scenario names.\n";
+    }
+    out += &line("Everything: report.md in the results, or --full; at equal spend: --equal cost_per_task_usd.");
+    out
+}
