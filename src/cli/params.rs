@@ -17,10 +17,14 @@ pub fn execute(args: &ParamsArgs, catalog: &Catalog) -> Result<u8> {
         .map(|p| {
             let source = p.source.name();
             let value = match args.format {
-                Format::Table => cut(&p.value),
+                Format::Table => cut(&p.value, 30),
                 _ => p.value.clone(),
             };
-            [&p.path, &value, p.unit, source, &p.cite, &p.prior].map(str::to_owned).to_vec()
+            let (cite, prior) = match args.format {
+                Format::Table => (cut(&p.cite, 44), cut(&p.prior, 22)),
+                _ => (p.cite.clone(), p.prior.clone()),
+            };
+            [&p.path, &value, p.unit, source, &cite, &prior].map(str::to_owned).to_vec()
         })
         .collect();
     let mut text = output::table(args.format, &header, &rows)?;
@@ -40,11 +44,10 @@ fn format_counts(inputs: &[Parameter]) -> String {
     )
 }
 
-/// Long lists would push the other columns off the screen.
-fn cut(value: &str) -> String {
-    const MOST: usize = 48;
-    if value.chars().count() <= MOST {
+/// Long texts would push the other columns off the screen; the other formats have them whole.
+fn cut(value: &str, most: usize) -> String {
+    if value.chars().count() <= most {
         return value.to_owned();
     }
-    value.chars().take(MOST - 3).chain("...".chars()).collect()
+    value.chars().take(most - 3).chain("...".chars()).collect()
 }

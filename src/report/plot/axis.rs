@@ -41,6 +41,8 @@ const LOG_ABOVE: f64 = 30.0;
 pub(super) enum Kind {
     /// From zero, or logarithmic where the values span too much.
     Amount,
+    /// Logarithmic: ratios are what matters.
+    Ratio,
     /// Percent from zero.
     Percent,
     /// Percent, near the values only.
@@ -49,12 +51,13 @@ pub(super) enum Kind {
 
 /// Ticks for bands between `low` and `high` whose lowest mean is `least`.
 pub(super) fn ticks(low: f64, least: f64, high: f64, kind: Kind) -> Ticks {
-    if kind == Kind::Amount && least > 0.0 && high / least > LOG_ABOVE {
+    let spans = high / least > LOG_ABOVE || kind == Kind::Ratio && high > low;
+    if matches!(kind, Kind::Amount | Kind::Ratio) && least > 0.0 && spans {
         // A band may reach below zero; it is cut where it would take the whole figure.
         return log_ticks(low.max(least / 3.0), high);
     }
     let (low, high) = match kind {
-        Kind::Amount => (0.0, high.max(0.0)),
+        Kind::Amount | Kind::Ratio => (0.0, high.max(0.0)),
         Kind::Percent => (0.0, high.min(100.0)),
         Kind::PercentNear => (low.max(0.0), high.min(100.0)),
     };

@@ -39,7 +39,7 @@ const TOP: f64 = 104.0;
 const BOTTOM: f64 = 598.0;
 
 /// Draws the curves; none if no curve has two points. The number's axis is logarithmic where its values span enough.
-pub(in crate::report) fn curves(curves: &[Curve], percent: bool, words: Words) -> Option<Canvas> {
+pub(in crate::report) fn draw(curves: &[Curve], percent: bool, words: Words) -> Option<Canvas> {
     let all = || curves.iter().flat_map(|c| &c.points);
     if !curves.iter().any(|c| c.points.len() > 1) {
         return None;
@@ -49,7 +49,8 @@ pub(in crate::report) fn curves(curves: &[Curve], percent: bool, words: Words) -
     };
     let (x_low, x_high) = ends(|p| p.x);
     let kind = if percent { axis::Kind::PercentNear } else { axis::Kind::Amount };
-    let y = if ends(|p| p.low).0 < 0.0 {
+    // Differences have both signs.
+    let y = if !percent && ends(|p| p.low).0 < 0.0 {
         axis::signed(ends(|p| p.low).0, ends(|p| p.high).1)
     } else {
         axis::ticks(ends(|p| p.low).0, ends(|p| p.mean).0, ends(|p| p.high).1, kind)

@@ -22,7 +22,7 @@ use crate::experiment::Study;
 use crate::experiment::explain::Explanation;
 use axis::Kind;
 pub(super) use canvas::Canvas;
-pub(super) use curves::{At, Curve, Words, curves};
+pub(super) use curves::{At, Curve, Words, draw as curves};
 pub(super) use tornado::{Bar, tornado};
 use lines::{LineFigure, Panel};
 
@@ -55,7 +55,34 @@ pub fn missing(study: &Study) -> Option<&'static str> {
 fn drawn(study: &Study) -> Vec<(&'static str, Canvas)> {
     let over_sizes = if missing(study).is_some() { Vec::new() } else { Vec::from(line_figures()) };
     let lines = over_sizes.iter().filter_map(|figure| Some((figure.name, lines::draw(study, figure)?)));
-    lines.chain(phases::draw(study).map(|canvas| ("phases", canvas))).collect()
+    let differences = differences(study).map(|canvas| ("differences", canvas));
+    lines.chain(differences).chain(phases::draw(study).map(|canvas| ("phases", canvas))).collect()
+}
+
+/// Differences of Pass with the baseline, with the bands of the pairs: bands of the two means would be far too wide.
+fn differences(study: &Study) -> Option<Canvas> {
+    let curve = |policy: &&str| {
+        let rows = study.comparisons.iter().filter(|c| c.metric == "pass" && c.policy == **policy);
+        let points = rows
+            .filter_map(|c| {
+                let i = c.interval?.scaled(100.0);
+                let whole = [c.difference, i.low, i.high].iter().all(|x| x.is_finite());
+                let (x, mean) = (f64::from(c.agents), c.difference * 100.0);
+                whole.then_some(At { x, mean, low: i.low, high: i.high })
+            })
+            .collect();
+        Curve { name: (*policy).to_owned(), form: study.form(policy), points }
+    };
+    let drawn: Vec<Curve> = columns::featured(study).iter().map(curve).collect();
+    let rival = "the best central form of each size, or the baseline that the scenario names";
+    let note = caption(study, &["bands: 95 % of the paired difference", rival]);
+    let words = Words {
+        title: "Pass: the policy minus its rival, in pairs",
+        unit: "points; above 0 the policy is better",
+        below: "team size N (workers)",
+        note: &note,
+    };
+    curves::draw(&drawn, false, words)
 }
 
 /// The figures over the team size.
@@ -67,7 +94,7 @@ fn line_figures() -> [LineFigure; 4] {
             title: "Makespan: time until a task is done",
             unit: "seconds per task",
             scale: 1.0,
-            kind: Kind::Amount,
+            kind: Kind::Ratio,
             note: "",
             panels: vec![panel("makespan_s", "")],
         },
