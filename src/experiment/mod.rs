@@ -17,7 +17,7 @@ pub mod metrics;
 pub mod parameters;
 pub mod prediction;
 pub mod presets;
-mod published;
+pub mod published;
 pub mod replay;
 pub mod replication;
 pub mod scenario;
