@@ -18,6 +18,7 @@ pub mod live;
 pub mod output;
 pub mod params;
 mod progress;
+pub mod published;
 mod record;
 pub mod replay;
 pub mod reproduce;
@@ -83,6 +84,7 @@ pub fn run(catalog: &Catalog) -> ExitCode {
         Command::Compare(args) => compare::execute(&args, catalog),
         Command::Live(args) => live::execute(&args, catalog),
         Command::Params(args) => params::execute(&args, catalog),
+        Command::Published(args) => published::execute(&args, catalog),
         Command::Calibrate(args) => calibrate::execute(&args),
         Command::Fit(args) => fit::execute(&args, catalog),
         Command::Replay(args) => replay::execute(&args, catalog),

@@ -1,6 +1,6 @@
 //! Results for people and for files: tables, CSV, JSON, figures, the output directory.
 //!
-//! Invariant: this room reads a [`Study`] and simulates nothing; equal studies give equal bytes, and no time, host or
+//! Invariant: this room reads a [`Study`], or what else was computed, and simulates nothing; equal studies give equal bytes, and no time, host or
 //! path of a machine is among them.
 
 pub mod directory;
@@ -9,6 +9,7 @@ pub mod files;
 pub mod live;
 pub mod manifest;
 pub mod plot;
+pub mod published;
 pub mod reproduce;
 pub mod store;
 pub mod summary;

@@ -6,7 +6,8 @@ use super::columns::{self, COMPARED, Column, HEADLINE};
 use super::number::{self, with_interval, wrap};
 use super::words;
 use crate::experiment::Study;
-use crate::experiment::study::{Check, Comparison};
+use crate::experiment::scenario::Mix;
+use crate::experiment::study::{Check, Comparison, Origin};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, presets};
 use std::fmt::Write as _;
 
@@ -72,7 +73,11 @@ fn head(study: &Study) -> String {
 
 /// Where the numbers come from, in one sentence.
 pub(super) fn sources(study: &Study) -> String {
-    let mix = &study.scenario.mix;
+    sources_of(study.origin(), &study.scenario.mix)
+}
+
+/// The same of a scenario's own words.
+pub(super) fn sources_of(origin: Origin, mix: &Mix) -> String {
     let parts: Vec<String> =
         [("accuracy", &mix.accuracy), ("latencies", &mix.latencies), ("tokens", &mix.tokens), ("prices", &mix.prices)]
             .iter()
@@ -80,9 +85,9 @@ pub(super) fn sources(study: &Study) -> String {
             .map(|(what, from)| format!("{what} from {from}"))
             .collect();
     if parts.is_empty() {
-        format!("{}; the scenario does not say where its numbers come from.", words::origin(study.origin()))
+        format!("{}; the scenario does not say where its numbers come from.", words::origin(origin))
     } else {
-        format!("{}: {}.", words::origin(study.origin()), parts.join("; "))
+        format!("{}: {}.", words::origin(origin), parts.join("; "))
     }
 }
 
@@ -191,7 +196,8 @@ fn listed(title: &str, sentences: &[String]) -> Option<String> {
 }
 
 /// A table without frames. If it is too wide, the last column gives way.
-fn plain(headings: &[&str]) -> Table {
+/// A table without lines, the last column wrapped at the width of the screen.
+pub(super) fn plain(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING.header_separator(LineStyle::none().fill('-').junction('-')))
@@ -207,12 +213,14 @@ fn plain(headings: &[&str]) -> Table {
     table
 }
 
-fn right(table: &mut Table, index: usize) {
+/// Aligns a column's numbers.
+pub(super) fn right(table: &mut Table, index: usize) {
     let column = table.column_mut(index).expect("the column has a heading");
     column.set_cell_alignment(CellAlignment::Right);
 }
 
-fn text(table: &Table) -> String {
+/// The table's lines, without blanks at their ends.
+pub(super) fn text(table: &Table) -> String {
     let lines: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
     lines.join("\n") + "\n"
 }
