@@ -95,7 +95,8 @@ fn list_schema_and_completions_print_what_they_promise() {
 #[test]
 fn every_command_has_help() {
     let folder = folder();
-    let commands = ["run", "compare", "params", "calibrate", "reproduce", "schema", "init", "list", "completions"];
+    let commands =
+        ["run", "compare", "params", "published", "calibrate", "reproduce", "schema", "init", "list", "completions"];
     for command in commands {
         let done = delm_sim(folder.path(), &[command, "--help"]);
         assert!(done.code == 0 && done.out.contains("Usage: delm-sim"), "{command}");

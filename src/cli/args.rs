@@ -3,8 +3,8 @@
 use super::calibrate::CalibrateArgs;
 use super::explain::ExplainArgs;
 use super::fit::FitArgs;
-use super::flip::FlipArgs;
 use super::flags::{ChangeArgs, OutputArgs, jobs};
+use super::flip::FlipArgs;
 use super::format::Format;
 use super::live::args::LiveArgs;
 use super::replay::ReplayArgs;
@@ -69,6 +69,8 @@ pub enum Command {
     Live(Box<LiveArgs>),
     /// List every input of a scenario with value, unit, source and prior
     Params(ParamsArgs),
+    /// Hold a scenario against every published row of its workload, misses first
+    Published(PublishedArgs),
     /// Fit endpoint presets to recorded calls
     Calibrate(CalibrateArgs),
     /// Fit assumed parameters of a scenario to published rows, by simulation
@@ -207,6 +209,26 @@ pub struct ParamsArgs {
     /// Form of the table
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// `published`.
+#[derive(Clone, Debug, Args)]
+pub struct PublishedArgs {
+    /// Scenario file or name of an embedded scenario
+    #[arg(default_value = embedded::DEFAULT, value_name = "SCENARIO")]
+    pub scenario: String,
+    /// Threads; all cores if not given
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = jobs)]
+    pub jobs: Option<NonZeroUsize>,
+    /// Form of the table
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// No progress on standard error
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Changes to the scenario.
+    #[command(flatten)]
+    pub change: ChangeArgs,
 }
 
 /// `import`.

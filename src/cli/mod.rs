@@ -4,15 +4,15 @@
 //! with 2 and leaves nothing behind.
 
 mod against;
-mod asking;
 pub mod args;
+mod asking;
 pub mod calibrate;
 pub mod compare;
 pub mod completions;
 pub mod explain;
 pub mod fit;
-pub mod flip;
 pub mod flags;
+pub mod flip;
 pub mod format;
 mod gates;
 pub mod import;
@@ -22,6 +22,7 @@ pub mod live;
 pub mod output;
 pub mod params;
 mod progress;
+pub mod published;
 mod record;
 pub mod replay;
 pub mod reproduce;
@@ -88,6 +89,7 @@ pub fn run(catalog: &Catalog) -> ExitCode {
         Command::Explain(args) => explain::execute(&args, catalog),
         Command::Live(args) => live::execute(&args, catalog),
         Command::Params(args) => params::execute(&args, catalog),
+        Command::Published(args) => published::execute(&args, catalog),
         Command::Calibrate(args) => calibrate::execute(&args),
         Command::Fit(args) => fit::execute(&args, catalog),
         Command::Flip(args) => flip::execute(&args, catalog),

@@ -21,7 +21,7 @@ pub mod parameters;
 pub mod prediction;
 pub mod presets;
 pub mod prior;
-mod published;
+pub mod published;
 pub mod replay;
 pub mod replication;
 pub mod scenario;

@@ -75,13 +75,15 @@ fn checks(out: &mut String, study: &Study) {
 }
 
 /// Headings; the columns from the first to the last of `numbers` stand right.
-fn header(out: &mut String, headings: &[String], numbers: std::ops::RangeInclusive<usize>) {
+/// The first two lines of a table; columns of `numbers` are aligned right.
+pub(super) fn header(out: &mut String, headings: &[String], numbers: std::ops::RangeInclusive<usize>) {
     line(out, headings);
     let rule: Vec<&str> = (0..headings.len()).map(|i| if numbers.contains(&i) { "---:" } else { "---" }).collect();
     let _ = writeln!(out, "| {} |", rule.join(" | "));
 }
 
-fn line(out: &mut String, cells: &[String]) {
+/// A line of a table.
+pub(super) fn line(out: &mut String, cells: &[String]) {
     let safe: Vec<String> = cells.iter().map(|c| c.replace('|', "\\|").replace('*', "\\*")).collect();
     let _ = writeln!(out, "| {} |", safe.join(" | "));
 }

@@ -1,17 +1,18 @@
 //! Results for people and for files: tables, CSV, JSON, figures, the output directory.
 //!
-//! Invariant: this room reads a [`Study`] or an [`Explanation`](crate::experiment::explain::Explanation) and simulates
-//! nothing; equal studies give equal bytes, and no time, host or path of a machine is among them.
+//! Invariant: this room reads a [`Study`], or what else was computed, and simulates nothing; equal studies give equal
+//! bytes, and no time, host or path of a machine is among them.
 
 pub mod asked;
 pub mod directory;
 pub mod explain;
 pub mod file;
-pub mod first;
 pub mod files;
+pub mod first;
 pub mod live;
 pub mod manifest;
 pub mod plot;
+pub mod published;
 pub mod reproduce;
 pub mod store;
 pub mod summary;

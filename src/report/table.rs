@@ -6,7 +6,8 @@ use super::columns::{self, COMPARED, Column, HEADLINE};
 use super::number::{self, with_interval, wrap};
 use super::words;
 use crate::experiment::Study;
-use crate::experiment::study::{Check, Comparison};
+use crate::experiment::scenario::Mix;
+use crate::experiment::study::{Check, Comparison, Origin};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, presets};
 use std::fmt::Write as _;
 
@@ -72,7 +73,11 @@ fn head(study: &Study) -> String {
 
 /// Where the numbers come from, in one sentence.
 pub(super) fn sources(study: &Study) -> String {
-    let mix = &study.scenario.mix;
+    sources_of(study.origin(), &study.scenario.mix)
+}
+
+/// The same of a scenario's own words.
+pub(super) fn sources_of(origin: Origin, mix: &Mix) -> String {
     let parts: Vec<String> =
         [("accuracy", &mix.accuracy), ("latencies", &mix.latencies), ("tokens", &mix.tokens), ("prices", &mix.prices)]
             .iter()
@@ -80,9 +85,9 @@ pub(super) fn sources(study: &Study) -> String {
             .map(|(what, from)| format!("{what} from {from}"))
             .collect();
     if parts.is_empty() {
-        format!("{}; the scenario does not say where its numbers come from.", words::origin(study.origin()))
+        format!("{}; the scenario does not say where its numbers come from.", words::origin(origin))
     } else {
-        format!("{}: {}.", words::origin(study.origin()), parts.join("; "))
+        format!("{}: {}.", words::origin(origin), parts.join("; "))
     }
 }
 
@@ -191,6 +196,7 @@ fn listed(title: &str, sentences: &[String]) -> Option<String> {
 }
 
 /// A table without frames. If it is too wide, the last column gives way.
+/// A table without lines, the last column wrapped at the width of the screen.
 pub(super) fn plain(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table
@@ -207,11 +213,13 @@ pub(super) fn plain(headings: &[&str]) -> Table {
     table
 }
 
+/// Aligns a column's numbers.
 pub(super) fn right(table: &mut Table, index: usize) {
     let column = table.column_mut(index).expect("the column has a heading");
     column.set_cell_alignment(CellAlignment::Right);
 }
 
+/// The table's lines, without blanks at their ends.
 pub(super) fn text(table: &Table) -> String {
     let lines: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
     lines.join("\n") + "\n"

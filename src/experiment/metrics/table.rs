@@ -135,6 +135,8 @@ pub const METRICS: &[Metric] = &[
         |s| Some(per_task(s, s.cost.verification.as_usd()))),
     metric("cost_reading_usd", "USD", Lower, Money, "cost by role: tokens of board views",
         |s| Some(per_task(s, s.cost.reading.as_usd()))),
+    metric("cost_report_usd", "USD", Lower, Money, "calls that write a delegation's report; part of coordination",
+        |s| Some(per_task(s, s.of(Purpose::Report).cost.as_usd()))),
     metric("reading_share", "1", Neither, Money, "cost of reading over cost",
         |s| ratio(s.cost.reading.as_usd(), s.cost.total().as_usd())),
     quantity("gate_proposed", "1", Neither, "entries that went to the gate", |s| gated(s, s.gate.proposed)),

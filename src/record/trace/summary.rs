@@ -5,7 +5,7 @@ use crate::kernel::{SpanSum, Time};
 use crate::model::call::{Purpose, Usage};
 use crate::model::ids::{AgentId, TaskId};
 use crate::model::note::{Note, Phase};
-use crate::model::price::{CostRole, RoleSums, Roles};
+use crate::model::price::{CostRole, PicodollarSum, RoleSums, Roles};
 use crate::model::workload::Team;
 
 /// Phase of an agent whose call for this purpose is being served.
@@ -33,6 +33,8 @@ pub struct Counts {
     pub failed_tries: u64,
     /// Tokens.
     pub usage: Usage,
+    /// What they cost.
+    pub cost: PicodollarSum,
     /// Board tokens in their prompts.
     pub board_tokens: u64,
     /// Time from command to reply, of answered calls.
@@ -279,6 +281,7 @@ impl Summary {
                 let counts = &mut self.calls[purpose.code() as usize];
                 counts.answered += 1;
                 counts.usage.add(usage);
+                counts.cost += cost.total();
                 counts.sojourn += *sojourn;
                 counts.service += *service;
                 self.in_flight -= 1;
@@ -324,7 +327,9 @@ impl Summary {
         usage: &Usage,
         cost: &Roles,
     ) {
-        self.calls[purpose.code() as usize].usage.add(usage);
+        let counts = &mut self.calls[purpose.code() as usize];
+        counts.usage.add(usage);
+        counts.cost += cost.total();
         self.in_flight -= 1;
         self.cost.add(cost);
         if !background {

@@ -101,7 +101,9 @@ fn row(swing: &Swing, scale: f64) -> Vec<String> {
     let prior = format!("{} to {}", number::short(input.range.low), number::short(input.range.high));
     let (flip, low, high) = match &swing.effect {
         Effect::None => ("no effect".to_owned(), String::new(), String::new()),
-        Effect::Refused(why) => (format!("not moved: {}", why.lines().next().unwrap_or_default()), String::new(), String::new()),
+        Effect::Refused(why) => {
+            (format!("not moved: {}", why.lines().next().unwrap_or_default()), String::new(), String::new())
+        }
         Effect::Moves { low, high, flip } => {
             let at = match flip {
                 Search::Found(at) => number::short(*at),
@@ -116,8 +118,20 @@ fn row(swing: &Swing, scale: f64) -> Vec<String> {
 
 pub(super) fn csv(flips: &Flips) -> String {
     let header = [
-        "input", "unit", "source", "value", "prior_low", "prior_high", "effect", "flips_at", "difference_low",
-        "low_ci_low", "low_ci_high", "difference_high", "high_ci_low", "high_ci_high",
+        "input",
+        "unit",
+        "source",
+        "value",
+        "prior_low",
+        "prior_high",
+        "effect",
+        "flips_at",
+        "difference_low",
+        "low_ci_low",
+        "low_ci_high",
+        "difference_high",
+        "high_ci_low",
+        "high_ci_high",
     ];
     let ends = |d: &Difference| {
         let end = |pick: fn(Interval) -> f64| d.interval.map(|i| exact(pick(i))).unwrap_or_default();
@@ -135,8 +149,9 @@ pub(super) fn csv(flips: &Flips) -> String {
         ];
         match &swing.effect {
             Effect::None => row.extend(std::iter::once("none".to_owned()).chain((0..7).map(|_| String::new()))),
-            Effect::Refused(why) => row
-                .extend(std::iter::once(format!("refused: {}", why.replace('\n', "; "))).chain((0..7).map(|_| String::new()))),
+            Effect::Refused(why) => row.extend(
+                std::iter::once(format!("refused: {}", why.replace('\n', "; "))).chain((0..7).map(|_| String::new())),
+            ),
             Effect::Moves { low, high, flip } => {
                 row.push("moves".to_owned());
                 row.push(if let Search::Found(at) = flip { exact(*at) } else { String::new() });

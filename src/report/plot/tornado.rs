@@ -55,7 +55,8 @@ pub(in crate::report) fn tornado(title: &str, unit: &str, today: f64, bars: &[Ba
         let name = if bar.flips { ALARM } else { TEXT };
         canvas.text((LEFT - 74.0, y), &fit(&bar.label, 13.5, LEFT - 100.0), 13.5, name, Align::Right);
         let (left, right) = if bar.low <= bar.high { (bar, true) } else { (bar, false) };
-        let (first, last) = if right { (&left.low_label, &left.high_label) } else { (&left.high_label, &left.low_label) };
+        let (first, last) =
+            if right { (&left.low_label, &left.high_label) } else { (&left.high_label, &left.low_label) };
         let (least, most) = (bar.low.min(bar.high), bar.low.max(bar.high));
         // Where both ends lie on one side of today, the nearer one stands inside the bar and has no room for a name.
         if least < today || most <= today {

@@ -1,6 +1,9 @@
-//! What has been published: which coordination, on which workload, at which team sizes, and where. A point that matches no
-//! row is marked as an extrapolation wherever it is shown.
+//! Which settings a published coordination is, and which points of a scenario somebody has published a run of. A point
+//! that matches no row is marked as an extrapolation wherever it is shown.
+//!
+//! Invariant: a policy is matched by its resolved settings, never by its name.
 
+use super::rows::{Kind, ROWS, Row, Team, Value, Way};
 use crate::model::Limit;
 use crate::model::workload::WorkloadSpec;
 use crate::model::workload::search::Success;
@@ -8,19 +11,6 @@ use crate::policy::Settings;
 use crate::policy::settings::{
     Barrier, Control, Coordination, Dispatch, Finish, Gate, LeadWork, Mechanisms, Store, Telling,
 };
-
-/// A published result's coordination.
-struct Published {
-    /// Whether settings are the published coordination.
-    is: fn(&Mechanisms, &Settings) -> bool,
-    /// On `search` (issues) or else on `divide` (questions).
-    search: bool,
-    /// Team sizes; empty where the source does not tell any.
-    agents: &'static [u32],
-    /// Source.
-    #[allow(dead_code, reason = "a fact keeps its source beside it; tests print it")]
-    source: &'static str,
-}
 
 /// Whether a lead hands work out like this, waits for all whom it sent, and retells to its workers what no gate has seen.
 fn relays(m: Mechanisms, s: &Settings, dispatch: Dispatch) -> bool {
@@ -39,71 +29,64 @@ fn relays(m: Mechanisms, s: &Settings, dispatch: Dispatch) -> bool {
 }
 
 /// The parallel rival that DeLM's authors built: a lead that briefs all its workers at once, waits for all and merges.
-pub(super) fn is_scatter_gather(s: &Settings) -> bool {
-    s.mechanisms().is_some_and(|m| relays(m, s, Dispatch::Parallel))
+pub(in crate::experiment) fn is_scatter_gather(s: &Settings) -> bool {
+    Way::ScatterGather.is(s)
 }
 
 /// Attempts without any coordination, as many as the team has members.
-pub(super) fn is_independent(s: &Settings) -> bool {
-    s.team == Some(Limit::Unlimited)
-        && s.mechanisms().is_some_and(|m| m.control == Control::None && m.store == Store::None)
+pub(in crate::experiment) fn is_independent(s: &Settings) -> bool {
+    s.team == Some(Limit::Unlimited) && Way::Independent.is(s)
 }
 
-const PUBLISHED: &[Published] = &[
-    Published {
-        is: |m, _| m.control == Control::None && m.store == Store::None,
-        search: true,
-        agents: &[1, 2, 4],
-        source: "Avg@1, Pass@2, Pass@4 of mini-SWE-agent and AOrchestra (DeLM v1 paper, Table 1)",
-    },
-    Published {
-        is: |m, _| m.control == Control::None && m.store == Store::Shared && m.gate == Gate::Rule,
-        search: true,
-        agents: &[2, 4],
-        source: "DeLM on SWE-bench Verified, n = 2 and 4 (DeLM v1 paper, Table 1; project page)",
-    },
-    Published {
-        is: |m, s| relays(*m, s, Dispatch::Sequential),
-        search: true,
-        agents: &[1],
-        source: "AOrchestra (DeLM v1 paper, Table 1); its Pass@k rows are k independent runs, not a team of k",
-    },
-    Published {
-        is: |m, s| relays(*m, s, Dispatch::Parallel),
-        search: true,
-        agents: &[2, 4],
-        source: "AOrchestra-Parallel (DeLM v1 paper, Table 1)",
-    },
-    Published {
-        is: |m, _| m.control == Control::None && m.store == Store::None,
-        search: false,
-        agents: &[1],
-        source: "base model on LongBench-v2 Multi-Doc QA (DeLM v1 paper, Table 2)",
-    },
-    Published {
-        is: |m, s| {
-            (m.store, m.gate, m.finish) == (Store::Shared, Gate::Llm, Finish::Last)
-                && matches!(&s.coordination, Coordination::Queue(queue) if queue.unfold)
-        },
-        search: false,
-        agents: &[],
-        source: "DeLM on LongBench-v2 Multi-Doc QA (DeLM v1 paper, Table 2); its number of agents is not told",
-    },
-];
+impl Way {
+    /// Whether settings are this coordination.
+    pub(super) fn is(self, s: &Settings) -> bool {
+        let Some(m) = s.mechanisms() else { return false };
+        match self {
+            Self::Independent => m.control == Control::None && m.store == Store::None,
+            Self::BoardThreads => m.control == Control::None && m.store == Store::Shared && m.gate == Gate::Rule,
+            Self::LeadInTurn => relays(m, s, Dispatch::Sequential),
+            Self::ScatterGather => relays(m, s, Dispatch::Parallel),
+            Self::GistQueue => {
+                (m.store, m.gate, m.finish) == (Store::Shared, Gate::Llm, Finish::Last)
+                    && matches!(&s.coordination, Coordination::Queue(queue) if queue.unfold)
+            }
+            Self::None(_) => false,
+        }
+    }
+}
+
+/// The workload whose rows a scenario's can be; a recorded one is nobody's published set.
+pub(super) fn kind(workload: &WorkloadSpec) -> Option<Kind> {
+    match workload {
+        WorkloadSpec::Search(_) => Some(Kind::Search),
+        WorkloadSpec::Divide(_) => Some(Kind::Divide),
+        WorkloadSpec::Recorded(_) => None,
+    }
+}
+
+/// Whether issues are of mixed difficulty, as those of a set are; nobody published runs of a made-up issue.
+pub(super) fn is_a_set(workload: &WorkloadSpec) -> bool {
+    !matches!(workload, WorkloadSpec::Search(spec) if matches!(spec.success, Success::Fixed { .. } | Success::Weights { .. }))
+}
+
+/// Workers that a policy has when it may have so many.
+pub(super) fn workers(settings: &Settings, agents: u32) -> u32 {
+    settings.team.and_then(Limit::whole).map_or(agents, |most| agents.min(most as u32))
+}
+
+/// Whether a row shows that its coordination was run at its size: the size is told, the number exists.
+fn shows_a_run(row: &Row) -> bool {
+    let exists = matches!(row.published, Value::Stated(_) | Value::HeldOut);
+    exists && matches!(row.team, Team::Told(_)) && row.change.is_empty()
+}
 
 /// Whether somebody has published a run of this coordination at this size.
-pub(super) fn is_published(workload: &WorkloadSpec, settings: &Settings, agents: u32) -> bool {
-    let search = match workload {
-        // A set of issues is of mixed difficulty; nobody published runs of a made-up issue.
-        WorkloadSpec::Search(spec) if matches!(spec.success, Success::Fixed { .. } | Success::Weights { .. }) => {
-            return false;
-        }
-        workload => matches!(workload, WorkloadSpec::Search(_)),
-    };
-    let agents = settings.team.and_then(Limit::whole).map_or(agents, |most| agents.min(most as u32));
-    let recorded = matches!(workload, WorkloadSpec::Recorded(_));
-    let Some(mechanisms) = settings.mechanisms().filter(|_| !recorded) else { return false };
-    PUBLISHED.iter().any(|p| p.search == search && p.agents.contains(&agents) && (p.is)(&mechanisms, settings))
+pub(in crate::experiment) fn is_published(workload: &WorkloadSpec, settings: &Settings, agents: u32) -> bool {
+    let agents = workers(settings, agents);
+    let Some(kind) = kind(workload).filter(|_| is_a_set(workload)) else { return false };
+    let shown = ROWS.iter().filter(|row| row.workload == kind && shows_a_run(row) && row.team.size() == agents);
+    shown.map(|row| row.way).any(|way| way.is(settings))
 }
 
 #[cfg(test)]
@@ -144,6 +127,5 @@ mod tests {
         assert!(is_independent(&plain.settings("independent").unwrap()));
         assert!(!is_independent(&plain.settings("single").unwrap()), "one attempt is no team");
         assert!(!is(&load(&["workload.search.success={fixed={p=0.5}}"]), "independent", 4));
-        assert!(PUBLISHED.iter().all(|p| !p.source.is_empty()));
     }
 }
