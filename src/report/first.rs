@@ -150,7 +150,8 @@ fn frontier(study: &Study, own: &Cell) -> String {
     }
     let mut out = text(&table);
     if hidden > 0 {
-        out += &line(&format!("and {hidden} dearer points in the full report"));
+        let points = if hidden == 1 { "point" } else { "points" };
+        out += &line(&format!("and {hidden} dearer {points} in the full report"));
     }
     out
 }
