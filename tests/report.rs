@@ -159,7 +159,7 @@ fn figures_survive_odd_studies() {
     study.cells.retain(|c| c.policy != "independent" || c.agents == 16);
     study.cells[0].policy = "a-policy-with-a-name-that-nobody-should-ever-have-chosen".to_owned();
     study.scenario.mix.accuracy = "a & b < c \"quoted\"".to_owned();
-    assert_eq!(plot::files(&study).len(), 10);
+    assert_eq!(plot::files(&study).len(), 12);
     study.cells.clear();
     assert_eq!(plot::files(&study), []);
     assert!(!report::render(&study, Format::Table).is_empty());

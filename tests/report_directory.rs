@@ -99,12 +99,12 @@ fn figures_are_added_to_the_same_results_and_stay() {
     save(&dir, &study, false).unwrap();
     let manifest = Manifest::announce(Command::Compare, &study.scenario, true);
     let plan = report::plan(&dir, false, manifest).unwrap();
-    assert_eq!(report::store(&plan, &study).unwrap().status, Status::Mended(10));
-    assert_eq!(directory::read(&dir).unwrap().files.len(), 14);
+    assert_eq!(report::store(&plan, &study).unwrap().status, Status::Mended(12));
+    assert_eq!(directory::read(&dir).unwrap().files.len(), 17);
     let without = save(&dir, &study, false).unwrap();
     assert_eq!(without.status, Status::AlreadyThere);
-    assert_eq!(without.pictures.len(), 10);
-    assert_eq!(report::compare(&dir, &study).unwrap(), Reproduction::Same { files: 16 });
+    assert_eq!(without.pictures.len(), 12);
+    assert_eq!(report::compare(&dir, &study).unwrap(), Reproduction::Same { files: 18 });
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn an_error_leaves_nothing_half_written() {
     assert_eq!(error.exit_code(), 2);
     assert_eq!(fs::read(dir.join("manifest.json")).unwrap(), manifest);
     let names: Vec<_> = fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 5, "{names:?}");
+    assert_eq!(names.len(), 6, "{names:?}");
 
     // A new directory whose name the file system does not take.
     let long = root.path().join("x".repeat(300));

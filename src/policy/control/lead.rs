@@ -122,6 +122,8 @@ pub(crate) struct Lead {
     notebook: Notebook,
     /// Notebooks that were compacted.
     compacted: u32,
+    /// Compactions asked for, ended or not: each meets luck of its own.
+    compactions: u32,
     desk: Desk,
     calls: InFlight<For>,
     /// Workers with something in hand.
@@ -173,6 +175,7 @@ impl Lead {
             },
             notebook: Notebook::new(private(AgentId(n))),
             compacted: 0,
+            compactions: 0,
             desk: Desk::new(n, own.leads()),
             calls: InFlight::default(),
             out: 0,

@@ -19,6 +19,7 @@ use super::columns;
 use super::file::File;
 use super::number;
 use crate::experiment::Study;
+use crate::experiment::study::Comparison;
 use crate::experiment::explain::Explanation;
 use axis::Kind;
 pub(super) use canvas::Canvas;
@@ -59,7 +60,8 @@ fn drawn(study: &Study) -> Vec<(&'static str, Canvas)> {
 /// Differences of Pass with the baseline, with the bands of the pairs: bands of the two means would be far too wide.
 fn differences(study: &Study) -> Option<Canvas> {
     let curve = |policy: &&str| {
-        let rows = study.comparisons.iter().filter(|c| c.metric == "pass" && c.policy == **policy);
+        let run = |c: &&Comparison| study.cell(&c.policy, c.agents).is_some();
+        let rows = study.comparisons.iter().filter(|c| c.metric == "pass" && c.policy == **policy).filter(run);
         let points = rows
             .filter_map(|c| {
                 let i = c.interval?.scaled(100.0);

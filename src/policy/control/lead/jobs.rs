@@ -83,7 +83,8 @@ impl Lead {
         };
         // Its notebook is of the whole task: a worker's history of some subtask must not meet the same luck.
         let subtask = SubtaskId::WHOLE_TASK;
-        let about = About { subtask, attempt: self.compacted as u16, step: COMPACT_STEP, ..About::default() };
+        let about = About { subtask, attempt: self.compactions as u16, step: COMPACT_STEP, ..About::default() };
+        self.compactions += 1;
         let mut request = Request::new(lead, Purpose::Compact, about, prompt);
         request.product_tokens = digest_tokens;
         request.completion_tokens = digest_tokens;
