@@ -3,8 +3,8 @@
 use super::calibrate::CalibrateArgs;
 use super::explain::ExplainArgs;
 use super::fit::FitArgs;
-use super::flip::FlipArgs;
 use super::flags::{ChangeArgs, OutputArgs, jobs};
+use super::flip::FlipArgs;
 use super::format::Format;
 use super::live::args::LiveArgs;
 use super::replay::ReplayArgs;

@@ -4,15 +4,15 @@
 //! with 2 and leaves nothing behind.
 
 mod against;
-mod asking;
 pub mod args;
+mod asking;
 pub mod calibrate;
 pub mod compare;
 pub mod completions;
 pub mod explain;
 pub mod fit;
-pub mod flip;
 pub mod flags;
+pub mod flip;
 pub mod format;
 mod gates;
 pub mod import;

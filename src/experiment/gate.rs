@@ -105,15 +105,19 @@ impl Gate {
         };
         let (name, of) = match what.rsplit_once('.') {
             Some((name, word)) => {
-                let found = WORDS.iter().find(|(w, _)| *w == word).ok_or_else(|| wrong(&format!("no quantity `{word}`")))?;
+                let found =
+                    WORDS.iter().find(|(w, _)| *w == word).ok_or_else(|| wrong(&format!("no quantity `{word}`")))?;
                 (name, found.1)
             }
             None => (what, Of::Mean),
         };
-        let metric = metrics::find(name).ok_or_else(|| {
-            let near = nearest(name, metrics::METRICS.iter().map(|m| m.name));
-            wrong(&near.map_or(format!("`{name}` is no metric"), |n| format!("`{name}` is no metric; did you mean `{n}`?")))
-        })?;
+        let metric =
+            metrics::find(name).ok_or_else(|| {
+                let near = nearest(name, metrics::METRICS.iter().map(|m| m.name));
+                wrong(&near.map_or(format!("`{name}` is no metric"), |n| {
+                    format!("`{name}` is no metric; did you mean `{n}`?")
+                }))
+            })?;
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|x| x.is_finite());
         let bound = match right.split_once(" x ") {
             None => Bound::Number(number(right).ok_or_else(|| wrong("the right side is no number"))?),
@@ -137,7 +141,8 @@ impl Gate {
             };
             policy && self.agents.is_none_or(|n| n == cell.agents)
         };
-        let mut judged: Vec<Judged> = study.cells.iter().filter(spoken).map(|cell| self.judge_cell(study, cell)).collect();
+        let mut judged: Vec<Judged> =
+            study.cells.iter().filter(spoken).map(|cell| self.judge_cell(study, cell)).collect();
         if judged.is_empty() {
             let policy = self.policy.clone().unwrap_or_default();
             let agents = self.agents.unwrap_or_default();

@@ -4,8 +4,8 @@
 
 use super::directory::{DirectoryError, read};
 use super::file::File;
-use super::store::Results;
 use super::manifest::{self, Manifest};
+use super::store::Results;
 use crate::experiment::Study;
 use std::fmt;
 use std::fs;

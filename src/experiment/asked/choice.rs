@@ -146,7 +146,8 @@ mod tests {
         for study in 0..studies {
             let mut generator = ChaCha8Rng::seed_from_u64(1000 + study);
             let mut batch = || -> Vec<Tried> {
-                let uniform: Vec<f64> = (0..runs).map(|_| (generator.next_u64() >> 11) as f64 / (1_u64 << 53) as f64).collect();
+                let uniform: Vec<f64> =
+                    (0..runs).map(|_| (generator.next_u64() >> 11) as f64 / (1_u64 << 53) as f64).collect();
                 let own: Vec<Vec<f64>> = chances
                     .iter()
                     .map(|(_, p)| {

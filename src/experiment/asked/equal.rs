@@ -162,7 +162,9 @@ fn run(
         let cell = runner.cells(scenario, &[(&side.policy, side.agents)], from, count)?.remove(0);
         let whole = |values: Option<Vec<f64>>, name: &str| {
             values.filter(|v| v.len() == count as usize).ok_or_else(|| {
-                AskError::Usage(format!("{side}: not every run has {name}; choose another metric (unpriced calls have no cost)"))
+                AskError::Usage(format!(
+                    "{side}: not every run has {name}; choose another metric (unpriced calls have no cost)"
+                ))
             })
         };
         let spends = whole(spend_of(&cell, spend), spend)?;
@@ -200,7 +202,8 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
     };
     // The frontier spans what the subject's points spend.
     let spends: Vec<f64> = grid.groups[own].clone().map(|c| pilots.spend(c)).collect();
-    let (least, greatest) = (spends.iter().copied().fold(f64::MAX, f64::min), spends.iter().copied().fold(0.0, f64::max));
+    let (least, greatest) =
+        (spends.iter().copied().fold(f64::MAX, f64::min), spends.iter().copied().fold(0.0, f64::max));
     let step = |i: usize| least * libm::pow(greatest / least, i as f64 / (STEPS - 1) as f64);
     let limits: Vec<f64> = if least > 0.0 && greatest > least { (0..STEPS).map(step).collect() } else { Vec::new() };
     let choices = pilots.choices(&grid.groups, most);
@@ -273,12 +276,7 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
 }
 
 /// What a group gains with its choices, and the interval.
-fn worth_of(
-    reports: &Reports,
-    choices: &[Vec<Option<Mixture>>],
-    group: usize,
-    sign: f64,
-) -> Option<(f64, Interval)> {
+fn worth_of(reports: &Reports, choices: &[Vec<Option<Mixture>>], group: usize, sign: f64) -> Option<(f64, Interval)> {
     estimate(|redraw| choices[redraw][group].as_ref().map(|mixture| sign * reports.worth(redraw, mixture)))
 }
 

@@ -111,7 +111,9 @@ pub struct Shares {
 /// Levels of each mechanism on a kind of workload, plainest first.
 fn levels(scenario: &Scenario) -> [&'static [&'static str]; 3] {
     match scenario.workload {
-        WorkloadSpec::Search(_) => [&["lead", "none"], &["none", "relay", "shared"], &["none", "rule", "llm", "oracle"]],
+        WorkloadSpec::Search(_) => {
+            [&["lead", "none"], &["none", "relay", "shared"], &["none", "rule", "llm", "oracle"]]
+        }
         _ => [&["lead", "queue"], &["none", "relay", "shared"], &["none", "llm", "oracle"]],
     }
 }
@@ -164,7 +166,8 @@ fn combined(
                     absent.push((combination, "nothing there passes a gate: the same as none".to_owned()));
                     continue;
                 }
-                let lengths = ["gist_tokens", "report_tokens"].into_iter().filter(|k| keys.get(*k).is_some_and(|v| v != 0));
+                let lengths =
+                    ["gist_tokens", "report_tokens"].into_iter().filter(|k| keys.get(*k).is_some_and(|v| v != 0));
                 own.extend(lengths.map(|k| key(k, &tokens.to_string())));
                 match alone(&own) {
                     Ok(_) => {
@@ -198,11 +201,8 @@ fn bare(scenario: &Scenario) -> Scenario {
 type Series = Vec<f64>;
 
 fn contrast(name: String, matches: usize, share: bool, plus: &Series, minus: &Series) -> Contrast {
-    let interval = if share && matches == 1 {
-        difference_interval(true, plus, minus)
-    } else {
-        paired(plus, minus, 0, 0).interval
-    };
+    let interval =
+        if share && matches == 1 { difference_interval(true, plus, minus) } else { paired(plus, minus, 0, 0).interval };
     Contrast { name, matches, mean: paired(plus, minus, 0, 0).difference, interval }
 }
 
@@ -212,7 +212,11 @@ fn mean_of(series: &[&Series]) -> Series {
 }
 
 /// Runs all combinations and shares the difference out.
-pub(super) fn factorial(scenario: &Scenario, asked: &FactorialAsked, runner: &mut Runner) -> Result<Factorial, AskError> {
+pub(super) fn factorial(
+    scenario: &Scenario,
+    asked: &FactorialAsked,
+    runner: &mut Runner,
+) -> Result<Factorial, AskError> {
     let gained = metric(asked.metric.as_deref())?;
     let agents = asked.agents.unwrap_or_else(|| size(scenario));
     let tokens = asked.tokens.unwrap_or_else(|| length(scenario));
@@ -344,12 +348,17 @@ fn shapley<'a>(
     // What stands for "not shared" is what the control has: a lead retells.
     let cell = |on: [bool; 3]| {
         let control = if on[0] { free } else { "lead" };
-        let store = if on[1] { "shared" } else if on[0] { "none" } else { "relay" };
+        let store = if on[1] {
+            "shared"
+        } else if on[0] {
+            "none"
+        } else {
+            "relay"
+        };
         let gated = [control, store, if on[2] { gate } else { "none" }];
         at(gated).or_else(|| at([control, store, "none"]))
     };
-    let all: Option<Vec<&Series>> =
-        (0..8_usize).map(|bits| cell([bits & 1 > 0, bits & 2 > 0, bits & 4 > 0])).collect();
+    let all: Option<Vec<&Series>> = (0..8_usize).map(|bits| cell([bits & 1 > 0, bits & 2 > 0, bits & 4 > 0])).collect();
     let Some(value) = all else { return Search::NotFound };
     const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     let parts = (0..3)

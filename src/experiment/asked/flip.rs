@@ -7,10 +7,10 @@
 //!
 //! Invariant: a break-even value has a side of its own on which the difference has the sign that it has today.
 
+use super::AskError;
 use super::prior::{Fixed, Movable, movables};
 use super::runner::Runner;
 use super::subject::{Pair, Side};
-use super::AskError;
 use crate::experiment::judgement::Search;
 use crate::experiment::scenario::Scenario;
 use crate::stats::Interval;
@@ -189,7 +189,8 @@ impl Bench<'_, '_> {
                 Err(fault) => return Ok(Err(fault.to_string())),
             }
         };
-        let points = [(self.policy.policy.as_str(), self.policy.agents), (self.rival.policy.as_str(), self.rival.agents)];
+        let points =
+            [(self.policy.policy.as_str(), self.policy.agents), (self.rival.policy.as_str(), self.rival.agents)];
         let cells = self.runner.cells(scenario, &points, FIRST, replications)?;
         let [own, rival] = [0, 1].map(|i: usize| cells[i].get(self.metric));
         Ok(match (own, rival) {
@@ -262,7 +263,12 @@ impl Bench<'_, '_> {
     }
 
     /// Draws all inputs at once from their priors.
-    fn joint(&mut self, inputs: &[Movable], draws: u32, better: impl Fn(f64) -> bool) -> Result<Search<Joint>, AskError> {
+    fn joint(
+        &mut self,
+        inputs: &[Movable],
+        draws: u32,
+        better: impl Fn(f64) -> bool,
+    ) -> Result<Search<Joint>, AskError> {
         if draws == 0 || inputs.is_empty() {
             return Ok(Search::NotLooked);
         }

@@ -34,7 +34,8 @@ impl Mixture {
 /// The best mixture of `points` (spend, worth) whose mean spend is at most `most`; greater worth is better. None if even
 /// the least spend is more.
 pub(super) fn best(points: &[(f64, f64)], most: f64) -> Option<Mixture> {
-    let mut order: Vec<usize> = (0..points.len()).filter(|i| points[*i].0.is_finite() && points[*i].1.is_finite()).collect();
+    let mut order: Vec<usize> =
+        (0..points.len()).filter(|i| points[*i].0.is_finite() && points[*i].1.is_finite()).collect();
     // At equal spend the better one comes last, so that it covers the other.
     order.sort_by(|a, b| points[*a].0.total_cmp(&points[*b].0).then(points[*a].1.total_cmp(&points[*b].1)));
     if order.first().is_none_or(|i| points[*i].0 > most) {

@@ -199,7 +199,9 @@ fn ranges(text: &str) -> Result<Vec<(Option<&str>, Told)>, &'static str> {
             Some((key, ends)) if key.chars().all(char::is_alphabetic) => (Some(key), ends),
             _ => (None, part),
         };
-        let Some((low, high)) = ends.split_once('-').and_then(|(a, b)| Some((number(a)?, number(b)?))) else { continue };
+        let Some((low, high)) = ends.split_once('-').and_then(|(a, b)| Some((number(a)?, number(b)?))) else {
+            continue;
+        };
         found.push((key, Told::Range(Range { low, high, scale: Scale::Linear })));
     }
     if found.is_empty() { Err("its prior is told in words") } else { Ok(found) }

@@ -81,9 +81,13 @@ pub(super) fn subject(scenario: &Scenario, named: Option<&str>) -> Result<String
         return listed(scenario, name);
     }
     let decentral = |p: &&String| scenario.settings(p).is_ok_and(|s| s.form() == Form::Decentral);
-    scenario.policies.iter().find(decentral).or(scenario.policies.first()).cloned().ok_or_else(|| {
-        AskError::Usage("the scenario has no policy".to_owned())
-    })
+    scenario
+        .policies
+        .iter()
+        .find(decentral)
+        .or(scenario.policies.first())
+        .cloned()
+        .ok_or_else(|| AskError::Usage("the scenario has no policy".to_owned()))
 }
 
 /// A policy of the scenario, or a fault that lists them.

@@ -69,13 +69,17 @@ pub(super) fn varied(scenario: &Scenario, asked: &VaryAsked, runner: &mut Runner
     let gained = metric(asked.metric.as_deref())?;
     let all = combinations(&asked.axes);
     if all.len() > MOST {
-        return Err(AskError::Usage(format!("--vary: {} combinations, more than {MOST}: name fewer values", all.len())));
+        return Err(AskError::Usage(format!(
+            "--vary: {} combinations, more than {MOST}: name fewer values",
+            all.len()
+        )));
     }
     // All combinations are judged before any runs.
     let scenarios: Vec<Scenario> = all
         .iter()
         .map(|values| {
-            let edits: Vec<String> = asked.axes.iter().zip(values).map(|(axis, v)| format!("{}={v}", axis.key)).collect();
+            let edits: Vec<String> =
+                asked.axes.iter().zip(values).map(|(axis, v)| format!("{}={v}", axis.key)).collect();
             scenario.with(&edits)
         })
         .collect::<Result<_, _>>()?;

@@ -117,8 +117,21 @@ fn line(e: &Equals, row: &EqualRow, scale: f64) -> Vec<String> {
 
 pub(super) fn csv(e: &Equals) -> String {
     let header = [
-        "kind", "policy", "spend", "most", "point", "share", "grid", "spends", "metric", "gains", "ci_low", "ci_high",
-        "lead", "lead_ci_low", "lead_ci_high",
+        "kind",
+        "policy",
+        "spend",
+        "most",
+        "point",
+        "share",
+        "grid",
+        "spends",
+        "metric",
+        "gains",
+        "ci_low",
+        "ci_high",
+        "lead",
+        "lead_ci_low",
+        "lead_ci_high",
     ];
     let mut rows = Vec::new();
     for row in &e.rows {

@@ -16,10 +16,8 @@ fn told(c: &Contrast, scale: f64) -> String {
 
 pub(super) fn page(scenario: &Scenario, f: &Factorial) -> Page {
     let (scale, unit) = scale(f);
-    let mut sentences = vec![format!(
-        "{}: which mechanism makes the difference of {} at N = {}?",
-        scenario.name, f.metric, f.agents
-    )];
+    let mut sentences =
+        vec![format!("{}: which mechanism makes the difference of {} at N = {}?", scenario.name, f.metric, f.agents)];
     match &f.shares {
         Search::Found(shares) => {
             let mut parts: Vec<&Contrast> = shares.parts.iter().collect();
@@ -35,7 +33,8 @@ pub(super) fn page(scenario: &Scenario, f: &Factorial) -> Page {
             ));
         }
         Search::NotFound | Search::NotLooked => {
-            sentences.push("The way from the plainest to the fullest form has cells that do not exist here.".to_owned());
+            sentences
+                .push("The way from the plainest to the fullest form has cells that do not exist here.".to_owned());
         }
     }
     let effects = |all: &[Contrast]| {
@@ -80,8 +79,19 @@ pub(super) fn page(scenario: &Scenario, f: &Factorial) -> Page {
 }
 
 pub(super) fn csv(f: &Factorial) -> String {
-    let header =
-        ["kind", "control", "store", "gate", "what", "matches", "mean", "ci_low", "ci_high", "makespan_s", "cost_per_task_usd"];
+    let header = [
+        "kind",
+        "control",
+        "store",
+        "gate",
+        "what",
+        "matches",
+        "mean",
+        "ci_low",
+        "ci_high",
+        "makespan_s",
+        "cost_per_task_usd",
+    ];
     let number = |x: Option<f64>| x.map(exact).unwrap_or_default();
     let mut rows = Vec::new();
     for cell in &f.cells {

@@ -41,7 +41,19 @@ pub(super) fn page(scenario: &Scenario, v: &Varied) -> Page {
 
 pub(super) fn csv(v: &Varied) -> String {
     let mut header: Vec<&str> = v.axes.iter().map(String::as_str).collect();
-    header.extend(["policy", "agents", "metric", "unit", "mean", "ci_low", "ci_high", "p50", "p90", "p99", "replications"]);
+    header.extend([
+        "policy",
+        "agents",
+        "metric",
+        "unit",
+        "mean",
+        "ci_low",
+        "ci_high",
+        "p50",
+        "p90",
+        "p99",
+        "replications",
+    ]);
     let rows = v.levels.iter().flat_map(|level| {
         level.cells.iter().flat_map(move |cell| {
             cell.series.iter().map(move |series| {

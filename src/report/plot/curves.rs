@@ -44,9 +44,8 @@ pub(in crate::report) fn curves(curves: &[Curve], percent: bool, words: Words) -
     if !curves.iter().any(|c| c.points.len() > 1) {
         return None;
     }
-    let ends = |of: fn(&At) -> f64| {
-        all().map(of).fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(x), high.max(x)))
-    };
+    let ends =
+        |of: fn(&At) -> f64| all().map(of).fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(x), high.max(x)));
     let (x_low, x_high) = ends(|p| p.x);
     let kind = if percent { axis::Kind::PercentNear } else { axis::Kind::Amount };
     let y = if ends(|p| p.low).0 < 0.0 {

@@ -23,15 +23,12 @@ use crate::experiment::explain::Explanation;
 use axis::Kind;
 pub(super) use canvas::Canvas;
 pub(super) use curves::{At, Curve, Words, curves};
-pub(super) use tornado::{Bar, tornado};
 use lines::{LineFigure, Panel};
+pub(super) use tornado::{Bar, tornado};
 
 /// Files of all figures that the study has data for, SVG and PNG of each.
 pub fn files(study: &Study) -> Vec<File> {
-    drawn(study)
-        .into_iter()
-        .flat_map(|(name, canvas)| both(name, &canvas))
-        .collect()
+    drawn(study).into_iter().flat_map(|(name, canvas)| both(name, &canvas)).collect()
 }
 
 /// A figure in both forms.

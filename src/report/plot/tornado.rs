@@ -55,7 +55,8 @@ pub(in crate::report) fn tornado(title: &str, unit: &str, today: f64, bars: &[Ba
         let name = if bar.flips { ALARM } else { TEXT };
         canvas.text((LEFT - 74.0, y), &fit(&bar.label, 13.5, LEFT - 100.0), 13.5, name, Align::Right);
         let (left, right) = if bar.low <= bar.high { (bar, true) } else { (bar, false) };
-        let (first, last) = if right { (&left.low_label, &left.high_label) } else { (&left.high_label, &left.low_label) };
+        let (first, last) =
+            if right { (&left.low_label, &left.high_label) } else { (&left.high_label, &left.low_label) };
         let (a, b) = (scale.at(bar.low.min(bar.high).min(today)), scale.at(bar.low.max(bar.high).max(today)));
         canvas.text((a - 6.0, y), first, 12.0, FAINT, Align::Right);
         canvas.text((b + 6.0, y), last, 12.0, FAINT, Align::Left);

@@ -146,8 +146,7 @@ impl Divide {
     /// See [`super::Workload::prepare`].
     pub fn prepare(&mut self, request: &Request) -> Outlook {
         let about = &request.about;
-        let whole_task =
-            matches!(request.purpose, Purpose::Plan | Purpose::MoreSubtasks | Purpose::Finalize);
+        let whole_task = matches!(request.purpose, Purpose::Plan | Purpose::MoreSubtasks | Purpose::Finalize);
         let index = if whole_task { WHOLE_TASK } else { about.subtask.0 };
         let address = Address {
             purpose: request.purpose.code(),
