@@ -91,29 +91,23 @@ pub(super) fn page(scenario: &Scenario, flips: &Flips) -> Page {
     if flips.today.interval.is_some_and(|i| i.sign() == 0) {
         notes.push("Today's interval holds 0: no difference is shown that could flip.".to_owned());
     }
-    let rows = flips.swings.iter().filter(|s| s.effect != Effect::None).map(|s| row(s, scale)).collect();
+    let rows = flips.swings.iter().filter_map(|s| row(s, scale)).collect();
     let header = vec!["input", "source", "now", "prior", "flips at", "at low end", "at high end"];
     Page { name: "flip", sentences, header, rows, notes }
 }
 
-fn row(swing: &Swing, scale: f64) -> Vec<String> {
+/// The row of an input that acts; those that do not are counted in the notes.
+fn row(swing: &Swing, scale: f64) -> Option<Vec<String>> {
+    let Effect::Moves { low, high, flip } = &swing.effect else { return None };
     let input = &swing.input;
     let prior = format!("{} to {}", number::short(input.range.low), number::short(input.range.high));
-    let (flip, low, high) = match &swing.effect {
-        Effect::None => ("no effect".to_owned(), String::new(), String::new()),
-        Effect::Refused(why) => {
-            (format!("not moved: {}", why.lines().next().unwrap_or_default()), String::new(), String::new())
-        }
-        Effect::Moves { low, high, flip } => {
-            let at = match flip {
-                Search::Found(at) => number::short(*at),
-                Search::NotFound => "-".to_owned(),
-                Search::NotLooked => "no sign to flip".to_owned(),
-            };
-            (at, told(low, scale), told(high, scale))
-        }
+    let flip = match flip {
+        Search::Found(at) => number::short(*at),
+        Search::NotFound => "-".to_owned(),
+        Search::NotLooked => "no sign to flip".to_owned(),
     };
-    vec![input.path.clone(), input.source.name().to_owned(), number::short(input.value), prior, flip, low, high]
+    let (low, high) = (told(low, scale), told(high, scale));
+    Some(vec![input.path.clone(), input.source.name().to_owned(), number::short(input.value), prior, flip, low, high])
 }
 
 pub(super) fn csv(flips: &Flips) -> String {
