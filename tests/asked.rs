@@ -294,7 +294,9 @@ fn gates_hold_or_exit_with_3() {
     let path = folder.path();
     let judged = |gates: &[&str], report: &str| {
         let mut args = vec!["--no-figures", "--output-dir", "d", "--gate-report", report];
-        gates.iter().for_each(|gate| args.extend(["--gate", gate]));
+        for gate in gates {
+            args.extend(["--gate", gate]);
+        }
         let done = on(path, "compare", &args);
         (done.code, done.err, fs::read_to_string(path.join(report)).unwrap())
     };

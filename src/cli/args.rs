@@ -129,7 +129,7 @@ pub struct CompareArgs {
     #[arg(long)]
     pub no_figures: bool,
     /// Predict a live run (its directory or transcript) and print predicted beside measured, with errors
-    #[arg(long, value_name = "RUN", conflicts_with = "no_figures")]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["no_figures", "gate", "equal", "factorial", "vary", "metric", "full"])]
     pub against: Option<PathBuf>,
     /// What must hold, as in 'cost_per_task_usd.p90 < 0.30' or 'delm-solvers@4:pass >= 1.0 x baseline'; may be
     /// repeated; exit code 3 if it does not
@@ -193,8 +193,8 @@ pub struct QuestionArgs {
     #[arg(long, value_name = "PATH=A,B,C", value_parser = axis, conflicts_with = "gate")]
     pub vary: Vec<Axis>,
     /// Metric that --equal, --factorial and the figure of --vary are about
-    #[arg(long, value_name = "NAME", default_value = "pass")]
-    pub metric: String,
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
 }
 
 /// `params`.

@@ -42,10 +42,13 @@ pub fn execute(args: &CompareArgs, catalog: &Catalog) -> Result<u8> {
     Ok(if pass { DONE } else { MISSED })
 }
 
+/// Flags as they were typed.
+type Typed = Vec<(&'static str, String)>;
+
 /// The question that the flags ask, if it is not the table of cells, and the flags as they were typed.
-fn question(args: &QuestionArgs) -> Result<Option<(Asked, Vec<(&'static str, String)>)>> {
-    let metric = Some(args.metric.clone());
-    let axes = |flag: &'static str, axes: &[Axis]| -> Vec<(&'static str, String)> {
+fn question(args: &QuestionArgs) -> Result<Option<(Asked, Typed)>> {
+    let metric = args.metric.clone();
+    let axes = |flag: &'static str, axes: &[Axis]| -> Typed {
         axes.iter().map(|axis| (flag, format!("{}={}", axis.key, axis.values.join(",")))).collect()
     };
     let (asked, mut told) = if let Some(text) = &args.equal {
@@ -70,8 +73,12 @@ fn question(args: &QuestionArgs) -> Result<Option<(Asked, Vec<(&'static str, Str
     } else if !args.vary.is_empty() {
         (Asked::Vary(VaryAsked { axes: args.vary.clone(), metric }), axes("vary", &args.vary))
     } else {
+        if metric.is_some() {
+            let wrong = "--metric says what --equal, --factorial or --vary are about: ask one of them, or leave it out";
+            return Err(UsageError(wrong.to_owned()).into());
+        }
         return Ok(None);
     };
-    told.push(("metric", args.metric.clone()));
+    told.extend(args.metric.clone().map(|name| ("metric", name)));
     Ok(Some((asked, told)))
 }

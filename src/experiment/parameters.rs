@@ -122,7 +122,7 @@ fn acts(path: &str, search: bool) -> bool {
     let other = if search { Sharing::ON_DIVIDE } else { Sharing::ON_SEARCH };
     let idle = path.strip_prefix("sharing.").is_some_and(|field| other.contains(&field));
     // Who writes an answer is no question where every line submits.
-    !idle && !(search && path == "settings.finalize")
+    !(idle || search && path == "settings.finalize")
 }
 
 /// All inputs of a scenario, in the order of the registry's sections.

@@ -63,7 +63,7 @@ mod tests {
     fn students_test_agrees_with_a_worked_example() {
         // t = 5.5 / (7.176350 / sqrt 4) = 1.532814 with 3 degrees of freedom: p = 0.222841.
         let p = paired_p_value(&[10.0, 2.0, 13.0, 1.0], &[1.0, 2.0, 0.0, 1.0]).unwrap();
-        let (mean, sd): (f64, f64) = (5.5, ((3.5_f64.powi(2) + 5.5_f64.powi(2) * 2.0 + 7.5_f64.powi(2)) / 3.0).sqrt());
+        let (mean, sd): (f64, f64) = (5.5, ((3.5 * 3.5 + 5.5 * 5.5 * 2.0 + 7.5 * 7.5_f64) / 3.0).sqrt());
         let t = mean / (sd / 2.0);
         // The distribution function of t with 3 degrees of freedom, in closed form.
         let x = t / 3.0_f64.sqrt();

@@ -94,6 +94,11 @@ pub(super) struct Reports {
     redraws: Vec<Vec<u32>>,
 }
 
+/// A choice as the reported runs meet it: its shares settled so that they spend the limit, as far as they can.
+fn met(reports: &Reports, redraw: usize, mixture: &Mixture, most: f64) -> Mixture {
+    mixture.settled(|i| mean(&reports.of(i).spend, &reports.redraws[redraw]), most)
+}
+
 impl Reports {
     pub(super) fn new(tried: Vec<Option<Tried>>, seed: u64) -> Self {
         let n = tried.iter().flatten().next().map_or(0, |t| t.worth.len());
@@ -104,10 +109,17 @@ impl Reports {
         self.tried[candidate].as_ref().expect("what a redraw takes was run")
     }
 
-    pub(super) fn worth(&self, redraw: usize, mixture: &Mixture) -> f64 {
-        mixture.mean(|i| mean(&self.of(i).worth, &self.redraws[redraw]))
+    /// What a choice is worth on a redraw of the reported runs (0: the runs as they are), spending the limit.
+    pub(super) fn worth(&self, redraw: usize, mixture: &Mixture, most: f64) -> f64 {
+        met(self, redraw, mixture, most).mean(|i| mean(&self.of(i).worth, &self.redraws[redraw]))
     }
 
+    /// The choice as the reported runs meet it.
+    pub(super) fn met(&self, mixture: &Mixture, most: f64) -> Mixture {
+        met(self, 0, mixture, most)
+    }
+
+    /// What it spends there.
     pub(super) fn spend(&self, mixture: &Mixture) -> f64 {
         mixture.mean(|i| mean(&self.of(i).spend, &self.redraws[0]))
     }
@@ -165,7 +177,7 @@ mod tests {
             let reports = Reports::new(batch().into_iter().map(Some).collect(), study);
             let choices = pilots.choices(&groups, most);
             let difference = |redraw: usize| {
-                let [a, b] = [0, 1].map(|g: usize| choices[redraw][g].map(|m| reports.worth(redraw, &m)));
+                let [a, b] = [0, 1].map(|g: usize| choices[redraw][g].map(|m| reports.worth(redraw, &m, most)));
                 Some(a? - b?)
             };
             let (_, interval) = estimate(difference).unwrap();

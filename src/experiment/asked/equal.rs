@@ -189,17 +189,13 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
     let pilot: Vec<Tried> = run(&grid, &all, names, PILOT, n, runner)?.into_iter().flatten().collect();
     let pilots = Pilots::new(&pilot, scenario.seed);
     let own = scenario.policies.iter().position(|p| *p == about).expect("the subject is listed");
-    let most = match asked.most {
-        Some(most) => most,
-        None => {
-            let as_it_is = |c: &&usize| {
-                let c = &grid.candidates[**c];
-                c.changes.is_empty() && c.side.agents == size(scenario)
-            };
-            let candidates: Vec<usize> = grid.groups[own].clone().collect();
-            pilots.spend(*candidates.iter().find(as_it_is).expect("the scenario's own point is in the grid"))
-        }
-    };
+    let most = asked.most.unwrap_or_else(|| {
+        // A grid of the user's own may leave the scenario's point out: then its first one of that size.
+        let usual = |c: &usize| grid.candidates[*c].side.agents == size(scenario);
+        let as_it_is = |c: &usize| grid.candidates[*c].changes.is_empty() && usual(c);
+        let own = || grid.groups[own].clone();
+        pilots.spend(own().find(as_it_is).or_else(|| own().find(usual)).unwrap_or(own().start))
+    });
     // The frontier spans what the subject's points spend.
     let spends: Vec<f64> = grid.groups[own].clone().map(|c| pilots.spend(c)).collect();
     let (least, greatest) =
@@ -217,16 +213,17 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
         estimate(|redraw| {
             let ours = choices[redraw][own].as_ref()?;
             let theirs = choices[redraw][rival(redraw)?].as_ref()?;
-            Some(sign * (reports.worth(redraw, ours) - reports.worth(redraw, theirs)))
+            Some(sign * (reports.worth(redraw, ours, most) - reports.worth(redraw, theirs, most)))
         })
     };
     let form = |policy: &str| scenario.settings(policy).map(|s| s.form()).map_err(AskError::Usage);
     let mut rows = Vec::new();
     for (group, policy) in scenario.policies.iter().enumerate() {
         let best = choices[0][group].as_ref().and_then(|mixture| {
-            let (worth, interval) = worth_of(&reports, &choices, group, sign)?;
+            let (worth, interval) = worth_of(&reports, &choices, group, sign, most)?;
             let lead = if group == own { None } else { lead_over(&|_| Some(group)) };
-            Some(Best { parts: parts(&grid, mixture), spends: reports.spend(mixture), worth, interval, lead })
+            let met = reports.met(mixture, most);
+            Some(Best { parts: parts(&grid, &met), spends: reports.spend(&met), worth, interval, lead })
         });
         let best = best.map_or(Search::NotFound, Search::Found);
         rows.push(EqualRow { policy: policy.clone(), form: form(policy)?, grid: grid.groups[group].len(), best });
@@ -246,7 +243,7 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
         .enumerate()
         .map(|(group, policy)| {
             let step = |(most, choices): (&f64, &Vec<Vec<Option<Mixture>>>)| {
-                let (worth, interval) = worth_of(&reports, choices, group, sign)?;
+                let (worth, interval) = worth_of(&reports, choices, group, sign, *most)?;
                 Some(Step { most: *most, worth, interval })
             };
             Frontier { policy: policy.clone(), steps: limits.iter().zip(&along).filter_map(step).collect() }
@@ -276,8 +273,14 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
 }
 
 /// What a group gains with its choices, and the interval.
-fn worth_of(reports: &Reports, choices: &[Vec<Option<Mixture>>], group: usize, sign: f64) -> Option<(f64, Interval)> {
-    estimate(|redraw| choices[redraw][group].as_ref().map(|mixture| sign * reports.worth(redraw, mixture)))
+fn worth_of(
+    reports: &Reports,
+    choices: &[Vec<Option<Mixture>>],
+    group: usize,
+    sign: f64,
+    most: f64,
+) -> Option<(f64, Interval)> {
+    estimate(|redraw| choices[redraw][group].as_ref().map(|mixture| sign * reports.worth(redraw, mixture, most)))
 }
 
 fn parts(grid: &Grid, mixture: &Mixture) -> Vec<Part> {

@@ -24,6 +24,11 @@ pub const FACTORS: [&str; 3] = ["control", "store", "gate"];
 /// What a length is set to that the scenario's policies do not tell.
 const LENGTH: u64 = 200;
 
+/// Levels of the three mechanisms.
+type Levels = [&'static str; 3];
+/// Combinations that are no points, with the reason.
+type Absent = Vec<(Levels, String)>;
+
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FactorialAsked {
@@ -132,10 +137,7 @@ fn cell_name(levels: [&str; 3]) -> String {
 }
 
 /// The scenario with all combinations that exist as its policies.
-fn combined(
-    scenario: &Scenario,
-    tokens: u32,
-) -> Result<(Scenario, Vec<[&'static str; 3]>, Vec<([&'static str; 3], String)>), AskError> {
+fn combined(scenario: &Scenario, tokens: u32) -> Result<(Scenario, Vec<Levels>, Absent), AskError> {
     let [controls, stores, gates] = levels(scenario);
     let (mut present, mut absent, mut edits) = (Vec::new(), Vec::new(), Vec::new());
     for &control in controls {
@@ -337,6 +339,9 @@ fn crossed(
     Some(contrast(name, plus.len(), false, &mean(&plus), &mean(&minus)))
 }
 
+/// Orders in which three mechanisms can be switched on.
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+
 /// Shares the way from a lead that retells to code with a judged shared store out among the mechanisms.
 fn shapley<'a>(
     scenario: &Scenario,
@@ -360,7 +365,6 @@ fn shapley<'a>(
     };
     let all: Option<Vec<&Series>> = (0..8_usize).map(|bits| cell([bits & 1 > 0, bits & 2 > 0, bits & 4 > 0])).collect();
     let Some(value) = all else { return Search::NotFound };
-    const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     let parts = (0..3)
         .map(|factor| {
             let (mut plus, mut minus) = (Vec::new(), Vec::new());

@@ -25,6 +25,18 @@ impl Mixture {
         self.parts.iter().copied().filter(|(_, share)| *share > 0.0)
     }
 
+    /// The same candidates, shared out so that the mean spend is `most`, as far as it lies between theirs. What a point
+    /// spends on other runs than those that chose it is not what it spent there, and costs have heavy tails.
+    pub(super) fn settled(self, spend: impl Fn(usize) -> f64, most: f64) -> Self {
+        let [(a, _), (b, share)] = self.parts;
+        let (low, high) = (spend(a), spend(b));
+        if share == 0.0 || low == high {
+            return self;
+        }
+        let share = ((most - low) / (high - low)).clamp(0.0, 1.0);
+        Self { parts: [(a, 1.0 - share), (b, share)] }
+    }
+
     /// The mean of a quantity of the candidates.
     pub(super) fn mean(&self, of: impl Fn(usize) -> f64) -> f64 {
         self.parts().map(|(candidate, share)| share * of(candidate)).sum()
@@ -93,6 +105,16 @@ mod tests {
         assert!((worth(&points, 2.0).unwrap() - (0.4 + 0.4 / 3.0)).abs() < 1e-12);
         assert_eq!(worth(&points, 4.0), Some(0.8));
         assert_eq!(worth(&points, 100.0), Some(0.8), "what is dearer and worse is not bought");
+    }
+
+    #[test]
+    fn shares_follow_the_spend_of_other_runs() {
+        let mixture = best(&[(1.0, 0.4), (3.0, 0.8)], 2.5).unwrap();
+        let spends = [1.2, 5.2];
+        let settled = mixture.settled(|i| spends[i], 2.2);
+        assert!((settled.mean(|i| spends[i]) - 2.2).abs() < 1e-12);
+        assert_eq!(mixture.settled(|i| spends[i], 9.0).mean(|i| spends[i]), 5.2);
+        assert_eq!(Mixture::pure(0).settled(|i| spends[i], 9.0), Mixture::pure(0));
     }
 
     #[test]

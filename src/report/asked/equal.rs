@@ -86,8 +86,7 @@ pub(super) fn page(scenario: &Scenario, e: &Equals) -> Page {
             e.runs
         ),
         "Two points of a policy may be mixed over tasks (shares in percent), so that the spend is met exactly. The grid: \
-         team sizes of the scenario, and every length and choice of the policy's form; --grid replaces values. The limit is \
-         met by the pilots' means; what the reported runs spend differs from it by their own noise."
+         team sizes of the scenario, and every length and choice of the policy's form; --grid replaces values. Points are chosen on the pilots, shares settled so that the reported runs spend the limit; a single point may spend more there than on its pilots."
             .to_owned(),
     ];
     Page { name: "equal", sentences, header, rows, notes }

@@ -7,6 +7,9 @@ use crate::report::columns::HEADLINE;
 use crate::report::number::{self, exact};
 use crate::report::plot::{At, Canvas, Curve, Words, curves};
 
+/// Headings live as long as the program: keys are told in the sentence above, columns count them.
+const NAMES: [&str; 6] = ["first", "second", "third", "fourth", "fifth", "sixth"];
+
 pub(super) fn page(scenario: &Scenario, v: &Varied) -> Page {
     let sentences = vec![format!(
         "{}: {} combinations of {}, {} replications per cell, all on the same random numbers.",
@@ -15,8 +18,6 @@ pub(super) fn page(scenario: &Scenario, v: &Varied) -> Page {
         v.axes.join(" and "),
         v.replications
     )];
-    // Headings live as long as the program: keys are told in the sentence above, columns count them.
-    const NAMES: [&str; 6] = ["first", "second", "third", "fourth", "fifth", "sixth"];
     let mut header: Vec<&'static str> = NAMES.iter().copied().take(v.axes.len()).collect();
     if v.axes.len() == 1 {
         header = vec!["value"];

@@ -84,7 +84,9 @@ pub(in crate::report) fn draw(curves: &[Curve], percent: bool, words: Words) -> 
     for (curve, (_, look)) in curves.iter().zip(&looks) {
         let line: Vec<Point> = curve.points.iter().map(|p| place(p.x, p.mean)).collect();
         canvas.line(&line, look.ink, 1.0, look.width);
-        line.iter().for_each(|at| canvas.marker(*at, look.marker, 5.0, look.ink, false));
+        for at in &line {
+            canvas.marker(*at, look.marker, 5.0, look.ink, false);
+        }
     }
     let drawn: Vec<_> = curves.iter().zip(&looks).filter(|(c, _)| !c.points.is_empty()).collect();
     let wanted: Vec<f64> = drawn.iter().map(|(c, _)| up.at(c.points[c.points.len() - 1].mean)).collect();
