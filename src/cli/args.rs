@@ -3,7 +3,7 @@
 use super::calibrate::CalibrateArgs;
 use super::explain::ExplainArgs;
 use super::fit::FitArgs;
-use super::flags::{ChangeArgs, OutputArgs, jobs};
+use super::flags::{ChangeArgs, OutputArgs, jobs, team_size};
 use super::flip::FlipArgs;
 use super::format::Format;
 use super::live::args::LiveArgs;
@@ -184,7 +184,7 @@ pub struct QuestionArgs {
     pub factorial: bool,
     /// Team size of --factorial; the scenario's size nearest to 4 if not given
     #[arg(long, value_name = "N", requires = "factorial")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::experiment::validate::MOST_AGENTS)))]
+    #[arg(value_parser = team_size())]
     pub team: Option<u32>,
     /// Tokens of every gist and report of --factorial; what the scenario's policies have if not given
     #[arg(long, value_name = "TOKENS", requires = "factorial")]

@@ -3,6 +3,7 @@
 use super::flags::{ChangeArgs, OutputArgs};
 use super::format::Format;
 use super::progress::Progress;
+use super::study::announce;
 use super::{DONE, UsageError, output};
 use crate::experiment::asked::{Answer, AskError, Asked, Manner, ask};
 use crate::experiment::{Scenario, embedded};
@@ -43,8 +44,7 @@ pub(super) fn execute(
     told.extend(flags.iter().cloned());
     told.extend(args.no_figures.then(|| ("no-figures", String::new())));
     let manifest = Manifest::announce(command, &scenario, !args.no_figures).asking(asked.clone()).typed(&told);
-    let dir = args.output.output_dir.clone().unwrap_or_else(|| report::asked_dir(&manifest));
-    let plan = report::plan(&dir, args.output.overwrite, manifest)?;
+    let plan = announce(manifest, &args.output)?;
     let answer = answer(&scenario, asked, args.output.jobs, args.output.quiet)?;
     let stored = report::store_results(&plan, results(&scenario, &answer, plan.figures()))?;
     print(&Page::of(&scenario, &answer), args.output.format)?;

@@ -1,9 +1,9 @@
 //! `explain`: why two policies differ in one replication.
 
+use super::flags::team_size;
 use super::format::Format;
 use super::{DONE, UsageError, output, whole};
 use crate::experiment::explain::{ExplainError, Question, explain};
-use crate::experiment::validate::MOST_AGENTS;
 use crate::experiment::{Overrides, Scenario, embedded, validate};
 use crate::policy::Catalog;
 use crate::report::{self, DirectoryError};
@@ -25,7 +25,7 @@ pub struct ExplainArgs {
     pub replication: u64,
     /// Team size, listed by the scenario or not [default: the first above 1 that the scenario lists]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_AGENTS)))]
+    #[arg(value_parser = team_size())]
     pub agents: Option<u32>,
     /// Set a key of the scenario, as in `sharing.respect=0.8`; may be repeated
     #[arg(long, value_name = "PATH=VALUE")]

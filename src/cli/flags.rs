@@ -17,7 +17,7 @@ pub struct ChangeArgs {
     pub set: Vec<String>,
     /// Team sizes, as in `1,2,4`
     #[arg(long, value_delimiter = ',', value_name = "N", allow_negative_numbers = true)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_AGENTS)))]
+    #[arg(value_parser = team_size())]
     pub agents: Option<Vec<u32>>,
     /// Policies to run, as in `independent,delm-solvers`
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
@@ -79,6 +79,11 @@ pub struct OutputArgs {
 
 /// More threads than this are a slip of the hand.
 const MOST_JOBS: usize = 4096;
+
+/// A number of workers.
+pub(super) fn team_size() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(MOST_AGENTS))
+}
 
 pub(super) fn jobs(text: &str) -> Result<NonZeroUsize, String> {
     text.parse::<NonZeroUsize>()

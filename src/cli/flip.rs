@@ -1,6 +1,7 @@
 //! `flip`: what would have to be otherwise for a difference to change its sign.
 
 use super::asking::{self, AskArgs};
+use super::flags::team_size;
 use crate::experiment::asked::{Asked, FlipAsked, Pair};
 use crate::policy::Catalog;
 use crate::report::Command;
@@ -20,7 +21,7 @@ pub struct FlipArgs {
     #[arg(long, value_name = "NAME", default_value = "pass")]
     pub metric: String,
     /// Team size of both; the scenario's size nearest to 4 if not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::experiment::validate::MOST_AGENTS)))]
+    #[arg(long, value_name = "N", value_parser = team_size())]
     pub team: Option<u32>,
     /// Draw all priors at once, so many times: in how many draws is the policy better?
     #[arg(long, value_name = "DRAWS", default_value_t = 0)]

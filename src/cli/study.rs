@@ -11,7 +11,10 @@ use std::sync::Mutex;
 
 /// Leave to write the output directory, before minutes of work.
 pub(super) fn announce(manifest: Manifest, args: &OutputArgs) -> Result<Plan, DirectoryError> {
-    let default = || report::default_dir(manifest.command, &manifest.scenario);
+    let default = || match manifest.asked {
+        Some(_) => report::asked_dir(&manifest),
+        None => report::default_dir(manifest.command, &manifest.scenario),
+    };
     let dir = args.output_dir.clone().unwrap_or_else(default);
     report::plan(&dir, args.overwrite, manifest)
 }

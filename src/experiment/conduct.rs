@@ -6,13 +6,13 @@ use super::cells::{cell, replicate, replicate_recorded};
 use super::comparison::{self, BEST_CENTRAL};
 use super::judgement::Search;
 use super::replication::{Point, Run};
+use super::runner::{Progress, Ticks, in_pool};
 use super::scenario::Scenario;
 use super::study::{Cell, Check, Origin, Study};
 use super::{sensitivity, verdict};
 use crate::runtime::RunError;
 use std::io::Write;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How to conduct a study; nothing here changes a number.
 #[derive(Clone, Copy, Default)]
@@ -22,7 +22,7 @@ pub struct Options<'a> {
     /// Whether to compare with the baseline.
     pub compare: bool,
     /// Called with runs done and runs in all.
-    pub progress: Option<&'a (dyn Fn(u64, u64) + Sync)>,
+    pub progress: Progress<'a>,
     /// Where the transcript of all runs goes, its header written already.
     pub transcript: Option<&'a Mutex<dyn Write + Send>>,
 }
@@ -32,24 +32,14 @@ const PILOT: u64 = 1 << 40;
 
 /// Runs the whole scenario.
 pub fn conduct(scenario: &Scenario, options: &Options) -> Result<Study, RunError> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.jobs)
-        .build()
-        .expect("a thread pool of a sensible size can be built");
-    pool.install(|| conduct_here(scenario, options))
+    in_pool(options.jobs, || conduct_here(scenario, options))
 }
 
 fn conduct_here(scenario: &Scenario, options: &Options) -> Result<Study, RunError> {
     let replications = scenario.replications;
     let points = points(scenario, &scenario.policies)?;
-    let done = AtomicU64::new(0);
-    let total = points.len() as u64 * u64::from(replications);
-    let tick = || {
-        let n = done.fetch_add(1, Ordering::Relaxed) + 1;
-        if let Some(progress) = options.progress {
-            progress(n, total);
-        }
-    };
+    let ticks = Ticks::new(options.progress, points.len() as u64 * u64::from(replications));
+    let tick = || ticks.tick();
     let runs = match options.transcript {
         Some(transcript) => {
             let mut transcript = transcript.lock().expect("nobody else writes it");

@@ -4,9 +4,10 @@
 //! exactly.
 
 use super::Format;
-use super::file::File;
+use super::file::{File, csv};
 use super::number::{rounded, signed, wrap};
 use super::plot;
+use super::table::WIDTH;
 use crate::experiment::explain::{Alone, Attribution, Cause, Decision, Explanation, Label, Link, Side, Stretch};
 use crate::kernel::Time;
 use crate::model::call::Purpose;
@@ -14,8 +15,6 @@ use crate::model::ids::{About, AgentId};
 use crate::model::note::Note;
 use std::fmt::Write as _;
 
-/// Most characters of a line.
-const WIDTH: usize = 110;
 /// Names of both runs in tables.
 const NAMES: [char; 2] = ['A', 'B'];
 /// Header of the rows in `explain.csv`.
@@ -32,7 +31,7 @@ pub fn render(explanation: &Explanation, format: Format) -> String {
     match format {
         Format::Table => screen(explanation),
         Format::Json => json(explanation),
-        Format::Csv => csv(explanation),
+        Format::Csv => data(explanation),
         Format::Md => markdown(explanation),
     }
 }
@@ -40,7 +39,7 @@ pub fn render(explanation: &Explanation, format: Format) -> String {
 /// The content of [`FILES`].
 pub fn files(explanation: &Explanation) -> Vec<File> {
     let mut files = vec![
-        File::text("explain.csv", csv(explanation)),
+        File::text("explain.csv", data(explanation)),
         File::text("explain.json", json(explanation)),
         File::text("explain.txt", screen(explanation)),
     ];
@@ -53,14 +52,8 @@ fn json(explanation: &Explanation) -> String {
     serde_json::to_string_pretty(explanation).expect("plain values become JSON") + "\n"
 }
 
-fn csv(explanation: &Explanation) -> String {
-    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
-    writer.write_record(HEADER).expect("memory takes any row");
-    for row in rows(explanation) {
-        writer.write_record(&row).expect("rows match the header");
-    }
-    let bytes = writer.into_inner().expect("memory takes any row");
-    String::from_utf8(bytes).expect("all cells are text")
+fn data(explanation: &Explanation) -> String {
+    csv(&HEADER, rows(explanation).into_iter())
 }
 
 /// Every part of every quantity, in whole nanoseconds and pico-dollars. An unknown cost has no rows.

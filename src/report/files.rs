@@ -3,12 +3,11 @@
 //! Invariant: rows follow the study's order; floats are the shortest text that reads back exactly; what is not
 //! finite is an empty cell.
 
-use super::file::File;
+use super::file::{File, csv};
 use super::number::{self, exact};
 use super::{plot, summary, words};
 use crate::experiment::Study;
 use crate::experiment::comparison::HEADLINE;
-use csv::WriterBuilder;
 
 /// Header of `metrics.csv`.
 pub const METRICS: [&str; 15] = [
@@ -60,17 +59,6 @@ pub fn all(study: &Study, figures: bool) -> Vec<File> {
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     files
-}
-
-/// Rows as CSV with unix line ends.
-fn csv(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut writer = WriterBuilder::new().from_writer(Vec::new());
-    writer.write_record(header).expect("memory takes any row");
-    for row in rows {
-        writer.write_record(&row).expect("rows match the header");
-    }
-    let bytes = writer.into_inner().expect("memory takes any row");
-    String::from_utf8(bytes).expect("all cells are text")
 }
 
 /// `metrics.csv`: one line per policy, size and metric.

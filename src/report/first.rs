@@ -69,12 +69,11 @@ fn answer(study: &Study, own: &Cell) -> String {
         out += &line(&format!("- {}: {}", heading(c.judgement), statement(study, own, c)));
     }
     for verdict in &study.verdicts {
-        if let Verdict::Equal { policy, agents, .. } = verdict
+        if let Verdict::Equal { policy, agents, spend, best } = verdict
             && (policy, *agents) == (&own.policy, own.agents)
-            && let Some(sentence) = words::verdict(verdict)
+            && let Some(said) = words::equal_spend(*spend, best)
         {
-            let said = sentence.split_once(", at ").map_or(sentence.as_str(), |(_, rest)| rest);
-            out += &line(&format!("- at {said}"));
+            out += &line(&format!("- {said}"));
         }
     }
     out
@@ -192,17 +191,14 @@ fn reasons(study: &Study, own: &Cell) -> String {
         "What drives it: {} Which mechanism: `delm-sim compare {source} --factorial`; one replication: `delm-sim explain`.",
         drives.join(" ")
     ));
-    let flips = study.verdicts.iter().find_map(|v| match v {
-        Verdict::Flips { policy, agents, .. } if *policy == own.policy => Some((*agents, words::verdict(v)?)),
+    let told = study.verdicts.iter().find_map(|verdict| match verdict {
+        Verdict::Flips { policy, agents, reversals, moved, .. } if *policy == own.policy => {
+            let said = words::flips(reversals, *moved);
+            Some(if *agents == own.agents { said } else { format!("at N = {agents}, {said}") })
+        }
         _ => None,
     });
-    let told = flips.map_or_else(
-        || "nothing here is settled enough to be flipped.".to_owned(),
-        |(agents, sentence)| {
-            let said = sentence.split_once(": ").map_or(sentence.as_str(), |(_, rest)| rest);
-            if agents == own.agents { said.to_owned() } else { format!("at N = {agents}, {said}") }
-        },
-    );
+    let told = told.unwrap_or_else(|| "nothing here is settled enough to be flipped.".to_owned());
     out += &line(&format!("What would flip it: {told} Every input: `delm-sim flip {source}`."));
     let [published, fitted, assumed, _] = study.inputs;
     let total = published + fitted + assumed;

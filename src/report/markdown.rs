@@ -74,9 +74,8 @@ fn checks(out: &mut String, study: &Study) {
     }
 }
 
-/// Headings; the columns from the first to the last of `numbers` stand right.
 /// The first two lines of a table; columns of `numbers` are aligned right.
-pub(super) fn header(out: &mut String, headings: &[String], numbers: std::ops::RangeInclusive<usize>) {
+pub(super) fn header(out: &mut String, headings: &[String], numbers: impl std::ops::RangeBounds<usize>) {
     line(out, headings);
     let rule: Vec<&str> = (0..headings.len()).map(|i| if numbers.contains(&i) { "---:" } else { "---" }).collect();
     let _ = writeln!(out, "| {} |", rule.join(" | "));

@@ -1,7 +1,7 @@
 //! The words of judgements, verdicts and warnings: every sentence that a study says is made here.
 
 use crate::experiment::Study;
-use crate::experiment::judgement::{Judgement, Phrase, Rival, Search, Spend, Verdict, Warning};
+use crate::experiment::judgement::{EqualSpend, Judgement, Phrase, Reversal, Rival, Search, Spend, Verdict, Warning};
 use crate::experiment::study::Origin;
 use crate::stats::Interval;
 
@@ -82,6 +82,40 @@ fn phrase(p: &Phrase) -> Option<String> {
     Some(format!("{name} {told}{}{named}", open.trim_end_matches(',')))
 }
 
+/// Pass at equal spend, as the end of a sentence; none where nobody looked.
+pub(super) fn equal_spend(spend: Spend, best: &Search<EqualSpend>) -> Option<String> {
+    let words = match spend {
+        Spend::Dollars => "dollars",
+        Spend::Time => "time",
+    };
+    Some(match best {
+        Search::NotLooked => return None,
+        Search::NotFound => format!("at equal {words}: no central form of this grid does with as little."),
+        Search::Found(best) => format!(
+            "at equal {words}: Pass {:+.1} points{}{} against the best central point within its spend, {} with N = {}.",
+            best.difference * 100.0,
+            between(best.interval.map(|i| i.scaled(100.0)), 1),
+            open(best.judgement),
+            best.policy,
+            best.agents
+        ),
+    })
+}
+
+/// What turns verdicts around, as the end of a sentence.
+pub(super) fn flips(reversals: &[Reversal], moved: usize) -> String {
+    if reversals.is_empty() {
+        return format!(
+            "none of {} moves, one at a time, of {moved} sharing parameters to the ends of their priors reverses a \
+             verdict above; the other assumed inputs were not moved (see --set).",
+            2 * moved
+        );
+    }
+    let told = |r: &Reversal| format!("{} at {} = {}", r.metric, r.parameter, r.value);
+    let list: Vec<String> = reversals.iter().map(told).collect();
+    format!("reversed by assumption: {}.", list.join("; "))
+}
+
 /// A verdict in a sentence; none where there is nothing to say.
 pub(super) fn verdict(verdict: &Verdict) -> Option<String> {
     Some(match verdict {
@@ -98,23 +132,7 @@ pub(super) fn verdict(verdict: &Verdict) -> Option<String> {
             format!("{policy}, N = {agents}, against {}{mark}: {}.", rival(whom), parts.join("; "))
         }
         Verdict::Equal { policy, agents, spend, best } => {
-            let words = match spend {
-                Spend::Dollars => "dollars",
-                Spend::Time => "time",
-            };
-            let head = format!("{policy}, N = {agents}, at equal {words}:");
-            match best {
-                Search::NotLooked => return None,
-                Search::NotFound => format!("{head} no central form of this grid does with as little."),
-                Search::Found(best) => format!(
-                    "{head} Pass {:+.1} points{}{} against the best central point within its spend, {} with N = {}.",
-                    best.difference * 100.0,
-                    between(best.interval.map(|i| i.scaled(100.0)), 1),
-                    open(best.judgement),
-                    best.policy,
-                    best.agents
-                ),
-            }
+            format!("{policy}, N = {agents}, {}", equal_spend(*spend, best)?)
         }
         Verdict::Retimed { runs, recorded_s, retimed_s, exact } => {
             let change = if *recorded_s > 0.0 {
@@ -132,20 +150,7 @@ pub(super) fn verdict(verdict: &Verdict) -> Option<String> {
                 Rival::BestCentral => "the best central forms".to_owned(),
                 other => rival(other),
             };
-            let head = format!("{policy}, N = {agents}, against {whom}:");
-            if reversals.is_empty() {
-                format!(
-                    "{head} none of {} moves, one at a time, of {moved} sharing parameters to the ends of their priors \
-                     reverses a verdict above; the other assumed inputs were not moved (see --set).",
-                    2 * moved
-                )
-            } else {
-                let told = |r: &crate::experiment::judgement::Reversal| {
-                    format!("{} at {} = {}", r.metric, r.parameter, r.value)
-                };
-                let list: Vec<String> = reversals.iter().map(told).collect();
-                format!("{head} reversed by assumption: {}.", list.join("; "))
-            }
+            format!("{policy}, N = {agents}, against {whom}: {}", flips(reversals, *moved))
         }
     })
 }

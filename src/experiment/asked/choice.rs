@@ -148,11 +148,11 @@ mod tests {
         let chances = [(1.0, 0.35), (2.0, 0.52), (3.0, 0.55), (1.0, 0.42), (1.5, 0.44), (2.5, 0.48), (3.5, 0.61)];
         let groups = [0..3, 3..7];
         let most = 2.75;
-        let truth = |group: &Group| {
-            let points = &chances[group.clone()];
-            best(points, most).unwrap().mean(|i| points[i].1)
-        };
-        let truth = truth(&groups[0]) - truth(&groups[1]);
+        // The mixture of two uniforms is triangular: the true chance of `u + v < 2p` follows from its distribution.
+        let triangular = |p: f64| if p < 0.5 { 2.0 * p * p } else { 1.0 - 2.0 * (1.0 - p) * (1.0 - p) };
+        let points: Vec<(f64, f64)> = chances.iter().map(|(s, p)| (*s, triangular(*p))).collect();
+        let at = |group: &Group| best(&points[group.clone()], most).unwrap().mean(|i| points[group.start + i].1);
+        let truth = at(&groups[0]) - at(&groups[1]);
         let (studies, runs) = (200, 150);
         let mut held = 0;
         for study in 0..studies {
@@ -172,7 +172,6 @@ mod tests {
                     .collect();
                 chances.iter().zip(own).map(|((s, _), worth)| Tried { spend: vec![*s; runs], worth }).collect()
             };
-            // The mixture of two uniforms is triangular: the true chance of `u + v < 2p` follows from its distribution.
             let pilots = Pilots::new(&batch(), study);
             let reports = Reports::new(batch().into_iter().map(Some).collect(), study);
             let choices = pilots.choices(&groups, most);
@@ -181,10 +180,6 @@ mod tests {
                 Some(a? - b?)
             };
             let (_, interval) = estimate(difference).unwrap();
-            let triangular = |p: f64| if p < 0.5 { 2.0 * p * p } else { 1.0 - 2.0 * (1.0 - p) * (1.0 - p) };
-            let points: Vec<(f64, f64)> = chances.iter().map(|(s, p)| (*s, triangular(*p))).collect();
-            let at = |group: &Group| best(&points[group.clone()], most).unwrap().mean(|i| points[group.start + i].1);
-            let truth = at(&groups[0]) - at(&groups[1]);
             held += usize::from(interval.low <= truth && truth <= interval.high);
         }
         assert!(truth.is_finite());

@@ -8,10 +8,10 @@
 //! Invariant: a combination that is no point of the space is no cell; a gate where nothing is shared is the same as none.
 
 use super::AskError;
-use super::runner::Runner;
 use super::subject::{metric, size};
 use crate::experiment::comparison::difference_interval;
 use crate::experiment::judgement::Search;
+use crate::experiment::runner::Runner;
 use crate::experiment::scenario::Scenario;
 use crate::experiment::study::Cell;
 use crate::model::workload::WorkloadSpec;
@@ -203,9 +203,9 @@ fn bare(scenario: &Scenario) -> Scenario {
 type Series = Vec<f64>;
 
 fn contrast(name: String, matches: usize, share: bool, plus: &Series, minus: &Series) -> Contrast {
-    let interval =
-        if share && matches == 1 { difference_interval(true, plus, minus) } else { paired(plus, minus, 0, 0).interval };
-    Contrast { name, matches, mean: paired(plus, minus, 0, 0).difference, interval }
+    let whole = paired(plus, minus, 0, 0);
+    let interval = if share && matches == 1 { difference_interval(true, plus, minus) } else { whole.interval };
+    Contrast { name, matches, mean: whole.difference, interval }
 }
 
 fn mean_of(series: &[&Series]) -> Series {
@@ -256,12 +256,15 @@ pub(super) fn factorial(
             }
         }
     }
-    let combination = |(levels, (cell, values)): (&[&'static str; 3], (&Cell, &Series))| Combination {
-        levels: *levels,
-        mean: paired(values, &vec![0.0; values.len()], 0, 0).difference,
-        interval: cell.get(gained.name).and_then(|s| s.summary().interval),
-        makespan_s: cell.mean("makespan_s"),
-        cost_per_task_usd: cell.mean("cost_per_task_usd"),
+    let combination = |(levels, cell): (&Levels, &Cell)| {
+        let whole = cell.get(gained.name).expect("a cell without the metric was refused").summary();
+        Combination {
+            levels: *levels,
+            mean: whole.mean,
+            interval: whole.interval,
+            makespan_s: cell.mean("makespan_s"),
+            cost_per_task_usd: cell.mean("cost_per_task_usd"),
+        }
     };
     Ok(Factorial {
         metric: gained.name,
@@ -269,7 +272,7 @@ pub(super) fn factorial(
         agents,
         replications: scenario.replications,
         tokens,
-        cells: present.iter().zip(cells.iter().zip(&series)).map(combination).collect(),
+        cells: present.iter().zip(&cells).map(combination).collect(),
         shares: shapley(scenario, &at, share),
         absent,
         main,

@@ -8,10 +8,10 @@
 //! Invariant: a break-even value has a side of its own on which the difference has the sign that it has today.
 
 use super::AskError;
-use super::runner::Runner;
 use super::subject::{Pair, Side};
 use crate::experiment::judgement::Search;
 use crate::experiment::prior::{Fixed, Movable, movables};
+use crate::experiment::runner::Runner;
 use crate::experiment::scenario::Scenario;
 use crate::stats::Interval;
 use schemars::JsonSchema;
@@ -154,6 +154,11 @@ struct Sample {
 }
 
 impl Sample {
+    /// The mean difference; its interval is wanted of few samples only.
+    fn mean(&self) -> f64 {
+        crate::stats::paired(&self.own, &self.rival, 0, 0).difference
+    }
+
     fn difference(&self) -> Difference {
         let paired = crate::stats::paired(&self.own, &self.rival, 0, 0);
         Difference {
@@ -210,19 +215,19 @@ impl Bench<'_, '_> {
         if low == *today && high == *today {
             return Ok(Effect::None);
         }
-        let sign = today.difference().mean.signum();
-        let mut stations = vec![(input.at(0.0), low.difference().mean)];
+        let now = today.mean();
+        let mut stations = vec![(input.at(0.0), low.mean())];
         for i in 1..STATIONS - 1 {
             let value = input.at(i as f64 / (STATIONS - 1) as f64);
             if let Ok(sample) = self.sample(&input.edits(value), n)? {
-                stations.push((value, sample.difference().mean));
+                stations.push((value, sample.mean()));
             }
         }
-        stations.push((input.at(1.0), high.difference().mean));
-        stations.push((input.value, today.difference().mean));
+        stations.push((input.at(1.0), high.mean()));
+        stations.push((input.value, now));
         stations.sort_by(|a, b| a.0.total_cmp(&b.0));
         stations.dedup_by(|a, b| a.0 == b.0);
-        let keeps = |mean: f64| mean * sign > 0.0;
+        let keeps = |mean: f64| mean * now.signum() > 0.0;
         // Brackets, nearest to today's value first.
         let away = |value: f64| (input.range.share(value) - input.range.share(input.value)).abs();
         let bracket = stations
@@ -234,7 +239,7 @@ impl Bench<'_, '_> {
             })
             .map(|pair| (pair[0], pair[1]));
         let flip = match bracket {
-            _ if today.difference().mean == 0.0 => Search::NotLooked,
+            _ if now == 0.0 => Search::NotLooked,
             None => Search::NotFound,
             Some((a, b)) => {
                 let (mut kept, mut turned) = if keeps(a.1) { (a.0, b.0) } else { (b.0, a.0) };
@@ -245,7 +250,7 @@ impl Bench<'_, '_> {
                         break;
                     }
                     let Ok(sample) = self.sample(&input.edits(middle), n)? else { break };
-                    if keeps(sample.difference().mean) { kept = middle } else { turned = middle }
+                    if keeps(sample.mean()) { kept = middle } else { turned = middle }
                 }
                 Search::Found(turned)
             }
@@ -285,7 +290,7 @@ impl Bench<'_, '_> {
                 })
                 .collect();
             match self.sample(&edits, replications)? {
-                Ok(sample) => means.push(sample.difference().mean),
+                Ok(sample) => means.push(sample.mean()),
                 Err(_) => refused += 1,
             }
         }

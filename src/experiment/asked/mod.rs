@@ -9,15 +9,14 @@ mod factorial;
 mod flip;
 mod grid;
 mod mixture;
-mod runner;
 mod subject;
 mod vary;
 
 use super::faults::ScenarioError;
 use super::load::Overrides;
+use super::runner::{Progress, Runner, in_pool};
 use super::scenario::Scenario;
 use crate::runtime::RunError;
-use runner::Runner;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +75,7 @@ pub struct Manner<'a> {
     /// Threads; 0 for all cores.
     pub jobs: usize,
     /// Called with runs done and runs expected.
-    pub progress: Option<&'a (dyn Fn(u64, u64) + Sync)>,
+    pub progress: Progress<'a>,
 }
 
 /// Asks a scenario a question.
@@ -84,11 +83,7 @@ pub struct Manner<'a> {
 /// # Errors
 /// When the question does not fit the scenario, or a run fails.
 pub fn ask(scenario: &Scenario, asked: &Asked, manner: &Manner) -> Result<Answer, AskError> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(manner.jobs)
-        .build()
-        .expect("a thread pool of a sensible size can be built");
-    pool.install(|| {
+    in_pool(manner.jobs, || {
         let mut runner = Runner::new(manner.progress, 0);
         Ok(match asked {
             Asked::Flip(asked) => Answer::Flip(flip::flips(scenario, asked, &mut runner)?),

@@ -1,9 +1,9 @@
 //! Whom a question is about: a policy at a team size, its rival, and the metric in which they differ.
 
 use super::AskError;
-use super::runner::Runner;
 use crate::experiment::comparison::{BEST_CENTRAL, is_central};
 use crate::experiment::metrics::{self, Better, Metric};
+use crate::experiment::runner::Runner;
 use crate::experiment::scenario::Scenario;
 use crate::policy::settings::Form;
 use schemars::JsonSchema;

@@ -2,9 +2,9 @@
 
 use super::AskError;
 use super::grid::Axis;
-use super::runner::Runner;
 use super::subject::metric;
 use crate::experiment::comparison::{BEST_CENTRAL, HEADLINE, pair};
+use crate::experiment::runner::Runner;
 use crate::experiment::scenario::Scenario;
 use crate::experiment::study::{Cell, Comparison};
 use schemars::JsonSchema;

@@ -5,15 +5,13 @@
 use super::matching::kind;
 use super::place::{Place, Reason, place};
 use super::rows::{ROWS, Row, Value};
-use crate::experiment::cells::{cell, replicate};
 use crate::experiment::conduct::Options;
-use crate::experiment::replication::Point;
+use crate::experiment::runner::{Runner, in_pool};
 use crate::experiment::scenario::Scenario;
-use crate::experiment::study::{Cell, Origin, Series};
+use crate::experiment::study::{Cell, Series};
 use crate::runtime::RunError;
 use crate::stats::Interval;
 use serde::Serialize;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An error of more combined standard deviations than this is a miss.
 pub const MISS: f64 = 2.0;
@@ -137,19 +135,8 @@ fn simulate(wide: &Scenario, places: &[(u32, Place)], options: &Options) -> Resu
         let point = place.policy.as_deref().map(|policy| (policy, *agents));
         wanted.extend(point.filter(|point| !wanted.contains(point)));
     }
-    let points: Vec<Point> = wanted.iter().map(|(p, n)| Point::new(wide, p, *n)).collect::<Result<_, _>>()?;
-    let total = points.len() as u64 * u64::from(wide.replications);
-    let done = AtomicU64::new(0);
-    let tick = || {
-        let n = done.fetch_add(1, Ordering::Relaxed) + 1;
-        if let Some(progress) = options.progress {
-            progress(n, total);
-        }
-    };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build();
-    let pool = pool.expect("a thread pool of a sensible size can be built");
-    let runs = pool.install(|| replicate(&points, 0, wide.replications, &tick))?;
-    Ok(points.iter().zip(&runs).map(|(p, runs)| cell(wide, p, runs, Origin::Simulated)).collect())
+    let mut runner = Runner::new(options.progress, wanted.len() as u64 * u64::from(wide.replications));
+    in_pool(options.jobs, || runner.cells(wide, &wanted, 0, wide.replications))
 }
 
 /// What the cell of a row's point says of its metric, in the row's account.
@@ -259,6 +246,7 @@ mod tests {
     use super::super::rows::{Spread, Way};
     use super::*;
     use crate::experiment::Overrides;
+    use crate::experiment::replication::Point;
     use crate::experiment::replication::Sinks;
 
     fn scenario(set: &[&str], replications: u32) -> Scenario {

@@ -1,17 +1,13 @@
 //! Equal spend, in words, rows and the frontier.
 
-use super::{Page, csv_of};
+use super::{Page, scale};
 use crate::experiment::Scenario;
 use crate::experiment::asked::{Best, EqualRow, Equals};
 use crate::experiment::judgement::Search;
+use crate::report::file::csv;
 use crate::report::number::{self, exact, with_interval};
 use crate::report::plot::{At, Canvas, Curve, Words, curves};
 use crate::stats::Interval;
-
-/// Percent points for shares, the metric's own unit else.
-fn scale(e: &Equals) -> (f64, &'static str) {
-    if e.unit == "1" { (100.0, "points") } else { (1.0, e.unit) }
-}
 
 fn told((mean, interval): (f64, Interval), scale: f64) -> String {
     with_interval(mean * scale, Some(interval.scaled(scale)))
@@ -30,7 +26,7 @@ fn found(row: &EqualRow) -> Option<&Best> {
 }
 
 pub(super) fn page(scenario: &Scenario, e: &Equals) -> Page {
-    let (scale, unit) = scale(e);
+    let (scale, unit) = scale(e.unit);
     let how = if e.given { "as given" } else { "what the subject spends as the scenario has it" };
     let mut sentences = vec![format!(
         "{}: who has the most {} within {} ({}; {how})?",
@@ -115,7 +111,7 @@ fn line(e: &Equals, row: &EqualRow, scale: f64) -> Vec<String> {
     vec![row.policy.clone(), parts.join(" + "), row.grid.to_string(), amount(e, best.spends), gains, lead]
 }
 
-pub(super) fn csv(e: &Equals) -> String {
+pub(super) fn data(e: &Equals) -> String {
     let header = [
         "kind",
         "policy",
@@ -161,7 +157,7 @@ pub(super) fn csv(e: &Equals) -> String {
             rows.push(line);
         }
     }
-    csv_of(&header, rows.into_iter())
+    csv(&header, rows.into_iter())
 }
 
 pub(super) fn figure(scenario: &Scenario, e: &Equals) -> Option<Canvas> {

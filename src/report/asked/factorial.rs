@@ -1,21 +1,18 @@
 //! The factorial, in words and rows.
 
-use super::{Page, csv_of};
+use super::{Page, scale};
 use crate::experiment::Scenario;
 use crate::experiment::asked::{Contrast, Factorial};
 use crate::experiment::judgement::Search;
+use crate::report::file::csv;
 use crate::report::number::{self, exact, with_interval};
-
-fn scale(f: &Factorial) -> (f64, &'static str) {
-    if f.unit == "1" { (100.0, "points") } else { (1.0, f.unit) }
-}
 
 fn told(c: &Contrast, scale: f64) -> String {
     with_interval(c.mean * scale, c.interval.map(|i| i.scaled(scale)))
 }
 
 pub(super) fn page(scenario: &Scenario, f: &Factorial) -> Page {
-    let (scale, unit) = scale(f);
+    let (scale, unit) = scale(f.unit);
     let mut sentences =
         vec![format!("{}: which mechanism makes the difference of {} at N = {}?", scenario.name, f.metric, f.agents)];
     match &f.shares {
@@ -78,7 +75,7 @@ pub(super) fn page(scenario: &Scenario, f: &Factorial) -> Page {
     Page { name: "factorial", sentences, header, rows, notes }
 }
 
-pub(super) fn csv(f: &Factorial) -> String {
+pub(super) fn data(f: &Factorial) -> String {
     let header = [
         "kind",
         "control",
@@ -123,5 +120,5 @@ pub(super) fn csv(f: &Factorial) -> String {
         contrasts("share", &shares.parts);
         contrasts("whole", std::slice::from_ref(&shares.whole));
     }
-    csv_of(&header, rows.into_iter())
+    csv(&header, rows.into_iter())
 }

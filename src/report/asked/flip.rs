@@ -1,20 +1,16 @@
 //! What flips a difference, in words, rows and a tornado.
 
-use super::{Page, csv_of};
+use super::{Page, scale};
 use crate::experiment::Scenario;
 use crate::experiment::asked::{Difference, Effect, Flips, Swing};
 use crate::experiment::judgement::Search;
+use crate::report::file::csv;
 use crate::report::number::{self, exact, with_interval};
 use crate::report::plot::{Bar, Canvas, tornado};
 use crate::stats::Interval;
 
 /// Flips that a sentence names.
 const NAMED: usize = 3;
-
-/// Percent points for shares, the metric's own unit else.
-fn scale(flips: &Flips) -> (f64, &'static str) {
-    if flips.unit == "1" { (100.0, "points") } else { (1.0, flips.unit) }
-}
 
 fn told(d: &Difference, scale: f64) -> String {
     with_interval(d.mean * scale, d.interval.map(|i| Interval { low: i.low * scale, high: i.high * scale }))
@@ -28,7 +24,7 @@ fn counts(flips: &Flips) -> (usize, usize, usize) {
 }
 
 pub(super) fn page(scenario: &Scenario, flips: &Flips) -> Page {
-    let (scale, unit) = scale(flips);
+    let (scale, unit) = scale(flips.unit);
     let (acting, idle, turning) = counts(flips);
     let unmoved = flips.fixed.len() + flips.swings.iter().filter(|s| matches!(s.effect, Effect::Refused(_))).count();
     let mut sentences = vec![
@@ -110,7 +106,7 @@ fn row(swing: &Swing, scale: f64) -> Option<Vec<String>> {
     Some(vec![input.path.clone(), input.source.name().to_owned(), number::short(input.value), prior, flip, low, high])
 }
 
-pub(super) fn csv(flips: &Flips) -> String {
+pub(super) fn data(flips: &Flips) -> String {
     let header = [
         "input",
         "unit",
@@ -161,14 +157,14 @@ pub(super) fn csv(flips: &Flips) -> String {
         row.extend((0..7).map(|_| String::new()));
         row
     });
-    csv_of(&header, moved.chain(fixed))
+    csv(&header, moved.chain(fixed))
 }
 
 /// Bars of a tornado.
 const SHOWN: usize = 16;
 
 pub(super) fn figure(scenario: &Scenario, flips: &Flips) -> Option<Canvas> {
-    let (scale, unit) = scale(flips);
+    let (scale, unit) = scale(flips.unit);
     let mut widest: Vec<&Swing> = flips.swings.iter().filter(|s| s.width() > 0.0).collect();
     widest.sort_by(|a, b| b.width().total_cmp(&a.width()));
     let bars: Vec<Bar> = widest

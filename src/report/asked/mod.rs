@@ -9,12 +9,12 @@ mod flip;
 mod vary;
 
 use super::file::File;
+use super::markdown;
 use super::number::wrap;
 use super::store::Results;
 use super::table::WIDTH;
 use crate::experiment::Scenario;
 use crate::experiment::asked::Answer;
-use csv::WriterBuilder;
 
 /// One page.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,10 +61,10 @@ fn lines(sentences: &[String]) -> String {
 pub fn results<'a>(scenario: &'a Scenario, answer: &'a Answer, figures: bool) -> Results<'a> {
     let page = Page::of(scenario, answer);
     let (digest, data, drawn) = match answer {
-        Answer::Flip(flips) => (&flips.digest, flip::csv(flips), flip::figure(scenario, flips)),
-        Answer::Equal(equals) => (&equals.digest, equal::csv(equals), equal::figure(scenario, equals)),
-        Answer::Factorial(found) => (&found.digest, factorial::csv(found), None),
-        Answer::Vary(varied) => (&varied.digest, vary::csv(varied), vary::figure(scenario, varied)),
+        Answer::Flip(flips) => (&flips.digest, flip::data(flips), flip::figure(scenario, flips)),
+        Answer::Equal(equals) => (&equals.digest, equal::data(equals), equal::figure(scenario, equals)),
+        Answer::Factorial(found) => (&found.digest, factorial::data(found), None),
+        Answer::Vary(varied) => (&varied.digest, vary::data(varied), vary::figure(scenario, varied)),
     };
     let json = serde_json::to_string_pretty(answer).expect("plain values become JSON") + "\n";
     let mut text = page.head() + "\n" + &table(&page) + "\n" + &page.foot();
@@ -83,20 +83,17 @@ pub fn results<'a>(scenario: &'a Scenario, answer: &'a Answer, figures: bool) ->
 
 /// The table as Markdown.
 fn table(page: &Page) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let escaped = |row: &Vec<String>| row.iter().map(|cell| cell.replace('|', "\\|")).collect::<Vec<_>>();
+    let mut out = String::new();
     let header: Vec<String> = page.header.iter().map(ToString::to_string).collect();
-    let rule: Vec<String> = header.iter().map(|_| "---".to_owned()).collect();
-    let rows: String = page.rows.iter().map(|row| line(&escaped(row))).collect();
-    line(&header) + &line(&rule) + &rows
+    // No column stands right.
+    markdown::header(&mut out, &header, 0..0);
+    for row in &page.rows {
+        markdown::line(&mut out, row);
+    }
+    out
 }
 
-/// Rows as CSV with unix line ends.
-fn csv_of(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut writer = WriterBuilder::new().from_writer(Vec::new());
-    writer.write_record(header).expect("memory takes any row");
-    for row in rows {
-        writer.write_record(&row).expect("rows match the header");
-    }
-    String::from_utf8(writer.into_inner().expect("memory takes any row")).expect("all cells are text")
+/// By what a value is multiplied for people, and its unit: percent points for shares, the metric's own unit else.
+fn scale(unit: &'static str) -> (f64, &'static str) {
+    if unit == "1" { (100.0, "points") } else { (1.0, unit) }
 }

@@ -1,9 +1,10 @@
 //! Cells over the values of some keys, in rows and curves.
 
-use super::{Page, csv_of};
+use super::Page;
 use crate::experiment::Scenario;
 use crate::experiment::asked::Varied;
 use crate::report::columns::HEADLINE;
+use crate::report::file::csv;
 use crate::report::number::{self, exact};
 use crate::report::plot::{At, Canvas, Curve, Words, curves};
 
@@ -40,7 +41,7 @@ pub(super) fn page(scenario: &Scenario, v: &Varied) -> Page {
     Page { name: "vary", sentences, header, rows, notes }
 }
 
-pub(super) fn csv(v: &Varied) -> String {
+pub(super) fn data(v: &Varied) -> String {
     let mut header: Vec<&str> = v.axes.iter().map(String::as_str).collect();
     header.extend([
         "policy",
@@ -70,7 +71,7 @@ pub(super) fn csv(v: &Varied) -> String {
             })
         })
     });
-    csv_of(&header, rows)
+    csv(&header, rows)
 }
 
 /// The metric over the first axis, where its values are numbers: the other axes at their first values, the team size at
