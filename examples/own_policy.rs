@@ -173,7 +173,7 @@ impl Circle {
         }
         let (agent, line) = (self.agent(), LineId(0));
         out.note(Note::Submitted(agent, line, finding));
-        out.finish(Outcome { submissions: vec![Submission { agent, line, finding }] });
+        out.finish(Outcome::of(vec![Submission { agent, line, finding }]));
     }
 
     fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {

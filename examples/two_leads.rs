@@ -182,7 +182,7 @@ impl Halves {
         }
         let (agent, line) = (self.halves[0].lead, LineId(0));
         out.note(Note::Submitted(agent, line, finding));
-        out.finish(Outcome { submissions: vec![Submission { agent, line, finding }] });
+        out.finish(Outcome::of(vec![Submission { agent, line, finding }]));
     }
 
     fn replied(&mut self, what: For, reply: &Reply, out: &mut Outbox) {

@@ -3,6 +3,7 @@
 use super::faults::Fault;
 use crate::live::desk::DeskSpec;
 use crate::live::questions::QuestionsSpec;
+use crate::model::Limit;
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::sharing::Sharing;
@@ -260,6 +261,11 @@ fn best_central() -> String {
     "best-central".to_owned()
 }
 
+/// The policy P of `independent-of(P)`: N runs of it with one worker each, that never hear of each other.
+fn attempts_at(policy: &str) -> Option<&str> {
+    policy.strip_prefix("independent-of(")?.strip_suffix(')')
+}
+
 impl Scenario {
     /// The scenario with the full budgets of its checks.
     #[must_use]
@@ -275,7 +281,7 @@ impl Scenario {
     pub fn base_of<'a>(&'a self, policy: &'a str) -> &'a str {
         match self.policy.get(policy).and_then(|own| own.get("based_on")) {
             Some(toml::Value::String(name)) => name,
-            _ => policy,
+            _ => attempts_at(policy).map_or(policy, |inner| self.base_of(inner)),
         }
     }
 
@@ -287,7 +293,11 @@ impl Scenario {
 
     /// All settings of a policy after the scenario's changes, read or not, or what is wrong with them.
     pub fn draft(&self, policy: &str) -> Result<Draft, String> {
-        let mut table = toml::Table::try_from(self.entry(policy)?.draft()).expect("settings are plain values");
+        let plain = match attempts_at(policy) {
+            Some(inner) => Draft { run_workers: Limit::At(1.0), ..self.draft(inner)? },
+            None => self.entry(policy)?.draft(),
+        };
+        let mut table = toml::Table::try_from(plain).expect("settings are plain values");
         for (key, value) in self.all_policies.iter().chain(self.own(policy)) {
             if !table.contains_key(key) {
                 return Err(format!("policy.{policy}.{key} is not a setting; see `delm-sim schema`"));

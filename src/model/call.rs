@@ -409,6 +409,27 @@ pub enum CallError {
 pub struct Outcome {
     /// One per submitting line.
     pub submissions: Vec<Submission>,
+    /// How they count.
+    #[serde(default, skip_serializing_if = "crate::model::is_default")]
+    pub choice: Choice,
+}
+
+impl Outcome {
+    /// Submissions of which each is graded.
+    pub fn of(submissions: Vec<Submission>) -> Self {
+        Self { submissions, choice: Choice::Each }
+    }
+}
+
+/// How several submissions count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// Each is graded.
+    #[default]
+    Each,
+    /// The one that most agree on is graded; lots decide between equals.
+    Vote,
 }
 
 /// One graded submission.

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct Sharing {
     /// A dead end that is read is respected (e).
     pub respect: f64,
+    /// A fresh delegate takes a dead end of its own line that it is told of as its own experience, rather than reading it
+    /// like a peer's, which it may not respect and which may be wrong.
+    pub own_line_trust: f64,
     /// A true candidate solution that is read is adopted (r).
     pub adoption: f64,
     /// A false candidate is adopted with this share of `adoption` (omega).
@@ -47,6 +50,7 @@ impl Sharing {
     /// Fields that act on `search` alone.
     pub const ON_SEARCH: &[&str] = &[
         "respect",
+        "own_line_trust",
         "adoption",
         "false_adoption_ratio",
         "wrong_note",
@@ -64,6 +68,7 @@ impl Default for Sharing {
     fn default() -> Self {
         Self {
             respect: 0.5,
+            own_line_trust: 1.0,
             adoption: 0.4,
             false_adoption_ratio: 0.5,
             wrong_note: 0.005,

@@ -43,6 +43,18 @@ impl Board {
         self.seen[reader.index()]
     }
 
+    /// How many entries a reader with this window sees.
+    pub fn shown(&self, window: Limit) -> u32 {
+        let view = self.context.view(window.whole());
+        view.version - view.first
+    }
+
+    /// Stores what no gate judges as an entry of its own.
+    pub fn keep(&mut self, finding: &Finding, out: &mut Outbox) {
+        let version = self.context.append(finding.id, finding.tokens);
+        out.note(Note::Kept { store: BOARD, finding: finding.id, version });
+    }
+
     /// Makes an entry readable that was written on the strength of version `read`.
     pub fn admit(&mut self, author: AgentId, finding: &Finding, read: u32, out: &mut Outbox) {
         let stale_by = self.context.version() - read;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a name stands for one policy; what a policy is follows from its entry, never from its name.
 
-use super::control::{lead::Lead, queue::Queue, solo::Solo, threads::Threads};
+use super::control::{lead::Lead, pick::Picker, queue::Queue, runs, solo::Solo, threads::Threads};
 use super::protocol::Policy;
 use super::settings::{
     Barrier, BoardPlace, Control, Coordination, Dispatch, Draft, DryPolicy, Finish, Form, Gate, LeadWork, NoSuchPoint,
@@ -177,6 +177,8 @@ fn common() -> Draft {
         gate: Gate::None,
         finish: Finish::Each,
         team: Limit::Unlimited,
+        run_workers: Limit::Unlimited,
+        pool_budgets: false,
         leads: 1,
         plan: true,
         merge: true,
@@ -193,6 +195,8 @@ fn common() -> Draft {
         delegation_tokens: 200,
         report_tokens: 400,
         brief_tokens: 1000,
+        reference_tokens: 20,
+        candidate_tokens: 1000,
         gist_tokens: 100,
         board_place: BoardPlace::Front,
         board_window_tokens: Limit::Unlimited,
@@ -236,6 +240,13 @@ const NAMED: &[Named] = &[
         search: true,
         divide: true,
         change: |_| {},
+    },
+    Named {
+        name: "single-long",
+        summary: "one agent with the budgets of all N, one after the other, and its own memory",
+        search: true,
+        divide: false,
+        change: |s| s.pool_budgets = true,
     },
     Named {
         name: "map-reduce",
@@ -308,14 +319,32 @@ const NAMED: &[Named] = &[
     },
 ];
 
-/// The policy of a point of the space.
+/// The policy of a settled point: one run of the form or several side by side, and whoever picks from what they bring.
 fn point(settings: &Arc<Settings>, n: u32) -> (Box<dyn Policy>, Team) {
+    let most = settings.run_workers.and_then(Limit::whole).map_or(n, |most| (most as u32).clamp(1, n));
+    let (policy, team) = if most < n {
+        let sizes = (0..n.div_ceil(most)).map(|run| most.min(n - run * most));
+        runs::side_by_side(sizes.map(|size| form(settings, size)).collect())
+    } else {
+        form(settings, n)
+    };
+    match settings.pick {
+        Some(pick) => (Box::new(Picker::new(settings.clone(), pick, policy)), team),
+        None => (policy, team),
+    }
+}
+
+/// One run of a form with so many workers.
+fn form(settings: &Arc<Settings>, n: u32) -> (Box<dyn Policy>, Team) {
     let s = settings.clone();
     let team = |workers, leads, lines| Team { workers, leads, lines, budgets_per_line: 1, quality: 1.0 };
     match &settings.coordination {
         Coordination::Own(_) => unreachable!("a named policy settles to a point of the space"),
         Coordination::Solo(own) => (Box::new(Solo::new(s, own, n)), team(n, 0, n)),
-        Coordination::Threads(own) => (Box::new(Threads::new(s, own, n)), team(n, 0, n)),
+        Coordination::Threads(own) if own.is_pooled() => {
+            (Box::new(Threads::new(s, own, 1, n)), Team { budgets_per_line: n, ..team(1, 0, 1) })
+        }
+        Coordination::Threads(own) => (Box::new(Threads::new(s, own, n, 1)), team(n, 0, n)),
         Coordination::Queue(own) => {
             let leads = u32::from(own.finish == Finish::Lead);
             (Box::new(Queue::new(s, own, n)), team(n, leads, 1))

@@ -67,6 +67,9 @@ fn answer(study: &Study, own: &Cell) -> String {
     rows.sort_by_key(|c| rank(c.judgement));
     for c in &rows {
         out += &line(&format!("- {}: {}", heading(c.judgement), statement(study, own, c)));
+        if c.metric == "pass" {
+            out += &picked(study, own, c).map_or_else(String::new, |said| line(&format!("  {said}")));
+        }
     }
     for verdict in &study.verdicts {
         if let Verdict::Equal { policy, agents, spend, best } = verdict
@@ -106,6 +109,22 @@ fn statement(study: &Study, own: &Cell, c: &Comparison) -> String {
     };
     let theirs = rival.map_or_else(String::new, |rival| format!(" ({})", amount(rival)));
     format!("{name} {} against {}{theirs}: {difference} {points}{percent}{open}", amount(mean), c.baseline)
+}
+
+/// Pass counts a task as solved if any submission is right. Where there are several: what a judge or a vote would pick.
+fn picked(study: &Study, own: &Cell, c: &Comparison) -> Option<String> {
+    let rival = study.cell(&c.baseline, c.agents)?;
+    let pick = |cell: &Cell, metric| cell.mean(metric).map(|x| number::rounded(x * 100.0, 1));
+    let differs = |cell: &Cell| cell.mean("pass") != cell.mean("pass_by_judge");
+    if !differs(own) && !differs(rival) {
+        return None;
+    }
+    let both = |metric| Some(format!("{} % against {} %", pick(own, metric)?, pick(rival, metric)?));
+    Some(format!(
+        "(Pass lets an oracle pick among submissions; a judge would pick a right one in {}, a vote in {})",
+        both("pass_by_judge")?,
+        both("pass_by_vote")?
+    ))
 }
 
 /// Whether `a` is at least as good in both and better in one: greater worth, less cost.

@@ -149,7 +149,7 @@ mod tests {
         let proposed = note(Note::Proposed(AgentId(0), FindingId(3)));
         let rejected = note(Note::Rejected(AgentId(0), FindingId(3)));
         let handed = Submission { agent: AgentId(0), line: LineId(0), finding: None };
-        let finish = |submissions: &[Submission]| Command::Finish(Outcome { submissions: submissions.to_vec() });
+        let finish = |submissions: &[Submission]| Command::Finish(Outcome::of(submissions.to_vec()));
         let rows: &[(&[Command], &str)] = &[
             (&[call(0, 1, false), call(1, 1, false)], "while a call of its own is in flight"),
             (&[Command::Cancel(CallId(0))], "not in flight"),
@@ -173,7 +173,7 @@ mod tests {
         let note = Command::Note;
         let submitted = note(Note::Submitted(AgentId(0), LineId(0), None));
         let handed = Submission { agent: AgentId(0), line: LineId(0), finding: None };
-        let finish = Command::Finish(Outcome { submissions: vec![handed] });
+        let finish = Command::Finish(Outcome::of(vec![handed]));
         assert_eq!(last(&[submitted, finish]), Ok(()));
         assert_eq!(last(&[call(0, 1, false), call(1, 1, true), call(2, 2, false)]), Ok(()), "background, or another");
         assert_eq!(last(&[call(0, 1, false), Command::Cancel(CallId(0)), call(1, 1, false)]), Ok(()));

@@ -47,13 +47,17 @@ pub const METRICS: &[Metric] = &[
         |s| ratio(s.cost.total().as_usd(), s.submissions.iter().sum::<u64>() as f64)),
     metric("avg_at_1", "1", Higher, Proportion, "mean over submissions",
         |s| graded(s, |right, of| right as f64 / of as f64)),
-    metric("pass", "1", Higher, Proportion, "share of tasks with at least one right submission",
+    metric("pass", "1", Higher, Proportion, "share of tasks with at least one right submission, as if an oracle picked",
         |s| graded(s, |right, _| f64::from(u8::from(right > 0)))),
+    metric("pass_by_judge", "1", Higher, Proportion, "the same, where a judge with the scenario's rates picks one of them",
+        |s| s.fact("pass_by_judge")),
+    metric("pass_by_vote", "1", Higher, Proportion, "the same, where the answer that most agree on is taken",
+        |s| s.fact("pass_by_vote")),
     quantity("controller_utilisation", "1", Neither, "share of time in which a lead's call is served", |s| {
         let busy = [Phase::Work, Phase::Coordination].map(|p| s.leads.of(p).as_secs_f64());
         ratio(busy.iter().sum(), all(&s.leads).as_secs_f64())
     }),
-    quantity("waiting_share", "1", Lower, "share of agent time spent waiting, idle tail not included",
+    quantity("waiting_share", "1", Lower, "share of agent time spent waiting, idle tail (share_idle_tail) not included",
         |s| ratio((waiting(&s.workers) + waiting(&s.leads)).as_secs_f64(), agent_time(s).as_secs_f64())),
     quantity("lead_waiting_share", "1", Neither, "share of the leads' time spent waiting",
         |s| ratio(waiting(&s.leads).as_secs_f64(), all(&s.leads).as_secs_f64())),

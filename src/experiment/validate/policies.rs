@@ -113,6 +113,7 @@ impl Judge {
             _ => {}
         }
         self.whole_limit(at("team"), set.team);
+        self.whole_limit(at("run_workers"), set.run_workers);
         self.count(at("leads"), set.leads, MOST_AGENTS);
         self.count(at("max_delegations"), set.max_delegations, 1_000_000);
         self.count(at("max_steps"), set.max_steps, 1_000_000);
@@ -125,6 +126,8 @@ impl Judge {
             ("delegation_tokens", set.delegation_tokens),
             ("report_tokens", set.report_tokens),
             ("brief_tokens", set.brief_tokens),
+            ("reference_tokens", set.reference_tokens),
+            ("candidate_tokens", set.candidate_tokens),
             ("gist_tokens", set.gist_tokens),
             ("digest_tokens", set.digest_tokens),
             ("memory_digest_tokens", set.memory_digest_tokens),

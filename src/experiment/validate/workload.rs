@@ -128,6 +128,7 @@ impl Judge {
         self.sigma(at("size_sigma"), w.size_sigma);
         self.sigma(at("line_sigma"), w.line_sigma);
         self.amount(at("tokens_per_detail"), w.tokens_per_detail);
+        self.within(at("wrong_answers"), w.wrong_answers.into(), 0.0, 1e6, "0 lets each line be wrong in its own way");
         self.within(at("note_tokens"), w.note_tokens.into(), 0.0, 1e8, "write tokens");
         self.within(at("patch_note_tokens"), w.patch_note_tokens.into(), 0.0, 1e8, "write tokens");
     }
@@ -166,6 +167,7 @@ impl Judge {
             self.probability(at(name), x);
         }
         self.within(at("facts_needed"), w.facts_needed.into(), 0.0, 64.0, "at most 64 details are told apart");
+        self.within(at("wrong_answers"), w.wrong_answers.into(), 0.0, 1e6, "0 lets each be wrong in its own way");
         self.within(at("fan_in"), w.fan_in.into(), 0.0, 1e6, "write fewer");
         self.sigma(at("subtask_sigma"), w.subtask_sigma);
         self.amount(at("retention_ktokens"), w.retention_ktokens);
@@ -213,6 +215,7 @@ impl Judge {
         let c = &s.sharing;
         for (name, x) in [
             ("respect", c.respect),
+            ("own_line_trust", c.own_line_trust),
             ("adoption", c.adoption),
             ("false_adoption_ratio", c.false_adoption_ratio),
             ("wrong_note", c.wrong_note),

@@ -3,7 +3,7 @@
 use super::reading::Reading;
 use super::{Chat, Desk, Rendered, answers, prompts};
 use crate::live::questions::{Grading, grade};
-use crate::model::call::{Answer, Outcome, Request};
+use crate::model::call::{Answer, Choice, Outcome, Request, Submission};
 use crate::model::ids::FindingId;
 use crate::model::note::Note;
 use crate::model::workload::{Score, Truth};
@@ -18,6 +18,17 @@ impl Truth for Reading {
 
     fn is_right(&self, finding: Option<FindingId>) -> bool {
         finding.and_then(|f| self.texts.text(f)).is_some_and(|answer| grade::is_right(&self.question, answer))
+    }
+}
+
+impl Reading {
+    /// The first of those who say what most say.
+    fn elected(&self, submissions: &[Submission]) -> Vec<Submission> {
+        let said = |s: &Submission| Some(grade::gist(&self.question, self.texts.text(s.finding?)?));
+        let said: Vec<Option<String>> = submissions.iter().map(said).collect();
+        let votes = |k: usize| said.iter().filter(|other| said[k].is_some() && **other == said[k]).count();
+        let first_of_most = (0..submissions.len()).rev().max_by_key(|k| votes(*k));
+        first_of_most.map(|k| submissions[k]).into_iter().collect()
     }
 }
 
@@ -59,7 +70,14 @@ impl Desk for Reading {
     }
 
     fn score(&self, outcome: &Outcome) -> Score {
-        let submitted = &outcome.submissions;
+        let elected;
+        let submitted = match outcome.choice {
+            Choice::Each => &outcome.submissions,
+            Choice::Vote => {
+                elected = self.elected(&outcome.submissions);
+                &elected
+            }
+        };
         let texts: Vec<Option<&str>> = submitted.iter().map(|s| s.finding.and_then(|f| self.texts.text(f))).collect();
         let mean = |worth: &dyn Fn(&str) -> f64| {
             texts.iter().map(|text| text.map_or(0.0, worth)).sum::<f64>() / texts.len().max(1) as f64

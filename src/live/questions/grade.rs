@@ -21,6 +21,15 @@ pub fn exact_match(question: &Question, answer: &str) -> bool {
     question.answers.iter().any(|truth| normalised(answer) == normalised(truth))
 }
 
+/// What an answer comes to: those that say the same agree, when votes are counted.
+pub fn gist(question: &Question, answer: &str) -> String {
+    match question.grading {
+        Grading::ExactMatch | Grading::Contains => normalised(answer),
+        Grading::Letter => choice(answer, &question.choices).map_or_else(|| normalised(answer), String::from),
+        Grading::Code => codes(answer).join(" "),
+    }
+}
+
 /// Overlap of words with the nearest right answer: harmonic mean of precision and recall.
 pub fn f1(question: &Question, answer: &str) -> f64 {
     question.answers.iter().map(|truth| overlap(&normalised(answer), &normalised(truth))).fold(0.0, f64::max)

@@ -4,6 +4,7 @@
 //! Invariant: a policy never sees a truth, only handles; a call that fails or is cancelled changes nothing here.
 
 pub mod divide;
+mod picked;
 pub mod recorded;
 pub mod search;
 
@@ -61,6 +62,10 @@ pub enum Hidden {
     Fact,
     /// Persistent factor of a member of the team at one endpoint.
     AgentFactor,
+    /// What a wrong answer says, and lots between equals of a vote.
+    Vote,
+    /// Whether a fresh delegate takes what it is told of its own line as its own experience.
+    Trust,
 }
 
 /// Completion tokens of calls that are not worker steps. Products (gist, report, brief, digest) have the length

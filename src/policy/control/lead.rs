@@ -7,8 +7,8 @@
 //! worker:  Free -> Due -> Working -> [Reporting -> Judging | Admitting ->] Free -> ...
 //! ```
 //!
-//! What workers read of others is the store's: their brief retells it (relay), a board shows it (shared), or nothing
-//! does. What passes no gate reaches neither the lead's notebook nor the board.
+//! What workers read of others is the store's: their brief retells it (relay) or refers to it (artifacts), a board shows
+//! it (shared), or nothing does. What passes no gate reaches neither the lead's notebook nor the board.
 //!
 //! Invariant: a lead has one call in flight; a worker starts only on a brief; everything that happens touches those whom
 //! it concerns, never the whole team.
@@ -91,6 +91,8 @@ struct Member {
     gate: NoteGate,
     /// The board as the worker saw it last, where there is one.
     snapshot: Option<PromptSpan>,
+    /// The result itself, where that is stored besides being told of.
+    artifact: Option<Finding>,
 }
 
 /// A report on its way into the notebook.
@@ -117,7 +119,7 @@ pub(crate) struct Lead {
     members: Vec<Member>,
     agenda: Agenda,
     flow: Flow,
-    /// What was admitted, for all workers, and the window they see of it.
+    /// What was admitted (or stored, as an artifact) for all workers, and the window they see of it.
     board: Option<(Board, Limit)>,
     notebook: Notebook,
     /// Notebooks that were compacted.
@@ -161,6 +163,7 @@ impl Lead {
             stage: Stage::Free,
             gate: NoteGate::new(gate, AgentId(i)),
             snapshot: None,
+            artifact: None,
         };
         Self {
             members: (0..n).map(member).collect(),
@@ -169,10 +172,7 @@ impl Lead {
                 Some(rules) => Flow::Rounds(Rounds::new(own.dispatch(), rules, n)),
                 None => Flow::Served(Served::new(n)),
             },
-            board: match own.store {
-                LeadStore::None {} | LeadStore::Relay { .. } => None,
-                LeadStore::Shared { board_window_tokens, .. } => Some((Board::new(n), board_window_tokens)),
-            },
+            board: own.store.board().map(|board| (Board::new(n), board.board_window_tokens)),
             notebook: Notebook::new(private(AgentId(n))),
             compacted: 0,
             compactions: 0,
@@ -269,8 +269,9 @@ impl Lead {
     }
 
     fn step(&mut self, i: u32, out: &mut Outbox) {
-        // A line reads on while it works; a subtask rests on what stood there when it began.
-        if matches!(self.agenda, Agenda::Lines(_)) {
+        // A line reads on while it works; a subtask, and whoever follows references, rests on what stood there when it
+        // began.
+        if matches!((&self.agenda, self.own.store), (Agenda::Lines(_), LeadStore::Shared(_))) {
             self.look(i);
         }
         let member = &mut self.members[i as usize];

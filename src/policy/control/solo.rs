@@ -132,7 +132,7 @@ impl Solo {
             };
             // Without a final answer there is nothing to grade.
             let graded = if self.finalizes { self.agents.as_slice() } else { &[] };
-            out.finish(Outcome { submissions: graded.iter().enumerate().map(submission).collect() });
+            out.finish(Outcome::of(graded.iter().enumerate().map(submission).collect()));
         }
     }
 

@@ -49,6 +49,8 @@ struct Thread {
 pub(crate) struct Threads {
     s: Arc<Settings>,
     own: settings::Threads,
+    /// Delegations that a line may take.
+    most_delegations: u32,
     members: Vec<Thread>,
     board: Board,
     calls: InFlight<For>,
@@ -60,7 +62,8 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    pub(crate) fn new(s: Arc<Settings>, own: &settings::Threads, n: u32) -> Self {
+    /// So many threads, each with so many budgets.
+    pub(crate) fn new(s: Arc<Settings>, own: &settings::Threads, n: u32, budgets_per_line: u32) -> Self {
         let gate = own.store.gate();
         let thread = |i| Thread {
             worker: Worker::new(AgentId(i)),
@@ -73,6 +76,7 @@ impl Threads {
         };
         Self {
             s,
+            most_delegations: own.max_delegations.saturating_mul(budgets_per_line),
             own: own.clone(),
             members: (0..n).map(thread).collect(),
             board: Board::new(n),
@@ -114,7 +118,7 @@ impl Threads {
     fn decided(&mut self, i: u32, decision: Decision, out: &mut Outbox) {
         let about = self.about(i);
         let thread = &mut self.members[i as usize];
-        let spent = u32::from(thread.delegation) >= self.own.max_delegations;
+        let spent = u32::from(thread.delegation) >= self.most_delegations;
         if decision == Decision::Submit || spent || thread.patch.is_some() {
             self.submit(i, out);
             return;
@@ -207,7 +211,7 @@ impl Threads {
             line: LineId(t.worker.agent().0),
             finding: t.patch.map(|p| p.id),
         };
-        out.finish(Outcome { submissions: self.members.iter().map(submission).collect() });
+        out.finish(Outcome::of(self.members.iter().map(submission).collect()));
     }
 
     fn judged(&mut self, i: u32, note: &Finding, accepted: bool, out: &mut Outbox) {
@@ -249,11 +253,12 @@ impl Form for Threads {
             out.note(Note::Phase(AgentId(i), Phase::StartUp));
         }
         self.deadline = out.set_deadline(self.s.deadline_s);
+        let stagger_s = self.own.stagger_s();
         for i in 0..self.members.len() as u32 {
-            if i == 0 || self.own.stagger_s <= 0.0 {
+            if i == 0 || stagger_s <= 0.0 {
                 self.plan(i, out);
             } else {
-                let timer = out.set_timer(Span::from_secs_f64(self.own.stagger_s * f64::from(i)));
+                let timer = out.set_timer(Span::from_secs_f64(stagger_s * f64::from(i)));
                 self.starts.push_back((timer, i));
             }
         }

@@ -26,6 +26,11 @@ pub struct Draft {
     pub finish: Finish,
     /// Workers used whatever N is; `"unlimited"` uses N.
     pub team: Limit,
+    /// Workers of one run: the team is split into runs that never hear of each other, each with a lead or a board of its
+    /// own; `"unlimited"` is one run of all.
+    pub run_workers: Limit,
+    /// Whether one worker has the budgets of all N, one after the other.
+    pub pool_budgets: bool,
     /// Calls a lead can have in flight at once (several leads).
     pub leads: u32,
     /// Whether a planning call opens the run.
@@ -58,6 +63,10 @@ pub struct Draft {
     pub report_tokens: u32,
     /// Tokens of a lead's brief.
     pub brief_tokens: u32,
+    /// Tokens of a reference to what is stored.
+    pub reference_tokens: u32,
+    /// Tokens of what a line has, as a judge of the finish reads it.
+    pub candidate_tokens: u32,
     /// Tokens of a gist.
     pub gist_tokens: u32,
     /// Where a worker's prompt shows the board.

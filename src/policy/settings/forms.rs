@@ -3,7 +3,7 @@
 //!
 //! Invariant: a field that stands here acts on some run of its form.
 
-use super::lead::{Lead, LeadStore, LeadWork};
+use super::lead::{Lead, LeadWork};
 use super::words::{BoardPlace, Control, DryPolicy, Finish, Form, Gate, Store};
 use crate::model::Limit;
 use serde::Serialize;
@@ -15,6 +15,12 @@ pub struct Settings {
     /// Workers used whatever N is; none where one worker does all the work anyway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub team: Option<Limit>,
+    /// Workers of one run; the team is split into such runs, side by side. None where that is what it is anyway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_workers: Option<Limit>,
+    /// Who picks among several submissions; none where all of them stand, or where there is one.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub pick: Option<Pick>,
     /// Seconds after which unfinished lines submit what they have.
     pub deadline_s: Limit,
     /// Tokens of fixed instructions per call.
@@ -34,6 +40,21 @@ pub struct Settings {
     /// What the form owns.
     #[serde(flatten)]
     pub coordination: Coordination,
+}
+
+/// How one submission comes of several.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Pick {
+    /// The first is it.
+    First {},
+    /// The one that most agree on is it.
+    Vote {},
+    /// A model judges them.
+    Judge {
+        /// Tokens of one, as the judge reads it.
+        candidate_tokens: u32,
+    },
 }
 
 /// The context window; a prompt that would outgrow it is compacted first.
@@ -124,13 +145,32 @@ pub struct Threads {
     /// Whether a call decides what comes next.
     #[serde(flatten)]
     pub plan: ThreadPlan,
-    /// Delegations per line.
+    /// Delegations per budget of a line.
     pub max_delegations: u32,
-    /// Seconds between the starts of two workers.
-    pub stagger_s: f64,
+    /// Whose budgets are whose.
+    #[serde(flatten)]
+    pub budgets: Budgets,
     /// What others can read.
     #[serde(flatten)]
     pub store: ThreadStore,
+}
+
+/// The budgets of solver threads.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Budgets {
+    /// Each worker has one.
+    Each {
+        /// Always false.
+        pool_budgets: bool,
+        /// Seconds between the starts of two workers.
+        stagger_s: f64,
+    },
+    /// One worker has those of all.
+    Pooled {
+        /// Always true.
+        pool_budgets: bool,
+    },
 }
 
 /// Whether a thread plans by a call, and what that call reads of the thread's own past.
@@ -275,6 +315,32 @@ impl Window {
     }
 }
 
+impl Pick {
+    /// The word for it.
+    pub fn word(self) -> Finish {
+        match self {
+            Self::First {} => Finish::First,
+            Self::Vote {} => Finish::Vote,
+            Self::Judge { .. } => Finish::Judge,
+        }
+    }
+}
+
+impl Threads {
+    /// Whether one worker has the budgets of all.
+    pub fn is_pooled(&self) -> bool {
+        matches!(self.budgets, Budgets::Pooled { .. })
+    }
+
+    /// Seconds between the starts of two workers.
+    pub fn stagger_s(&self) -> f64 {
+        match self.budgets {
+            Budgets::Each { stagger_s, .. } => stagger_s,
+            Budgets::Pooled { .. } => 0.0,
+        }
+    }
+}
+
 impl ThreadStore {
     /// What happens before a note becomes readable.
     pub fn gate(&self) -> Gate {
@@ -317,7 +383,9 @@ impl GateOf {
 impl Settings {
     /// The mechanisms; none of a user's own policy, which is no point of the space.
     pub fn mechanisms(&self) -> Option<Mechanisms> {
-        let mechanisms = |control, store, gate, finish| Some(Mechanisms { control, store, gate, finish });
+        let picked = self.pick.map(Pick::word);
+        let mechanisms =
+            |control, store, gate, finish| Some(Mechanisms { control, store, gate, finish: picked.unwrap_or(finish) });
         match &self.coordination {
             Coordination::Solo(_) => mechanisms(Control::None, Store::None, Gate::None, Finish::Each),
             Coordination::Threads(threads) => match threads.store {
@@ -348,7 +416,9 @@ impl Settings {
         match &self.coordination {
             Coordination::Threads(Threads { store: ThreadStore::Shared(notes), .. }) => notes.board_place,
             Coordination::Queue(Queue { store: QueueStore::Shared(gists), .. }) => gists.board_place,
-            Coordination::Lead(Lead { store: LeadStore::Shared { board_place, .. }, .. }) => *board_place,
+            Coordination::Lead(Lead { store, .. }) => {
+                store.board().map_or(BoardPlace::Front, |board| board.board_place)
+            }
             _ => BoardPlace::Front,
         }
     }

@@ -32,13 +32,25 @@ pub enum LeadStore {
         /// Tokens of a brief.
         brief_tokens: u32,
     },
-    /// What was admitted stands on a board that all workers read.
-    Shared {
-        /// Newest tokens of the board that a step's prompt shows.
-        board_window_tokens: Limit,
-        /// Where a worker's prompt shows the board.
-        board_place: BoardPlace,
+    /// What workers brought is stored in full; a brief refers to it, and its reader reads it as it stood then.
+    Artifacts {
+        /// Tokens of a reference.
+        reference_tokens: u32,
+        /// What is stored.
+        #[serde(flatten)]
+        board: LeadBoard,
     },
+    /// What was admitted stands on a board that all workers read.
+    Shared(LeadBoard),
+}
+
+/// What stands in full where workers can read it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LeadBoard {
+    /// Newest tokens of it that a step's prompt shows.
+    pub board_window_tokens: Limit,
+    /// Where a worker's prompt shows it.
+    pub board_place: BoardPlace,
 }
 
 /// How a lead hands out work.
@@ -153,7 +165,16 @@ impl LeadStore {
         match self {
             Self::None {} => Store::None,
             Self::Relay { .. } => Store::Relay,
-            Self::Shared { .. } => Store::Shared,
+            Self::Artifacts { .. } => Store::Artifacts,
+            Self::Shared(_) => Store::Shared,
+        }
+    }
+
+    /// What stands where workers can read it in full.
+    pub fn board(self) -> Option<LeadBoard> {
+        match self {
+            Self::None {} | Self::Relay { .. } => None,
+            Self::Artifacts { board, .. } | Self::Shared(board) => Some(board),
         }
     }
 }

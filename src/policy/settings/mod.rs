@@ -16,10 +16,10 @@ mod words;
 
 pub use draft::Draft;
 pub use forms::{
-    Asking, Coordination, GateOf, Mechanisms, Memory, Own, Queue, QueueStore, Settings, SharedGists, SharedNotes, Solo,
-    ThreadPlan, ThreadStore, Threads, Window,
+    Asking, Budgets, Coordination, GateOf, Mechanisms, Memory, Own, Pick, Queue, QueueStore, Settings, SharedGists,
+    SharedNotes, Solo, ThreadPlan, ThreadStore, Threads, Window,
 };
-pub use lead::{Lead, LeadStore, LeadWork, Report, Round, Rounds, Telling};
+pub use lead::{Lead, LeadBoard, LeadStore, LeadWork, Report, Round, Rounds, Telling};
 pub use readers::{holds, readers, same};
 pub use settle::NoSuchPoint;
 pub use words::{Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Form, Gate, Store, Work};

@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 const CHOICES: &[(&str, &[&str])] = &[
     ("control", &["none", "queue", "lead"]),
     ("dispatch", &["sequential", "serial", "pipelined", "parallel", "async"]),
-    ("store", &["none", "relay", "shared"]),
+    ("store", &["none", "relay", "artifacts", "shared"]),
     ("gate", &["none", "rule", "llm", "oracle"]),
-    ("finish", &["each", "last", "lead"]),
+    ("finish", &["each", "last", "lead", "first", "vote", "judge"]),
     ("plan", &["true", "false"]),
     ("ask_more", &["true", "false"]),
+    ("pool_budgets", &["false", "true"]),
     ("memory_steps", &["\"unlimited\"", "a number"]),
     ("window_tokens", &["\"unlimited\"", "a number"]),
 ];

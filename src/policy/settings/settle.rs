@@ -6,10 +6,10 @@
 
 use super::draft::Draft;
 use super::forms::{
-    Asking, Coordination, GateOf, Memory, Own, Queue, QueueStore, Settings, SharedGists, SharedNotes, Solo, ThreadPlan,
-    ThreadStore, Threads, Window,
+    Asking, Budgets, Coordination, GateOf, Memory, Own, Pick, Queue, QueueStore, Settings, SharedGists, SharedNotes,
+    Solo, ThreadPlan, ThreadStore, Threads, Window,
 };
-use super::lead::{Lead, LeadStore, LeadWork, Report, Round, Rounds, Telling};
+use super::lead::{Lead, LeadBoard, LeadStore, LeadWork, Report, Round, Rounds, Telling};
 use super::words::{Barrier, Control, Dispatch, Finish, Form, Gate, Store, Work};
 use crate::model::Limit;
 
@@ -37,6 +37,16 @@ const SHARED_ALONE: NoSuchPoint = NoSuchPoint {
 };
 const RELAY_ALONE: NoSuchPoint =
     NoSuchPoint { key: "store", why: "a relay needs a lead", mend: "write control = \"lead\", or another store" };
+const ARTIFACTS_ALONE: NoSuchPoint = NoSuchPoint {
+    key: "store",
+    why: "references to artifacts need a lead that hands them out",
+    mend: "write control = \"lead\", or another store",
+};
+const RUNS_OF_ONE_QUESTION: NoSuchPoint = NoSuchPoint {
+    key: "run_workers",
+    why: "runs side by side work on `search` only: a question has one queue of subtasks",
+    mend: "leave it out, or choose another workload",
+};
 
 impl Draft {
     /// The point that the draft describes on this kind of work.
@@ -47,6 +57,8 @@ impl Draft {
         match (self.control, self.store, work) {
             (Control::Queue, _, Work::Search) => return Err(QUEUE_ON_LINES),
             (Control::None | Control::Queue, Store::Relay, _) => return Err(RELAY_ALONE),
+            (Control::None | Control::Queue, Store::Artifacts, _) => return Err(ARTIFACTS_ALONE),
+            (_, _, Work::Divide) if self.run_workers != Limit::Unlimited => return Err(RUNS_OF_ONE_QUESTION),
             (Control::None, Store::Shared, Work::Divide) => return Err(SHARED_ALONE),
             _ => {}
         }
@@ -58,7 +70,31 @@ impl Draft {
         };
         // One delegate at a time does every subtask: no other worker of the team has a part.
         let one = (self.control, self.dispatch, work) == (Control::Lead, Dispatch::Sequential, Work::Divide);
-        Ok(Settings { team: (!one).then_some(self.team), ..self.shared(coordination) })
+        Ok(Settings {
+            team: (!one).then_some(self.team),
+            run_workers: hear_of_each_other(work, &coordination).then_some(self.run_workers),
+            pick: self.pick(work, &coordination),
+            ..self.shared(coordination)
+        })
+    }
+
+    /// Who picks, where several lines submit.
+    fn pick(&self, work: Work, coordination: &Coordination) -> Option<Pick> {
+        let is_one_line = match coordination {
+            Coordination::Threads(threads) => threads.is_pooled(),
+            Coordination::Lead(lead) => work == Work::Divide || lead.dispatch() == Dispatch::Sequential,
+            Coordination::Queue(_) => true,
+            Coordination::Solo(_) | Coordination::Own(_) => false,
+        };
+        if is_one_line && self.run_workers == Limit::Unlimited {
+            return None;
+        }
+        match self.finish {
+            Finish::Each | Finish::Last | Finish::Lead => None,
+            Finish::First => Some(Pick::First {}),
+            Finish::Vote => Some(Pick::Vote {}),
+            Finish::Judge => Some(Pick::Judge { candidate_tokens: self.candidate_tokens }),
+        }
     }
 
     /// The settings of a user's own policy: what all forms share.
@@ -69,6 +105,8 @@ impl Draft {
     fn shared(&self, coordination: Coordination) -> Settings {
         Settings {
             team: Some(self.team),
+            run_workers: None,
+            pick: None,
             deadline_s: self.deadline_s,
             instructions_tokens: self.instructions_tokens,
             task_tokens: self.task_tokens,
@@ -106,7 +144,12 @@ impl Draft {
         } else {
             ThreadStore::None {}
         };
-        Threads { plan, max_delegations: self.max_delegations, stagger_s: self.stagger_s, store }
+        let budgets = if self.pool_budgets {
+            Budgets::Pooled { pool_budgets: true }
+        } else {
+            Budgets::Each { pool_budgets: false, stagger_s: self.stagger_s }
+        };
+        Threads { plan, max_delegations: self.max_delegations, budgets, store }
     }
 
     fn asking(&self) -> Asking {
@@ -160,11 +203,14 @@ impl Draft {
         let store = match self.store {
             Store::None => LeadStore::None {},
             Store::Relay => LeadStore::Relay { brief_tokens: self.brief_tokens },
-            Store::Shared => {
-                LeadStore::Shared { board_window_tokens: self.board_window_tokens, board_place: self.board_place }
+            Store::Artifacts => {
+                LeadStore::Artifacts { reference_tokens: self.reference_tokens, board: self.lead_board() }
             }
+            Store::Shared => LeadStore::Shared(self.lead_board()),
         };
-        let report = Report { report_call: self.report_call, report_tokens: self.report_tokens };
+        // What is stored is the result itself; a report of it takes a call of its own.
+        let report_call = self.report_call || self.store == Store::Artifacts;
+        let report = Report { report_call, report_tokens: self.report_tokens };
         let work = match work {
             Work::Search => LeadWork::Lines {
                 plan: self.plan,
@@ -187,6 +233,10 @@ impl Draft {
         Lead { rounds, store, work }
     }
 
+    fn lead_board(&self) -> LeadBoard {
+        LeadBoard { board_window_tokens: self.board_window_tokens, board_place: self.board_place }
+    }
+
     /// The gate of results. Rules cap notes by author and type; a result is neither.
     fn judges(&self) -> GateOf {
         match self.gate {
@@ -195,4 +245,14 @@ impl Draft {
             Gate::Oracle => GateOf::Oracle { gate_retries: self.gate_retries },
         }
     }
+}
+
+/// Whether workers on lines have anything in common, so that it matters who is in a run with whom.
+fn hear_of_each_other(work: Work, coordination: &Coordination) -> bool {
+    let together = match coordination {
+        Coordination::Threads(threads) => threads.is_pooled() || threads.store != ThreadStore::None {},
+        Coordination::Lead(_) => true,
+        Coordination::Solo(_) | Coordination::Queue(_) | Coordination::Own(_) => false,
+    };
+    together && work == Work::Search
 }

@@ -82,6 +82,8 @@ pub enum Store {
     None,
     /// What the lead retells.
     Relay,
+    /// What workers brought, in full, as far as the lead points to it: it hands out references.
+    Artifacts,
     /// A shared context of admitted entries.
     Shared,
 }
@@ -110,6 +112,12 @@ pub enum Finish {
     Last,
     /// The lead writes one answer.
     Lead,
+    /// The first line that has something submits it; the others are stopped.
+    First,
+    /// Of what the lines have, what most of them agree on is submitted.
+    Vote,
+    /// A model judges what each line has; the first that passes is submitted.
+    Judge,
 }
 
 /// When a dry queue asks for more.

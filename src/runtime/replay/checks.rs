@@ -3,7 +3,7 @@
 //! Invariant: what passes here cannot make a policy or the trace panic.
 
 use crate::kernel::Time;
-use crate::model::call::{Answer, Outcome, Purpose, Request};
+use crate::model::call::{Answer, Choice, Outcome, Purpose, Request};
 use crate::model::ids::{FindingId, TaskId};
 use crate::record::transcript::{CallLine, FinishLine, Stage, Status};
 use std::collections::BTreeSet;
@@ -131,6 +131,14 @@ pub(super) fn misgraded(
         return Some(format!("field `at_ns`: recorded {} ns, task {} ends at {now} ns", line.at_ns, line.task));
     }
     let is_right = |f: Option<FindingId>| f.is_some_and(|f| right.is_some_and(|of| of.contains(&f.0)));
+    if outcome.choice == Choice::Vote {
+        // Which one was elected the recording does not say: one that is worth as much must stand for election.
+        let told = line.right.first()?;
+        let stands = outcome.submissions.iter().any(|s| is_right(s.finding) == *told);
+        let worth = if *told { "right" } else { "wrong" };
+        return (!stands)
+            .then(|| format!("field `right[0]`: recorded {told}, but nothing that is submitted is {worth}"));
+    }
     let mut graded = line.right.iter().zip(&outcome.submissions).enumerate();
     let (i, (told, submitted)) = graded.find(|(_, (told, s))| **told != is_right(s.finding))?;
     let what = submitted.finding.map_or("nothing".to_owned(), |f| format!("finding {}", f.0));

@@ -7,6 +7,7 @@
 mod reading;
 mod spec;
 
+use super::picked::{self, Said, wrong_kind};
 use super::{COMPLETION, Hidden, OBSERVATION, Outlook, Score, Sizes, TOOL, Team, whole};
 use crate::kernel::{Address, Draws, Key, Law};
 use crate::model::call::{
@@ -167,7 +168,10 @@ impl Divide {
             }
             Purpose::Gist => Answer::Gist(self.gist(request)),
             Purpose::Verify => {
-                let wrong = request.subject.is_some_and(|f| self.is_unsupported(f));
+                // Of an entry it is asked whether it is supported; of what is to be handed in, whether it is right.
+                let handed_in = about.subtask == SubtaskId::WHOLE_TASK;
+                let is_wrong = |f| if handed_in { !self.is_right(f) } else { self.is_unsupported(f) };
+                let wrong = request.subject.is_some_and(is_wrong);
                 Answer::Verdict { accepted: super::verdict(&self.sharing, request.judge, wrong, &draws) }
             }
             Purpose::Unfold => {
@@ -399,7 +403,15 @@ impl Divide {
             answers.iter().filter(|a| f(a)).count() as f64 / answers.len().max(1) as f64
         };
         let facts = vec![("details_arrived", share(|a| a.1)), ("misled", share(|a| a.2))];
-        Score { right: answers.iter().map(|a| a.0).collect(), facts }
+        let lots = |line| self.draws(Hidden::Vote, &About { line, ..About::default() }, WHOLE_TASK, 0, 0);
+        let said = outcome.submissions.iter().zip(&answers).map(|(s, (right, ..))| match (s.finding, right) {
+            (None, _) => Said::Nothing,
+            (Some(_), true) => Said::Right,
+            (Some(_), false) => wrong_kind(self.spec.wrong_answers, s.line.0, || lots(s.line)),
+        });
+        let said: Vec<Said> = said.collect();
+        let tie = || self.draws(Hidden::Vote, &About::default(), WHOLE_TASK, 1, 0);
+        picked::score(&said, outcome.choice, facts, &self.sharing, tie)
     }
 }
 

@@ -45,6 +45,9 @@ pub struct DivideSpec {
     pub retention_ktokens: f64,
     /// Scale of the law of detail kept (g0); 0 loses nothing.
     pub tokens_per_detail: f64,
+    /// Wrong answers that there are to give (three of four choices): those who are wrong agree by chance; 0: each is wrong
+    /// in its own way.
+    pub wrong_answers: u32,
 }
 
 impl Default for DivideSpec {
@@ -68,6 +71,7 @@ impl Default for DivideSpec {
             unfolded_tokens: Law::Constant(2500.0),
             retention_ktokens: 500.0,
             tokens_per_detail: 45.0,
+            wrong_answers: 3,
         }
     }
 }

@@ -179,6 +179,10 @@ pub(super) struct Line {
     pub(super) found: Vec<Item>,
     /// Authors whose candidates were considered.
     pub(super) considered: Vec<u32>,
+    /// The line whose candidate this one took over.
+    pub(super) taken_over: Option<u32>,
+    /// The delegation that reads.
+    pub(super) reader: u16,
     /// The line whose order this one follows.
     pub(super) follows: Option<u32>,
     pub(super) herd_drawn: bool,
@@ -206,6 +210,8 @@ impl Line {
             dead_ends_here: 0,
             found: Vec::new(),
             considered: Vec::new(),
+            taken_over: None,
+            reader: 0,
             follows: None,
             herd_drawn: false,
             board_read: 0,

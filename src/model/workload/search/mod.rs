@@ -10,11 +10,12 @@ mod spec;
 mod told;
 mod truth;
 
+use super::picked::{self, Said, wrong_kind};
 use super::{COMPLETION, Hidden, OBSERVATION, Outlook, Score, Sizes, TOOL, Team, whole};
 use crate::kernel::{Address, Draws, Key, Law, Time};
 use crate::model::call::{Answer, Decision, Finding, FindingKind, Outcome, Purpose, Request};
 use crate::model::detail::keep_probability;
-use crate::model::ids::{FindingId, TaskId, entity};
+use crate::model::ids::{FindingId, SubtaskId, TaskId, entity};
 use crate::model::note::Note;
 use crate::model::sharing::Sharing;
 use line::{Doing, Item, Line, Order, Target};
@@ -105,7 +106,10 @@ impl Search {
                 Answer::Observation { tokens: whole(&self.spec.observation_tokens, &draws, OBSERVATION) as u32 }
             }
             Purpose::Verify => {
-                let wrong = request.subject.is_some_and(|f| self.is_unsupported(f));
+                // Of an entry it is asked whether it is supported; of what is to be handed in, whether it is right.
+                let handed_in = about.subtask == SubtaskId::WHOLE_TASK;
+                let is_wrong = |f| if handed_in { !self.is_right(f) } else { self.is_unsupported(f) };
+                let wrong = request.subject.is_some_and(is_wrong);
                 Answer::Verdict { accepted: super::verdict(&self.sharing, request.judge, wrong, &draws) }
             }
             Purpose::Dispatch => Answer::Brief(self.retell(request, FindingKind::Brief)),
@@ -309,7 +313,12 @@ impl Search {
     fn result(&mut self, request: &Request, kind: FindingKind) -> Finding {
         let items = std::mem::take(&mut self.lines[request.about.line.index()].found);
         let (kept, tokens) = if request.product_tokens == 0 {
-            (SmallVec::from_vec(items), self.spec.note_tokens)
+            let length = |item: &Item| match item {
+                Item::Patch { .. } => self.spec.patch_note_tokens,
+                Item::Dead { .. } | Item::Fact { .. } => self.spec.note_tokens,
+            };
+            let tokens = items.iter().map(length).sum::<u32>().max(self.spec.note_tokens);
+            (SmallVec::from_vec(items), tokens)
         } else {
             let mut kept = self.keep(&items, request);
             // The candidate itself is the line's; a report may only lose what it tells besides.
@@ -397,10 +406,16 @@ impl Search {
         if self.tried > 0 {
             facts.push(("duplicate_share", 1.0 - distinct / self.tried as f64));
         }
-        Score {
-            right: outcome.submissions.iter().map(|s| s.finding.is_some_and(|f| self.is_right(f))).collect(),
-            facts,
-        }
+        let said = outcome.submissions.iter().map(|s| match s.finding {
+            None => Said::Nothing,
+            Some(finding) if self.is_right(finding) => Said::Right,
+            Some(_) => {
+                let author = self.lines[s.line.index()].taken_over.unwrap_or(s.line.0);
+                wrong_kind(self.spec.wrong_answers, author, || self.draws(Hidden::Vote, author, 0, 0, 0))
+            }
+        });
+        let said: Vec<Said> = said.collect();
+        picked::score(&said, outcome.choice, facts, &self.sharing, || self.draws(Hidden::Vote, 0, 0, 1, 0))
     }
 
     fn draws(&self, purpose: Hidden, line: u32, index: u32, attempt: u16, step: u32) -> Draws {

@@ -16,6 +16,7 @@ impl Search {
         let line = &mut self.lines[l];
         let fresh = line.delegation != Some(request.about.attempt);
         if fresh {
+            line.reader = request.about.attempt;
             line.known.clear();
             line.misdirected = false;
             line.facts = 0;
@@ -116,7 +117,7 @@ impl Search {
         let mut respected = false;
         for note in visible {
             looked_at += 1;
-            respected = note.author == me || self.respects(me, hypothesis, note.author);
+            respected = self.is_own(me, hypothesis, note.author) || self.respects(me, hypothesis, note.author);
             if respected {
                 break;
             }
@@ -147,7 +148,8 @@ impl Search {
         let mut misdirected = false;
         for note in visible {
             seen += 1;
-            misdirected = note.author != me && self.respects(me, note.hypothesis, note.author);
+            misdirected =
+                !self.is_own(me, note.hypothesis, note.author) && self.respects(me, note.hypothesis, note.author);
             if misdirected {
                 break;
             }
@@ -173,8 +175,23 @@ impl Search {
         line.facts.saturating_add(line.board.facts).min(cap)
     }
 
+    /// Whether a line takes a dead end that it is told of as its own experience: it is of its own line, and whoever works
+    /// on it now has been through it, or trusts who has.
+    fn is_own(&self, me: u32, hypothesis: u32, author: u32) -> bool {
+        let trust = self.sharing.own_line_trust;
+        let line = &self.lines[me as usize];
+        let reader = line.reader;
+        author == me
+            && (trust >= 1.0
+                || reader == 0
+                || line.known.contains(hypothesis)
+                || self.draws(Hidden::Trust, me, hypothesis, reader, 0).uniform(0) < trust)
+    }
+
+    /// Whether a line respects a dead end that it is told of. A fresh delegate of the same line is another reader.
     fn respects(&self, me: u32, hypothesis: u32, author: u32) -> bool {
-        self.draws(Hidden::Respect, me, hypothesis, 0, author).uniform(0) < self.sharing.respect
+        let reader = if author == me { self.lines[me as usize].reader } else { 0 };
+        self.draws(Hidden::Respect, me, hypothesis, reader, author).uniform(0) < self.sharing.respect
     }
 
     fn draw_herd(&mut self, l: usize, author: u32) {
@@ -213,6 +230,7 @@ impl Search {
         }
         match item {
             Item::Dead { hypothesis, wrong, .. } => {
+                let own = self.is_own(me, hypothesis, author);
                 // Only what would change something is drawn for: most dead ends are told by several authors.
                 let line = &self.lines[l];
                 let settled = line.known.contains(hypothesis) && (!wrong || line.misdirected || own);
@@ -244,6 +262,9 @@ impl Search {
         let line = &mut self.lines[l];
         line.considered.push(author);
         if adopted {
+            let source = self.lines[author as usize].taken_over.unwrap_or(author);
+            let line = &mut self.lines[l];
+            line.taken_over = Some(source);
             let finish = Doing::Finish { right, left: steps, done: 0 };
             if matches!(line.doing, Doing::Orient { .. }) {
                 line.resume = Some(finish);

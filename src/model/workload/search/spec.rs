@@ -80,6 +80,9 @@ pub struct SearchSpec {
     pub patch_note_tokens: u32,
     /// Scale of the law of detail kept (`1 - exp(-tokens per item / this)`); 0 loses nothing.
     pub tokens_per_detail: f64,
+    /// Kinds of wrong candidates; those of a kind agree when votes are counted. 0: each line's is wrong in its own way,
+    /// but for those that were taken over from a peer.
+    pub wrong_answers: u32,
 }
 
 impl Default for SearchSpec {
@@ -105,6 +108,7 @@ impl Default for SearchSpec {
             note_tokens: 25,
             patch_note_tokens: 75,
             tokens_per_detail: 10.0,
+            wrong_answers: 0,
         }
     }
 }

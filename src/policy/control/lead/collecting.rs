@@ -14,6 +14,10 @@ impl Lead {
     /// A worker is back, with a result or empty-handed; `told` is what the lead hears of it.
     pub(super) fn returned(&mut self, i: u32, result: Option<&Finding>, told: Option<Told>, out: &mut Outbox) {
         let about = self.let_go(i).expect("a returning worker had something in hand");
+        let artifact = self.members[i as usize].artifact.take();
+        if let (Some(artifact), Some(_), Some((board, _))) = (artifact, told, &mut self.board) {
+            board.keep(&artifact, out);
+        }
         match result {
             Some(result) => {
                 self.agenda.settle(&about, result);

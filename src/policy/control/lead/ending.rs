@@ -103,6 +103,6 @@ impl Lead {
                 if self.own.finalizes() { vec![submission] } else { Vec::new() }
             }
         };
-        out.finish(Outcome { submissions });
+        out.finish(Outcome::of(submissions));
     }
 }

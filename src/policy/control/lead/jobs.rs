@@ -119,12 +119,16 @@ impl Lead {
         let mut request = Request::new(lead, purpose, about, prompt);
         request.items = items;
         if purpose == Purpose::Dispatch {
-            request.product_tokens = match self.own.store {
+            let (retold, pointed) = match (self.own.store, &self.board) {
                 // A brief is no longer than what there is to tell.
-                LeadStore::Relay { brief_tokens } => brief_tokens.min(self.notebook.tokens()),
-                LeadStore::None {} | LeadStore::Shared { .. } => 0,
+                (LeadStore::Relay { brief_tokens }, _) => (brief_tokens.min(self.notebook.tokens()), 0),
+                (LeadStore::Artifacts { reference_tokens, .. }, Some((board, window))) => {
+                    (0, reference_tokens * board.shown(*window))
+                }
+                _ => (0, 0),
             };
-            request.completion_tokens = request.product_tokens + items * self.s.delegation_tokens;
+            request.product_tokens = retold;
+            request.completion_tokens = retold + pointed + items * self.s.delegation_tokens;
         }
         let call = out.call(request);
         self.calls.insert(call, For::Job(lead, job));

@@ -14,7 +14,7 @@ use crate::model::ids::{About, AgentId};
 use crate::model::note::Note;
 use crate::policy::gate::{Admission, Passage, Standing, Writing};
 use crate::policy::protocol::Outbox;
-use crate::policy::settings::{Gate, LeadWork, Report, Telling};
+use crate::policy::settings::{Gate, LeadStore, LeadWork, Report, Telling};
 use crate::policy::worker::Notes;
 
 impl Lead {
@@ -35,6 +35,7 @@ impl Lead {
 
     /// Work is done, with this result.
     pub(super) fn worked(&mut self, i: u32, result: &Finding, out: &mut Outbox) {
+        self.store(i, result);
         if let Some(Report { report_call: true, report_tokens }) = self.report_rules() {
             return self.report(i, report_tokens, result, out);
         }
@@ -48,6 +49,13 @@ impl Lead {
             LeadWork::Subtasks { telling: Telling::Gist { gist_tokens, gate }, .. } => {
                 self.write(i, Writing { tokens: gist_tokens, gate }, result, out);
             }
+        }
+    }
+
+    /// Work ended with this; it is stored if what is told of it may be heard.
+    fn store(&mut self, i: u32, result: &Finding) {
+        if matches!(self.own.store, LeadStore::Artifacts { .. }) {
+            self.members[i as usize].artifact = Some(*result);
         }
     }
 
@@ -138,10 +146,11 @@ impl Lead {
             }
             Standing::Admitted(gist) => {
                 let author = AgentId(i);
-                if let Some((board, _)) = &mut self.board {
+                let shared = matches!(self.own.store, LeadStore::Shared(_));
+                if let Some((board, _)) = self.board.as_mut().filter(|_| shared) {
                     board.admit(author, &gist, admission.read_version(), out);
                 }
-                let told = Told { author, report: gist, gated: self.board.is_none() };
+                let told = Told { author, report: gist, gated: !shared };
                 self.returned(i, Some(&gist), Some(told), out);
             }
             Standing::GivenUp => self.returned(i, None, None, out),
@@ -150,7 +159,7 @@ impl Lead {
 
     /// Notes of a step come to the board's gate; without a board nobody could read them.
     pub(super) fn publish(&mut self, i: u32, notes: &Notes, out: &mut Outbox) {
-        if self.board.is_none() {
+        if !matches!(self.own.store, LeadStore::Shared(_)) {
             return;
         }
         for note in notes {
