@@ -152,7 +152,7 @@ fn references_lose_nothing_and_a_relay_that_loses_nothing_is_no_worse() {
         assert!(mean(&of(&longer, "completion_tokens")) > mean(&of(&artifacts, "completion_tokens")));
         let nothing = format!("policy.{policy}.store=\"none\"");
         let untold = runs(&[&report, &nothing]);
-        assert!(mean(&of(&artifacts, "step_board_tokens")) > 0.0 || text == DIVIDE);
+        assert!(mean(&of(&artifacts, "step_board_tokens")) > 0.0);
         assert!(mean(&of(&artifacts, "step_prompt_tokens")) > mean(&of(&untold, "step_prompt_tokens")));
     }
     // Where retelling loses, the original is worth more.
@@ -195,7 +195,7 @@ fn a_judge_that_never_errs_is_the_oracle_and_one_that_errs_picks_as_pass_by_judg
         assert_close(&of(&each, "pass_by_judge"), &of(&picked, "pass"), "judge");
         assert!(mean(&of(&picked, "pass")) < mean(&of(&each, "pass")));
         let longer = runs(text, "independent", 4, &[judge, "policy.independent.candidate_tokens=9000"]);
-        assert!(mean(&of(&longer, "prompt_tokens")) > mean(&of(&picked[..80], "prompt_tokens")));
+        assert!(mean(&of(&longer, "prompt_tokens")) > mean(&of(&picked[..longer.len()], "prompt_tokens")));
     }
 }
 

@@ -89,6 +89,9 @@ pub enum Command {
     Init(InitArgs),
     /// List embedded scenarios, presets and policies
     List(ListArgs),
+    /// Say what a word on the pages means; all words if none is named
+    #[command(visible_alias = "?")]
+    Define(DefineArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }
@@ -318,6 +321,17 @@ pub struct InitArgs {
 /// `list`.
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
+    /// Form of the table
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `define`.
+#[derive(Clone, Debug, Args)]
+pub struct DefineArgs {
+    /// Metrics, headings, phases or terms, as in Pass or waiting_share; parts of them, too
+    #[arg(value_name = "WORD")]
+    pub words: Vec<String>,
     /// Form of the table
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

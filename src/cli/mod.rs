@@ -9,6 +9,7 @@ mod asking;
 pub mod calibrate;
 pub mod compare;
 pub mod completions;
+pub mod define;
 pub mod explain;
 pub mod fit;
 pub mod flags;
@@ -99,6 +100,7 @@ pub fn run(catalog: &Catalog) -> ExitCode {
         Command::Schema(args) => schema::execute(&args),
         Command::Init(args) => init::execute(&args),
         Command::List(args) => list::execute(&args, catalog),
+        Command::Define(args) => define::execute(&args),
         Command::Completions(args) => completions::execute(&args),
     };
     ExitCode::from(done.unwrap_or_else(|error| report(&error)))

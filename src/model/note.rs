@@ -74,6 +74,25 @@ impl Phase {
         }
     }
 
+    /// What it is, in a few words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Work => "reasoning on the task",
+            Self::Tool => "a tool runs",
+            Self::Coordination => "planning, dispatching, merging, reporting",
+            Self::Verification => "compressing for and judging by the gate",
+            Self::Duplicated => "work on what another line had discovered already",
+            Self::RelayWait => "waits for the lead to take a report or to brief",
+            Self::BarrierWait => "waits for the slowest of a round",
+            Self::InputWait => "waits for a subtask that others must make ready",
+            Self::LockWait => "waits for a lock",
+            Self::SlotWait => "waits for a slot of an endpoint",
+            Self::RateLimitWait => "waits for a rate limit, or backs off",
+            Self::StartUp => "before its first work",
+            Self::IdleTail => "after its last work",
+        }
+    }
+
     /// Whether the agent waits for others or for a limit (start-up included, idle tail not).
     pub fn is_waiting(self) -> bool {
         matches!(

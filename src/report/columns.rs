@@ -34,7 +34,7 @@ const fn column(metric: &'static str, heading: &'static str, unit: &'static str,
 }
 
 /// The headline: time and money per task first.
-pub(super) const HEADLINE: [Column; 7] = [
+pub(super) const HEADLINE: [Column; 8] = [
     column("makespan_s", "makespan", "s", true),
     column("cost_per_task_usd", "cost/task", "$", true),
     column("cost_per_submission_usd", "cost/subm.", "$", true),
@@ -42,6 +42,7 @@ pub(super) const HEADLINE: [Column; 7] = [
     column("pass", "Pass", "%", true),
     column("controller_utilisation", "lead busy", "%", false),
     column("waiting_share", "wait", "%", false),
+    column("share_idle_tail", "idle tail", "%", false),
 ];
 
 /// Metrics of the comparison on the first screen.

@@ -233,7 +233,8 @@ fn reasons(study: &Study, own: &Cell) -> String {
         words::noise(study.origin()),
     ));
     out += &line(
-        "Pass: share of tasks with a right submission among all (an oracle picks); N: workers; makespan: arrival to end.",
+        "Pass: share of tasks with a right submission among all (an oracle picks); N: workers; makespan: arrival to end. Any \
+         other word: `delm-sim define WORD`.",
     );
     if own.extrapolated || study.cells.iter().any(|c| c.extrapolated) {
         out += "* nobody has published such a run: extrapolated\n";

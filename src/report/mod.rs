@@ -17,6 +17,7 @@ pub mod reproduce;
 pub mod store;
 pub mod summary;
 pub mod table;
+pub mod terms;
 mod words;
 
 mod columns;

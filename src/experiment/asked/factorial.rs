@@ -117,9 +117,9 @@ pub struct Shares {
 fn levels(scenario: &Scenario) -> [&'static [&'static str]; 3] {
     match scenario.workload {
         WorkloadSpec::Search(_) => {
-            [&["lead", "none"], &["none", "relay", "shared"], &["none", "rule", "llm", "oracle"]]
+            [&["lead", "none"], &["none", "relay", "artifacts", "shared"], &["none", "rule", "llm", "oracle"]]
         }
-        _ => [&["lead", "queue"], &["none", "relay", "shared"], &["none", "llm", "oracle"]],
+        _ => [&["lead", "queue"], &["none", "relay", "artifacts", "shared"], &["none", "llm", "oracle"]],
     }
 }
 
@@ -245,6 +245,7 @@ pub(super) fn factorial(
             main.extend(matched(&present, &series, share, f, all[0], level));
         }
         if f == 1 {
+            main.extend(matched(&present, &series, share, f, "relay", "artifacts"));
             main.extend(matched(&present, &series, share, f, "relay", "shared"));
         }
     }

@@ -160,9 +160,9 @@ pub const METRICS: &[Metric] = &[
         |s| ratio(s.staleness.stale_writes as f64, s.staleness.writes as f64)),
     quantity("board_tokens", "tokens", Neither, "length of the board at the end", |s| gated(s, s.board_tokens)),
     quantity("board_read_tokens", "tokens", Neither, "board tokens in all prompts, those of the gate's calls among them",
-        |s| gated(s, all_calls(s, |c| c.board_tokens))),
+        |s| read(s, all_calls(s, |c| c.board_tokens))),
     quantity("step_board_tokens", "tokens", Neither, "board tokens in the prompts of worker steps",
-        |s| gated(s, s.of(Purpose::Step).board_tokens)),
+        |s| read(s, s.of(Purpose::Step).board_tokens)),
     quantity("compactions", "1", Neither, "contexts that were compacted", |s| Some(per_task(s, s.compactions as f64))),
     quantity("delegations_given_up", "1", Lower, "delegations that ended because their calls failed",
         |s| Some(per_task(s, s.given_up as f64))),
@@ -236,6 +236,11 @@ fn response(c: &Counts) -> Option<f64> {
 /// What has a value only where something went to a gate.
 fn gated(s: &Summary, total: u64) -> Option<f64> {
     (s.gate.proposed > 0).then(|| per_task(s, total as f64))
+}
+
+/// What has a value only where there is a board: something went to its gate, or somebody read what was stored without one.
+fn read(s: &Summary, total: u64) -> Option<f64> {
+    (s.gate.proposed > 0 || total > 0).then(|| per_task(s, total as f64))
 }
 
 /// What has a value only where there are subtasks.

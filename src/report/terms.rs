@@ -1,0 +1,102 @@
+//! What the words on the pages mean: metrics by their names and headings, and terms of statistics and of coordination.
+
+use super::columns::HEADLINE;
+use crate::experiment::metrics::METRICS;
+use crate::model::note::Phase;
+
+/// A word and its meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// The word.
+    pub word: String,
+    /// Its unit, where it is a metric.
+    pub unit: &'static str,
+    /// What it means.
+    pub meaning: String,
+}
+
+/// Words that are no metrics.
+const WORDS: &[(&str, &str)] = &[
+    ("N", "workers of a team; leads come on top"),
+    ("makespan", "from the arrival of a task to its end, the final answer included"),
+    (
+        "Pass",
+        "share of tasks with at least one right submission, as if an oracle picked; beside it: pass_by_judge, pass_by_vote",
+    ),
+    ("Avg@1", "mean share of right submissions: what one of them, drawn blindly, is worth"),
+    (
+        "wait",
+        "share of agent time in relay_wait, barrier_wait, input_wait, lock_wait, slot_wait, rate_limit_wait, start_up",
+    ),
+    ("idle tail", "agent time after an agent's last work; no part of waiting, shown beside it"),
+    ("lead busy", "share of time in which a lead's call is served (controller_utilisation)"),
+    ("agent time", "agents x makespan, leads included; the phases of all agents sum to it"),
+    ("central", "somebody decides or merges for all: a lead, or a single reducer of a queue"),
+    ("decentral", "no lead, and a shared context that all read: DeLM's kind"),
+    (
+        "best central",
+        "the best central form of each metric, at the same N; at equal spend, of all N and settings, chosen on pilots",
+    ),
+    ("[ ]", "95 % interval of simulation noise alone; uncertainty of inputs is what `flip --uncertain` shows"),
+    ("no difference shown", "the interval holds 0; it says besides how large the difference could still be"),
+    (
+        "too small to matter",
+        "the whole interval lies below the smallest effect of interest: 1 point, or 5 % of the rival",
+    ),
+    ("survives Holm", "still shown when all comparisons of the table are taken together (5 % for a single false one)"),
+    ("extrapolated", "a team size at which nobody has published a run of the kind"),
+    ("break-even", "the value of an input at which a difference changes its sign, within its prior"),
+    ("power", "how large a difference would have been seen with a chance of 95 %"),
+    ("frontier", "what a policy attains within each spend: the upper hull of its points, two of them mixed over tasks"),
+    ("pilot", "runs on which a choice is made; what is reported comes from other runs"),
+    ("published", "a value that a source states"),
+    ("fitted", "a value fitted to data, with the source"),
+    ("assumed", "a value that nobody published; it has a prior and can be moved"),
+    (
+        "store",
+        "what a worker can read of others: none, relay (retold by a lead), artifacts (by reference), shared (a board)",
+    ),
+    (
+        "gate",
+        "what happens before an entry becomes readable: none, rule, llm (a model judges), oracle (the truth judges)",
+    ),
+    ("finish", "who delivers: each, last, lead, first, vote, judge"),
+];
+
+/// All of them: words, headings, metrics, phases.
+pub fn terms() -> Vec<Term> {
+    let word =
+        |(word, meaning): &(&str, &str)| Term { word: (*word).to_owned(), unit: "", meaning: (*meaning).to_owned() };
+    let metric = |m: &crate::experiment::metrics::Metric| {
+        let heading = HEADLINE.iter().find(|c| c.metric == m.name);
+        let shown = heading.map_or(String::new(), |c| format!(" (\"{}\" on the pages)", c.heading));
+        Term { word: m.name.to_owned(), unit: m.unit, meaning: format!("{}{shown}", m.meaning) }
+    };
+    let phase = |p: &Phase| Term { word: p.name().to_owned(), unit: "", meaning: format!("phase: {}", p.meaning()) };
+    let mut all: Vec<Term> = WORDS.iter().map(word).chain(METRICS.iter().map(metric)).collect();
+    all.extend(Phase::ALL.iter().map(phase));
+    all
+}
+
+/// Terms that a word stands for: equal to it, or, if none is, containing it.
+pub fn find(word: &str) -> Vec<Term> {
+    let bare = |text: &str| text.to_lowercase().replace(['_', '-'], " ");
+    let asked = bare(word);
+    let (exact, near): (Vec<Term>, Vec<Term>) =
+        terms().into_iter().filter(|t| bare(&t.word).contains(&asked)).partition(|t| bare(&t.word) == asked);
+    if exact.is_empty() { near } else { exact }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_found_however_it_is_written() {
+        let words = |asked: &str| find(asked).into_iter().map(|t| t.word).collect::<Vec<_>>();
+        assert_eq!(words("PASS"), ["Pass", "pass"]);
+        assert_eq!(words("idle-tail"), ["idle tail", "idle_tail"]);
+        assert!(words("cost").len() > 3);
+        assert!(words("no such word").is_empty());
+    }
+}
