@@ -37,7 +37,7 @@ const fn column(metric: &'static str, heading: &'static str, unit: &'static str,
 pub(super) const HEADLINE: [Column; 8] = [
     column("makespan_s", "makespan", "s", true),
     column("cost_per_task_usd", "cost/task", "$", true),
-    column("cost_per_submission_usd", "cost/subm.", "$", true),
+    column("cost_per_submission_usd", "cost/subm.", "$", false),
     column("avg_at_1", "Avg@1", "%", true),
     column("pass", "Pass", "%", true),
     column("controller_utilisation", "lead busy", "%", false),
@@ -61,8 +61,10 @@ impl Column {
             number::with_ends(&summary, self.scale)
         } else if self.interval {
             number::with_half_width(&summary, self.scale, self.least)
-        } else {
+        } else if self.unit == "%" {
             number::rounded(summary.mean * self.scale, 0)
+        } else {
+            number::short(summary.mean)
         }
     }
 }

@@ -1,22 +1,77 @@
 //! Who reads a setting: found by trying all forms, so that no list can fall behind.
 
 use super::draft::Draft;
-use super::words::Work;
+use super::words::{Control, Dispatch, Finish, Gate, Store, Work};
+use crate::model::Limit;
 use serde_json::{Map, Value, json};
 
+/// A word of a choice, and how a draft takes it.
+type Word = (&'static str, fn(&mut Draft));
+
 /// Choices on which it depends what a point reads, in the order in which a condition is told.
-const CHOICES: &[(&str, &[&str])] = &[
-    ("control", &["none", "queue", "lead"]),
-    ("dispatch", &["sequential", "serial", "pipelined", "parallel", "async"]),
-    ("store", &["none", "relay", "artifacts", "shared"]),
-    ("gate", &["none", "rule", "llm", "oracle"]),
-    ("finish", &["each", "last", "lead", "first", "vote", "judge"]),
-    ("plan", &["true", "false"]),
-    ("ask_more", &["true", "false"]),
-    ("pool_budgets", &["false", "true"]),
-    ("memory_steps", &["\"unlimited\"", "a number"]),
-    ("window_tokens", &["\"unlimited\"", "a number"]),
+const CHOICES: &[(&str, &[Word])] = &[
+    (
+        "control",
+        &[
+            ("none", |d| d.control = Control::None),
+            ("queue", |d| d.control = Control::Queue),
+            ("lead", |d| d.control = Control::Lead),
+        ],
+    ),
+    (
+        "dispatch",
+        &[
+            ("sequential", |d| d.dispatch = Dispatch::Sequential),
+            ("serial", |d| d.dispatch = Dispatch::Serial),
+            ("pipelined", |d| d.dispatch = Dispatch::Pipelined),
+            ("parallel", |d| d.dispatch = Dispatch::Parallel),
+            ("async", |d| d.dispatch = Dispatch::Async),
+        ],
+    ),
+    (
+        "store",
+        &[
+            ("none", |d| d.store = Store::None),
+            ("relay", |d| d.store = Store::Relay),
+            ("artifacts", |d| d.store = Store::Artifacts),
+            ("shared", |d| d.store = Store::Shared),
+        ],
+    ),
+    (
+        "gate",
+        &[
+            ("none", |d| d.gate = Gate::None),
+            ("rule", |d| d.gate = Gate::Rule),
+            ("llm", |d| d.gate = Gate::Llm),
+            ("oracle", |d| d.gate = Gate::Oracle),
+        ],
+    ),
+    (
+        "finish",
+        &[
+            ("each", |d| d.finish = Finish::Each),
+            ("last", |d| d.finish = Finish::Last),
+            ("lead", |d| d.finish = Finish::Lead),
+            ("first", |d| d.finish = Finish::First),
+            ("vote", |d| d.finish = Finish::Vote),
+            ("judge", |d| d.finish = Finish::Judge),
+        ],
+    ),
+    ("plan", &[("true", |d| d.plan = true), ("false", |d| d.plan = false)]),
+    ("ask_more", &[("true", |d| d.ask_more = true), ("false", |d| d.ask_more = false)]),
+    ("pool_budgets", &[("false", |d| d.pool_budgets = false), ("true", |d| d.pool_budgets = true)]),
+    (
+        "memory_steps",
+        &[(UNLIMITED, |d| d.memory_steps = Limit::Unlimited), (NUMBER, |d| d.memory_steps = Limit::At(1e6))],
+    ),
+    (
+        "window_tokens",
+        &[(UNLIMITED, |d| d.window_tokens = Limit::Unlimited), (NUMBER, |d| d.window_tokens = Limit::At(1e6))],
+    ),
 ];
+
+const UNLIMITED: &str = "\"unlimited\"";
+const NUMBER: &str = "a number";
 
 /// How many of the choices are words of mechanisms; the others are switches of a form.
 const MECHANISMS: usize = 5;
@@ -41,6 +96,9 @@ pub fn same(a: &Value, b: &Value) -> bool {
 
 /// Where a value under a key would be read: `control = "queue" and store = "shared"`; none if nowhere.
 pub fn readers(like: &Draft, key: &str, value: &Value) -> Option<String> {
+    let mut draft = json!(like);
+    draft[key] = value.clone();
+    let draft = serde_json::from_value::<Draft>(draft).ok()?;
     let on = |work| {
         let mut points = Vec::new();
         let mut at = vec![0; CHOICES.len()];
@@ -50,7 +108,7 @@ pub fn readers(like: &Draft, key: &str, value: &Value) -> Option<String> {
             let switches = at[MECHANISMS..].iter().filter(|at| **at > 0).count();
             if !moot
                 && switches <= 1
-                && let Some(held) = tried(like, work, &at, key, value)
+                && let Some(held) = tried(&draft, work, &at, key, value)
             {
                 points.push((at.clone(), held));
             }
@@ -88,23 +146,24 @@ fn step(at: &mut [usize]) -> bool {
 }
 
 /// Whether the point of these choices holds the value; none if it is not the point of its choices.
-fn tried(like: &Draft, work: Work, at: &[usize], key: &str, value: &Value) -> Option<bool> {
-    let mut draft = json!(like);
+fn tried(draft: &Draft, work: Work, at: &[usize], key: &str, value: &Value) -> Option<bool> {
+    let mut draft = draft.clone();
     for ((choice, words), &at) in CHOICES.iter().zip(at) {
-        draft[choice] = match words[at] {
-            "true" => json!(true),
-            "false" => json!(false),
-            "\"unlimited\"" => json!("unlimited"),
-            "a number" => json!(1_000_000),
-            word => json!(word),
-        };
+        if *choice != key {
+            words[at].1(&mut draft);
+        }
     }
-    draft[key] = value.clone();
-    let settings = serde_json::from_value::<Draft>(draft.clone()).ok()?.settle(work).ok()?;
-    let keys = settings.keys();
-    let itself =
-        CHOICES.iter().all(|(choice, _)| *choice == key || keys.get(*choice).is_none_or(|v| same(v, &draft[choice])));
-    itself.then(|| holds(&keys, key, value))
+    let keys = draft.settle(work).ok()?.keys();
+    let is_so = |((choice, words), at): (&(&str, &[Word]), &usize)| {
+        let word = words[*at].0;
+        *choice == key
+            || keys.get(*choice).is_none_or(|held| match held {
+                Value::String(held) => held == word.trim_matches('"'),
+                Value::Bool(held) => word == if *held { "true" } else { "false" },
+                _ => word == NUMBER,
+            })
+    };
+    CHOICES.iter().zip(at).all(is_so).then(|| holds(&keys, key, value))
 }
 
 /// The conditions that tell the points that hold a value from those that do not.
@@ -129,8 +188,8 @@ fn told(points: &[(Vec<usize>, bool)], key: &str) -> Option<String> {
         if told(i) > 0 {
             let good = good(i);
             no.retain(|(at, _)| good.contains(&at[i]));
-            let words: Vec<String> = good.iter().map(|&w| written(CHOICES[i].1[w])).collect();
-            let is = if words == ["a number"] { "is" } else { "=" };
+            let words: Vec<String> = good.iter().map(|&w| written(CHOICES[i].1[w].0)).collect();
+            let is = if words == [NUMBER] { "is" } else { "=" };
             conditions.push(format!("{} {is} {}", CHOICES[i].0, words.join(" or ")));
         }
     }
@@ -139,7 +198,7 @@ fn told(points: &[(Vec<usize>, bool)], key: &str) -> Option<String> {
 
 fn written(word: &str) -> String {
     match word {
-        "true" | "false" | "a number" | "\"unlimited\"" => word.to_owned(),
+        "true" | "false" | NUMBER | UNLIMITED => word.to_owned(),
         word => format!("\"{word}\""),
     }
 }
