@@ -12,7 +12,7 @@ use crate::kernel::{Address, Draws, Key, Law};
 use crate::model::call::{
     Answer, Content, Finding, FindingKind, Outcome, Purpose, Request, SubtaskList, prompt_tokens,
 };
-use crate::model::detail::keep_probability;
+use crate::model::detail::{keep_probability, used_share};
 use crate::model::ids::{About, FindingId, StoreId, SubtaskId, TaskId, entity};
 use crate::model::note::Note;
 use crate::model::sharing::Sharing;
@@ -168,7 +168,10 @@ impl Divide {
             Purpose::Gist => Answer::Gist(self.gist(request)),
             Purpose::Verify => {
                 let wrong = request.subject.is_some_and(|f| self.is_unsupported(f));
-                Answer::Verdict { accepted: super::verdict(&self.sharing, request.judge, wrong, &draws) }
+                // All writings of a result are of one attempt at its subtask.
+                let result = Address { step: 0, ..address };
+                let accepted = super::verdict(&self.sharing, request.judge, wrong, &draws, &self.key, result);
+                Answer::Verdict { accepted }
             }
             Purpose::Unfold => {
                 Answer::Unfolded { tokens: whole(&self.spec.unfolded_tokens, &draws, OBSERVATION) as u32 }
@@ -228,7 +231,7 @@ impl Divide {
             let mut carried = Carried::default();
             carried.facts = self.located.get(&unit).copied().unwrap_or(0) | self.unfolded(request, about.subtask.0);
             carried.raw = carried.facts;
-            if self.draw_unsupported(about, self.reading(request).misled, 0) {
+            if self.draw_unsupported(request, 0) {
                 carried.unsupported.push(about.subtask.0);
             }
             if request.product_tokens > 0 {
@@ -255,9 +258,14 @@ impl Divide {
     }
 
     /// Whether a writing of a result is unsupported; `tries` writings before it lower the odds by the gain of feedback.
-    fn draw_unsupported(&self, about: &About, misled: bool, tries: u32) -> bool {
+    fn draw_unsupported(&self, request: &Request, tries: u32) -> bool {
+        let about = &request.about;
+        let misled = self.reading(request).misled;
         let h = self.spec.unsupported * libm::pow(1.0 - self.sharing.feedback_gain, f64::from(tries))
             + if misled { self.sharing.contagion } else { 0.0 };
+        let used = used_share(prompt_tokens(&request.prompt), self.sharing.length_loss_per_ktoken);
+        // What would be supported stays so as far as the prompt is made use of.
+        let h = h + (1.0 - h).max(0.0) * (1.0 - used);
         self.draws(Hidden::Support, about, about.subtask.0, about.attempt, tries).uniform(0) < h
     }
 
@@ -275,7 +283,7 @@ impl Divide {
         let unsupported = if about.step == 0 || self.keeps_to_raw(about) {
             raw.is_unsupported()
         } else {
-            self.draw_unsupported(about, self.reading(request).misled, about.step)
+            self.draw_unsupported(request, about.step)
         };
         if unsupported {
             again.unsupported.push(about.subtask.0);
@@ -329,11 +337,8 @@ impl Divide {
 
     fn finalize(&mut self, request: &Request) -> Finding {
         let seen = self.reading(request);
-        let tokens = prompt_tokens(&request.prompt) as f64;
-        let retention = match self.spec.retention_ktokens {
-            scale if scale > 0.0 => libm::exp(-tokens * 1e-3 / scale),
-            _ => 1.0,
-        };
+        let loss = if self.spec.retention_ktokens > 0.0 { self.spec.retention_ktokens.recip() } else { 0.0 };
+        let retention = used_share(prompt_tokens(&request.prompt), loss);
         let found = seen.facts | self.unfolded(request, WHOLE_TASK);
         let used = kept_bits(found, |fact| {
             let step = (u32::from(request.purpose.code()) << 4) | (fact / 8);
