@@ -142,11 +142,17 @@ pub fn counts(parameters: &[Parameter]) -> [usize; 4] {
 /// A scenario as a tree, with the mechanisms of sharing that are off.
 pub(crate) fn written_out(scenario: &Scenario) -> Value {
     let mut tree = serde_json::to_value(scenario).expect("a scenario is plain values");
-    for field in Sharing::OFF_AT_ZERO {
-        let sharing = tree["sharing"].as_object_mut().expect("sharing is a table");
-        sharing.entry(*field).or_insert(json!(0.0));
-    }
+    tree["sharing"] = all_of(&scenario.sharing);
     tree
+}
+
+fn all_of(sharing: &Sharing) -> Value {
+    let mut all = json!(sharing);
+    let fields = all.as_object_mut().expect("a table");
+    for field in Sharing::OFF_AT_ZERO {
+        fields.entry(*field).or_insert(json!(0.0));
+    }
+    all
 }
 
 /// The walk; fails with the path of a value that the registry does not know.
@@ -259,7 +265,7 @@ impl Defaults {
         Self(json!({
             "workload": { "search": SearchSpec::default(), "divide": DivideSpec::default() },
             "sizes": Sizes::default(),
-            "sharing": Sharing::default(),
+            "sharing": all_of(&Sharing::default()),
             "endpoints": { "*": EndpointSpec::default() },
             "protocol": { "*": Protocol::default() },
         }))

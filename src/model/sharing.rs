@@ -52,15 +52,8 @@ pub struct Sharing {
 
 impl Sharing {
     /// Fields that act on `search` alone.
-    pub const ON_SEARCH: &[&str] = &[
-        "respect",
-        "adoption",
-        "false_adoption_ratio",
-        "wrong_note",
-        "fact_gain",
-        "fact_cap",
-        "herding",
-    ];
+    pub const ON_SEARCH: &[&str] =
+        &["respect", "adoption", "false_adoption_ratio", "wrong_note", "fact_gain", "fact_cap", "herding"];
     /// Fields that act on `divide` alone.
     pub const ON_DIVIDE: &[&str] =
         &["feedback_gain", "retry_keeps", "contagion", "misleads", "unfold_recovery", "notice"];

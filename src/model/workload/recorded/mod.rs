@@ -108,9 +108,7 @@ impl Recorded {
             // What was recorded counts as supported.
             Purpose::Verify => {
                 let result = Address { step: 0, ..address };
-                Answer::Verdict {
-                    accepted: verdict(&self.sharing, request.judge, false, &draws, &self.key, result),
-                }
+                Answer::Verdict { accepted: verdict(&self.sharing, request.judge, false, &draws, &self.key, result) }
             }
             Purpose::Unfold => Answer::Unfolded { tokens: self.spec.unfolded_tokens },
             Purpose::Merge => Answer::Merged,
