@@ -4,6 +4,7 @@
 use delm_sim::experiment::replication::{Point, Sinks};
 use delm_sim::experiment::{Overrides, Scenario, embedded};
 use delm_sim::stats::{Interval, paired, paired_share_interval};
+use std::collections::HashMap;
 
 /// Every scenario of this kind; the README has a row for each.
 const LOSSES: &[&str] = &[
@@ -80,18 +81,24 @@ fn answer<'a>(name: &str, text: &'a str) -> Answer<'a> {
     Answer { replications: replications.replace(',', "").parse().unwrap(), seed, lines }
 }
 
-/// Every run's value of a metric.
-fn values(scenario: &Scenario, policy: &str, agents: u32, metric: &str) -> Vec<f64> {
+/// Every run's value of some metrics.
+fn values(scenario: &Scenario, policy: &str, agents: u32, metrics: &[&str]) -> Vec<Vec<f64>> {
     let point = Point::new(scenario, policy, agents).unwrap();
-    let run = |r| point.run(r, Sinks::default()).unwrap().measures.get(metric).expect("it is measured");
-    (0..u64::from(scenario.replications)).map(run).collect()
+    let mut values = vec![Vec::new(); metrics.len()];
+    for replication in 0..u64::from(scenario.replications) {
+        let run = point.run(replication, Sinks::default()).unwrap();
+        for (metric, values) in metrics.iter().zip(&mut values) {
+            values.push(run.measures.get(metric).expect("it is measured"));
+        }
+    }
+    values
 }
 
 /// Whether a number is what is printed, to the digits that are printed.
 fn is_printed(value: f64, printed: &str) -> bool {
     let digits = printed.split_once('.').map_or(0, |(_, after)| after.len());
     let shown: f64 = printed.parse().unwrap();
-    (value - shown).abs() <= 0.5000001 * 0.1_f64.powi(digits as i32)
+    (value - shown).abs() <= 0.500_000_1 * libm::pow(0.1, digits as f64)
 }
 
 fn check(name: &str) {
@@ -100,9 +107,13 @@ fn check(name: &str) {
     let overrides = Overrides { replications: Some(answer.replications), ..Overrides::default() };
     let scenario = Scenario::load(name, &overrides).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(scenario.seed, answer.seed, "{name}");
-    for line in &answer.lines {
-        let of = |policy| values(&scenario, policy, line.agents, line.metric);
-        let (own, theirs) = (of(line.policy), of(line.rival));
+    let metrics: Vec<&str> = answer.lines.iter().map(|line| line.metric).collect();
+    let mut runs: HashMap<(&str, u32), Vec<Vec<f64>>> = HashMap::new();
+    for (i, line) in answer.lines.iter().enumerate() {
+        let [own, theirs] = [line.policy, line.rival].map(|policy| {
+            let of = runs.entry((policy, line.agents));
+            of.or_insert_with(|| values(&scenario, policy, line.agents, &metrics))[i].clone()
+        });
         let is_share = line.scale > 1.0;
         let p = paired(&own, &theirs, 0, 0);
         let Interval { low, high } =

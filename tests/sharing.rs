@@ -6,7 +6,7 @@ use delm_sim::experiment::{Overrides, Scenario};
 const SEARCH: &str = r#"version = 1
 name = "search"
 question = "What does reading do?"
-replications = 150
+replications = 100
 agents = [4]
 policies = ["single", "independent", "orchestrator-sequential", "orchestrator-parallel", "orchestrator-async", "delm-solvers"]
 baseline = "independent"
@@ -23,7 +23,7 @@ verify = "judge"
 const DIVIDE: &str = r#"version = 1
 name = "divide"
 question = "What does reading do?"
-replications = 150
+replications = 100
 agents = [4]
 policies = ["single", "independent", "map-reduce", "orchestrator-parallel", "orchestrator-async", "delm-queue"]
 baseline = "map-reduce"
@@ -131,9 +131,10 @@ fn each_harm_does_harm_and_to_readers_alone() {
         };
         let (off, on) = (mean(&with("0.0", harm.policy)), mean(&with("1.0", harm.policy)));
         assert!(harm.sign * (on - off) > 0.02, "{} of {}: {off} without, {on} with", harm.metric, harm.key);
-        // Whoever hears of nobody is not harmed. Wrong claims are everybody's.
+        // Whose workers hear of nobody is not harmed. What a wrong claim does to the final answer is everybody's.
         if harm.key != "sharing.misleads" {
-            assert_eq!(with("0.0", "independent"), with("1.0", "independent"), "{}", harm.key);
+            let deaf = if harm.text == SEARCH { "independent" } else { "map-reduce" };
+            assert_eq!(with("0.0", deaf), with("1.0", deaf), "{}", harm.key);
         }
     }
 }

@@ -13,7 +13,7 @@ use smallvec::smallvec;
 use std::sync::Arc;
 
 /// Worlds that are asked the same.
-const WORLDS: u64 = 4000;
+const WORLDS: u64 = 2000;
 /// Scale of the law of detail.
 const SCALE: f64 = 20.0;
 
@@ -37,8 +37,11 @@ fn shown(findings: &[Finding]) -> Prompt {
 /// What was written in answer to a request.
 fn written(world: &mut Workload, request: &Request) -> Finding {
     match world.prepare(request).answer {
-        Answer::Gist(f) | Answer::Report(f) | Answer::Brief(f) | Answer::Digest(f) => f,
-        Answer::Step { result: Some(f), .. } => f,
+        Answer::Gist(f)
+        | Answer::Report(f)
+        | Answer::Brief(f)
+        | Answer::Digest(f)
+        | Answer::Step { result: Some(f), .. } => f,
         other => panic!("{other:?} is no writing"),
     }
 }
@@ -46,7 +49,7 @@ fn written(world: &mut Workload, request: &Request) -> Finding {
 /// A share of all worlds lies where a closed form says, within four standard errors.
 fn near(what: &str, hits: u64, expected: f64) {
     let (share, n) = (hits as f64 / WORLDS as f64, WORLDS as f64);
-    let slack = 4.0 * (expected * (1.0 - expected) / n).sqrt() + 1e-12;
+    let slack = 4.0 * libm::sqrt(expected * (1.0 - expected) / n) + 1e-12;
     assert!((share - expected).abs() <= slack, "{what}: {share}, expected {expected} +- {slack}");
 }
 
@@ -154,7 +157,7 @@ fn survive_on_search(replication: u64, purpose: Option<Purpose>, items: u32, tok
 #[test]
 fn equal_tokens_per_item_lose_equally_in_every_writing_on_both_workloads() {
     for tokens in [8, 30] {
-        let keep = 1.0 - (-f64::from(tokens) / SCALE).exp();
+        let keep = 1.0 - libm::exp(-f64::from(tokens) / SCALE);
         for (purpose, items) in [
             (Purpose::Step, 1),
             (Purpose::Gist, 1),
@@ -176,7 +179,7 @@ fn equal_tokens_per_item_lose_equally_in_every_writing_on_both_workloads() {
         ] {
             let hits = (0..WORLDS).filter(|r| survive_on_search(*r, purpose, items, tokens)).count() as u64;
             let name = purpose.map_or("note", Purpose::name);
-            near(&format!("search, {name} of {items} in {tokens} each"), hits, keep.powi(items as i32));
+            near(&format!("search, {name} of {items} in {tokens} each"), hits, libm::pow(keep, f64::from(items)));
         }
     }
 }
@@ -204,7 +207,7 @@ fn a_digest_that_is_told_again_stands_for_all_that_went_into_it() {
         }
     }
     assert_eq!(kept[0], kept[1], "three results either way");
-    near("three results in 60 tokens", kept[0], 1.0 - (-20.0 / SCALE).exp());
+    near("three results in 60 tokens", kept[0], 1.0 - libm::exp(-20.0 / SCALE));
 }
 
 /// The same length as history, as a board with nothing on it, as reports, and as all of them.
@@ -261,7 +264,7 @@ fn equal_prompts_lose_equally_whoever_reads_what_and_longer_ones_lose_more() {
         }
     }
     let count = |of: &[bool]| of.iter().filter(|hit| **hit).count() as u64;
-    let used = |ktokens: f64| (-0.05 * ktokens).exp();
+    let used = |ktokens: f64| libm::exp(-0.05 * ktokens);
     near("a pick at 16 k tokens", count(&of(hits, 16_000)), used(16.0) / (9.0 + used(16.0)));
     near("a claim at 16 k tokens", count(&of(supported, 16_000)), 0.8 * used(16.0));
 }
