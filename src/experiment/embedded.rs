@@ -9,6 +9,11 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("no-advantage-chain", include_str!("../../scenarios/no-advantage-chain.toml")),
     ("live-multi-doc-qa", include_str!("../../scenarios/live-multi-doc-qa.toml")),
     ("no-advantage-alone", include_str!("../../scenarios/no-advantage-alone.toml")),
+    ("hurts-correlated-verifier", include_str!("../../scenarios/hurts-correlated-verifier.toml")),
+    ("hurts-false-notes", include_str!("../../scenarios/hurts-false-notes.toml")),
+    ("hurts-wrong-patches", include_str!("../../scenarios/hurts-wrong-patches.toml")),
+    ("hurts-herding", include_str!("../../scenarios/hurts-herding.toml")),
+    ("hurts-long-prompts", include_str!("../../scenarios/hurts-long-prompts.toml")),
 ];
 
 /// Endpoint presets by name.

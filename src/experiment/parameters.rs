@@ -139,10 +139,26 @@ pub fn counts(parameters: &[Parameter]) -> [usize; 4] {
     counts
 }
 
+/// A scenario as a tree, with the mechanisms of sharing that are off.
+pub(crate) fn written_out(scenario: &Scenario) -> Value {
+    let mut tree = serde_json::to_value(scenario).expect("a scenario is plain values");
+    tree["sharing"] = all_of(&scenario.sharing);
+    tree
+}
+
+fn all_of(sharing: &Sharing) -> Value {
+    let mut all = json!(sharing);
+    let fields = all.as_object_mut().expect("a table");
+    for field in Sharing::OFF_AT_ZERO {
+        fields.entry(*field).or_insert(json!(0.0));
+    }
+    all
+}
+
 /// The walk; fails with the path of a value that the registry does not know.
 fn inputs(scenario: &Scenario) -> Result<Vec<Parameter>, String> {
     let search = matches!(scenario.workload, WorkloadSpec::Search(_));
-    let tree = serde_json::to_value(scenario).expect("a scenario is plain values");
+    let tree = written_out(scenario);
     let sections = [
         "seed",
         "replications",
@@ -249,7 +265,7 @@ impl Defaults {
         Self(json!({
             "workload": { "search": SearchSpec::default(), "divide": DivideSpec::default() },
             "sizes": Sizes::default(),
-            "sharing": Sharing::default(),
+            "sharing": all_of(&Sharing::default()),
             "endpoints": { "*": EndpointSpec::default() },
             "protocol": { "*": Protocol::default() },
         }))
@@ -338,7 +354,6 @@ mod tests {
             scenario.full_replications = Some(2);
             scenario.watch_worker = Some(0);
             scenario.all_policies.insert("memory_steps".into(), toml::Value::Integer(8));
-            scenario.sharing.retry_keeps = 0.5;
             scenario.worker_roles.insert("0".into(), "worker".into());
             scenario.measure = Some(super::super::scenario::Measure {
                 count: crate::model::call::Purpose::Step,
@@ -354,7 +369,7 @@ mod tests {
                 endpoint.stream_slowdown = 0.5;
                 endpoint.by_code = true;
             }
-            let tree = serde_json::to_value(&scenario).unwrap();
+            let tree = written_out(&scenario);
             let mut found = Vec::new();
             for (key, value) in tree.as_object().unwrap() {
                 let words = ["version", "name", "question", "mix", "sources", "policy", "all_policies", "expect"];

@@ -3,7 +3,7 @@
 //!
 //! Invariant: a range comes from the text that `params` shows, and from nowhere else.
 
-use crate::experiment::parameters::{Parameter, parameters};
+use crate::experiment::parameters::{Parameter, parameters, written_out};
 use crate::experiment::scenario::{Scenario, SourceKind};
 use serde::Serialize;
 use serde_json::Value;
@@ -99,7 +99,7 @@ impl Movable {
 ///
 /// Inputs of policies other than `concerned` are left out: nothing that is compared reads them.
 pub fn movables(scenario: &Scenario, concerned: &[&str]) -> (Vec<Movable>, Vec<Fixed>) {
-    let tree = serde_json::to_value(scenario).expect("a scenario is plain values");
+    let tree = written_out(scenario);
     let (mut movable, mut fixed) = (Vec::new(), Vec::new());
     for input in parameters(scenario) {
         let foreign = input

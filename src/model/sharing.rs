@@ -1,4 +1,6 @@
 //! What sharing does to its readers: the *coordination* parameters. None is published; all are swept.
+//!
+//! Invariant: at its default a field that is not written out changes nothing.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,12 +27,17 @@ pub struct Sharing {
     pub fact_cap: u32,
     /// A solver that reads a peer's entries follows that peer's line (hd).
     pub herding: f64,
-    /// Loss of odds per thousand tokens of others' entries in the prompt.
-    pub distraction_per_ktoken: f64,
     /// The judge passes a correct entry.
     pub true_positive_rate: f64,
     /// The judge passes an unsupported entry.
     pub false_positive_rate: f64,
+    /// A model judge shares the author's view of a result, and passes every writing of it, right or wrong.
+    #[serde(skip_serializing_if = "crate::model::is_default")]
+    pub verifier_worker_error_correlation: f64,
+    /// A step loses this share of what it would make of its prompt per thousand tokens of it (`exp(-this x ktokens)`):
+    /// of the odds of the right hypothesis, of the chance that a result is supported. Acts under every policy.
+    #[serde(skip_serializing_if = "crate::model::is_default")]
+    pub length_loss_per_ktoken: f64,
     /// Feedback lowers the probability of an unsupported retry by this share.
     pub feedback_gain: f64,
     /// A retry after a rejection says what the raw result says, right or wrong, instead of being written afresh.
@@ -47,6 +54,13 @@ pub struct Sharing {
 }
 
 impl Sharing {
+    /// Probability that a model judge passes an entry that is wrong or not, the author's blind spots included.
+    pub fn pass_rate(&self, wrong: bool) -> f64 {
+        let rate = if wrong { self.false_positive_rate } else { self.true_positive_rate };
+        let shared = self.verifier_worker_error_correlation;
+        shared + (1.0 - shared) * rate
+    }
+
     /// Fields that act on `search` alone.
     pub const ON_SEARCH: &[&str] = &[
         "respect",
@@ -57,11 +71,12 @@ impl Sharing {
         "fact_gain",
         "fact_cap",
         "herding",
-        "distraction_per_ktoken",
     ];
     /// Fields that act on `divide` alone.
     pub const ON_DIVIDE: &[&str] =
         &["feedback_gain", "retry_keeps", "contagion", "misleads", "unfold_recovery", "notice"];
+    /// Fields that are not written out at 0, where their mechanism is off.
+    pub const OFF_AT_ZERO: &[&str] = &["verifier_worker_error_correlation", "length_loss_per_ktoken", "retry_keeps"];
 }
 
 impl Default for Sharing {
@@ -75,9 +90,10 @@ impl Default for Sharing {
             fact_gain: 0.0,
             fact_cap: 6,
             herding: 0.1,
-            distraction_per_ktoken: 0.0,
             true_positive_rate: 0.93,
             false_positive_rate: 0.25,
+            verifier_worker_error_correlation: 0.0,
+            length_loss_per_ktoken: 0.0,
             feedback_gain: 0.0,
             retry_keeps: 0.0,
             contagion: 0.2,

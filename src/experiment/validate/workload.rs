@@ -223,6 +223,7 @@ impl Judge {
             ("true_positive_rate", c.true_positive_rate),
             ("false_positive_rate", c.false_positive_rate),
             ("feedback_gain", c.feedback_gain),
+            ("verifier_worker_error_correlation", c.verifier_worker_error_correlation),
             ("retry_keeps", c.retry_keeps),
             ("contagion", c.contagion),
             ("misleads", c.misleads),
@@ -232,7 +233,7 @@ impl Judge {
             self.probability(key("sharing").with(name), x);
         }
         self.within(key("sharing.fact_gain"), c.fact_gain, 0.0, 1e3, "write a share");
-        self.within(key("sharing.distraction_per_ktoken"), c.distraction_per_ktoken, 0.0, 1e3, "write a share");
+        self.within(key("sharing.length_loss_per_ktoken"), c.length_loss_per_ktoken, 0.0, 1e3, "write a share");
         let z = &s.sizes;
         for (name, law) in [
             ("plan_tokens", &z.plan_tokens),

@@ -8,7 +8,7 @@ mod picked;
 pub mod recorded;
 pub mod search;
 
-use super::call::{Answer, Outcome, Purpose, Request};
+use super::call::{Answer, Judge, Outcome, Purpose, Request};
 use super::ids::{AgentId, FindingId, TaskId, entity};
 use super::note::Note;
 use super::sharing::Sharing;
@@ -62,6 +62,8 @@ pub enum Hidden {
     Fact,
     /// Persistent factor of a member of the team at one endpoint.
     AgentFactor,
+    /// Whether the judge shares the author's view of a result.
+    BlindSpot,
     /// What a wrong answer says, and lots between equals of a vote.
     Vote,
     /// Whether a fresh delegate takes what it is told of its own line as its own experience.
@@ -337,13 +339,18 @@ impl Truth for Workload {
     }
 }
 
-/// A judge's verdict on an entry that is wrong or not.
-fn verdict(sharing: &Sharing, judge: super::call::Judge, wrong: bool, draws: &Draws) -> bool {
+/// A judge's verdict on an entry that is wrong or not. `result` is where the author's result has its draws: a blind spot
+/// belongs to it, so that another writing of the same result meets the same.
+fn verdict(sharing: &Sharing, judge: Judge, wrong: bool, draws: &Draws, key: &Key, result: Address) -> bool {
+    let blind = || {
+        let at = Address { purpose: Hidden::BlindSpot as u16, ..result };
+        key.draws(at).uniform(0) < sharing.verifier_worker_error_correlation
+    };
     match judge {
-        super::call::Judge::Oracle => !wrong,
-        super::call::Judge::Model => {
+        Judge::Oracle => !wrong,
+        Judge::Model => {
             let pass = if wrong { sharing.false_positive_rate } else { sharing.true_positive_rate };
-            draws.uniform(OBSERVATION) < pass
+            draws.uniform(OBSERVATION) < pass || blind()
         }
     }
 }

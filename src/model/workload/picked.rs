@@ -77,7 +77,7 @@ fn by_judge(said: &[Said], sharing: &Sharing) -> f64 {
     if right == 0.0 || wrong == 0.0 {
         return f64::from(u8::from(right > 0.0));
     }
-    let (t, f) = (sharing.true_positive_rate, sharing.false_positive_rate);
+    let (t, f) = (sharing.pass_rate(false), sharing.pass_rate(true));
     let none_passes = libm::pow(1.0 - t, right) * libm::pow(1.0 - f, wrong);
     let share = right / (right + wrong);
     // Each of the right ones passes and is drawn among the passed: R t E[1 / (1 + B(R - 1, t) + B(W, f))], and the

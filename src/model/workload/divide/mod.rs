@@ -13,7 +13,7 @@ use crate::kernel::{Address, Draws, Key, Law};
 use crate::model::call::{
     Answer, Content, Finding, FindingKind, Outcome, Purpose, Request, SubtaskList, prompt_tokens,
 };
-use crate::model::detail::keep_probability;
+use crate::model::detail::{keep_probability, used_share};
 use crate::model::ids::{About, FindingId, StoreId, SubtaskId, TaskId, entity};
 use crate::model::note::Note;
 use crate::model::sharing::Sharing;
@@ -33,6 +33,8 @@ const MOST_REMEMBERED: usize = 1 << 20;
 /// What a finding carries: details (as bits) and the subtasks whose unsupported claims it repeats.
 #[derive(Clone, Debug, Default)]
 struct Carried {
+    /// Results that it tells of: one, but for briefs, digests and answers.
+    items: u32,
     facts: u64,
     /// Details of the raw result behind it, which unfolding can reach.
     raw: u64,
@@ -51,6 +53,7 @@ impl Carried {
 #[derive(Debug, Default)]
 struct Shelf {
     entries: Vec<FindingId>,
+    items: Vec<u32>,
     facts: Vec<u64>,
     raw: Vec<u64>,
     /// (entry, subtask) of unsupported claims.
@@ -172,22 +175,24 @@ impl Divide {
                 let handed_in = about.subtask == SubtaskId::WHOLE_TASK;
                 let is_wrong = |f| if handed_in { !self.is_right(f) } else { self.is_unsupported(f) };
                 let wrong = request.subject.is_some_and(is_wrong);
-                Answer::Verdict { accepted: super::verdict(&self.sharing, request.judge, wrong, &draws) }
+                // All writings of a result are of one attempt at its subtask.
+                let result = Address { step: 0, ..address };
+                let accepted = super::verdict(&self.sharing, request.judge, wrong, &draws, &self.key, result);
+                Answer::Verdict { accepted }
             }
             Purpose::Unfold => {
                 Answer::Unfolded { tokens: whole(&self.spec.unfolded_tokens, &draws, OBSERVATION) as u32 }
             }
             Purpose::Report => {
                 let raw = request.subject.map(|f| self.findings[f.index()].clone()).unwrap_or_default();
-                Answer::Report(self.written(request, raw, 1, FindingKind::Report))
+                Answer::Report(self.written(request, raw, FindingKind::Report))
             }
             Purpose::Dispatch | Purpose::Compact => {
                 let seen = self.reading(request);
                 let (unsupported, retold) = self.retelling(request);
-                let all = Carried { facts: seen.facts, raw: seen.raw, unsupported, retold };
-                let items = seen.items;
+                let all = Carried { items: seen.items, facts: seen.facts, raw: seen.raw, unsupported, retold };
                 let kind = if request.purpose == Purpose::Dispatch { FindingKind::Brief } else { FindingKind::Digest };
-                let told = self.written(request, all, items, kind);
+                let told = self.written(request, all, kind);
                 if kind == FindingKind::Brief { Answer::Brief(told) } else { Answer::Digest(told) }
             }
             Purpose::Merge => Answer::Merged,
@@ -229,14 +234,14 @@ impl Divide {
         let tool = draws.uniform(TOOL) < self.spec.tool_share;
         let result = last.then(|| {
             let unit = self.extra.get(&about.subtask.0).copied().unwrap_or(about.subtask.0);
-            let mut carried = Carried::default();
+            let mut carried = Carried { items: 1, ..Carried::default() };
             carried.facts = self.located.get(&unit).copied().unwrap_or(0) | self.unfolded(request, about.subtask.0);
             carried.raw = carried.facts;
-            if self.draw_unsupported(about, self.reading(request).misled, 0) {
+            if self.draw_unsupported(request, 0) {
                 carried.unsupported.push(about.subtask.0);
             }
             if request.product_tokens > 0 {
-                self.written(request, carried, 1, FindingKind::Result)
+                self.written(request, carried, FindingKind::Result)
             } else {
                 let tokens = whole(&self.spec.result_tokens, draws, super::RESULT) as u32;
                 self.found(carried, FindingKind::Result, tokens)
@@ -259,9 +264,14 @@ impl Divide {
     }
 
     /// Whether a writing of a result is unsupported; `tries` writings before it lower the odds by the gain of feedback.
-    fn draw_unsupported(&self, about: &About, misled: bool, tries: u32) -> bool {
+    fn draw_unsupported(&self, request: &Request, tries: u32) -> bool {
+        let about = &request.about;
+        let misled = self.reading(request).misled;
         let h = self.spec.unsupported * libm::pow(1.0 - self.sharing.feedback_gain, f64::from(tries))
             + if misled { self.sharing.contagion } else { 0.0 };
+        let used = used_share(prompt_tokens(&request.prompt), self.sharing.length_loss_per_ktoken);
+        // What would be supported stays so as far as the prompt is made use of.
+        let h = h + (1.0 - h).max(0.0) * (1.0 - used);
         self.draws(Hidden::Support, about, about.subtask.0, about.attempt, tries).uniform(0) < h
     }
 
@@ -274,26 +284,27 @@ impl Divide {
     fn gist(&mut self, request: &Request) -> Finding {
         let raw = request.subject.map(|f| self.findings[f.index()].clone()).unwrap_or_default();
         let about = &request.about;
-        let mut again = Carried { facts: raw.facts, raw: raw.raw, ..Carried::default() };
+        let mut again = Carried { items: 1, facts: raw.facts, raw: raw.raw, ..Carried::default() };
         // The first writing says what the raw result says; a retry may, and else is written afresh.
         let unsupported = if about.step == 0 || self.keeps_to_raw(about) {
             raw.is_unsupported()
         } else {
-            self.draw_unsupported(about, self.reading(request).misled, about.step)
+            self.draw_unsupported(request, about.step)
         };
         if unsupported {
             again.unsupported.push(about.subtask.0);
         }
-        self.written(request, again, 1, FindingKind::Gist)
+        self.written(request, again, FindingKind::Gist)
     }
 
-    /// Writes `carried` down in the asked length.
-    fn written(&mut self, request: &Request, carried: Carried, items: usize, kind: FindingKind) -> Finding {
+    /// Writes `carried` down in the asked length, which all that it tells of shares.
+    fn written(&mut self, request: &Request, carried: Carried, kind: FindingKind) -> Finding {
         if request.purpose == Purpose::Dispatch && request.product_tokens == 0 && self.spec.tokens_per_detail > 0.0 {
             // What is told in no words tells nothing, right or wrong.
             return self.found(Carried::default(), kind, 0);
         }
-        let keep = keep_probability(f64::from(request.product_tokens), items, self.spec.tokens_per_detail);
+        let (tokens, items) = (f64::from(request.product_tokens), carried.items as usize);
+        let keep = keep_probability(tokens, items, self.spec.tokens_per_detail);
         let about = &request.about;
         let facts = kept_bits(carried.facts, |fact| {
             let step = about.step << 8 | u32::from(request.purpose.code()) << 4 | (fact / 8);
@@ -333,11 +344,8 @@ impl Divide {
 
     fn finalize(&mut self, request: &Request) -> Finding {
         let seen = self.reading(request);
-        let tokens = prompt_tokens(&request.prompt) as f64;
-        let retention = match self.spec.retention_ktokens {
-            scale if scale > 0.0 => libm::exp(-tokens * 1e-3 / scale),
-            _ => 1.0,
-        };
+        let loss = if self.spec.retention_ktokens > 0.0 { self.spec.retention_ktokens.recip() } else { 0.0 };
+        let retention = used_share(prompt_tokens(&request.prompt), loss);
         let found = seen.facts | self.unfolded(request, WHOLE_TASK);
         let used = kept_bits(found, |fact| {
             let step = (u32::from(request.purpose.code()) << 4) | (fact / 8);
@@ -352,7 +360,7 @@ impl Divide {
         let good = if arrived && !misled { self.spec.answerable } else { self.spec.guess };
         let right = self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 0, 0).uniform(0) < good;
         let tokens = self.sizes.completion(request, &self.draws(Hidden::AnswerKey, &request.about, WHOLE_TASK, 1, 0));
-        let carried = Carried { facts: found, raw: seen.raw, unsupported, retold: None };
+        let carried = Carried { items: seen.items, facts: found, raw: seen.raw, unsupported, retold: None };
         let answer = self.found(carried, FindingKind::Answer, tokens as u32);
         self.answers.insert(answer.id, (right, arrived, misled));
         answer
@@ -377,6 +385,7 @@ impl Divide {
         let shelf = &mut self.shelves[store.index()];
         let entry = shelf.entries.len() as u32;
         shelf.entries.push(finding);
+        shelf.items.push(shelf.items.last().copied().unwrap_or(0).saturating_add(carried.items));
         shelf.facts.push(shelf.facts.last().copied().unwrap_or(0) | carried.facts);
         shelf.raw.push(shelf.raw.last().copied().unwrap_or(0) | carried.raw);
         shelf.unsupported.extend(claims.iter().map(|&s| (entry, s)));

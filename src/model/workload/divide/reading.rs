@@ -20,11 +20,13 @@ pub(super) struct Reading {
     pub(super) raw: u64,
     /// Something unsupported is among it.
     pub(super) misled: bool,
-    pub(super) items: usize,
+    /// Results that it tells of; a digest stands for all that went into it.
+    pub(super) items: u32,
 }
 
 impl Reading {
     fn take(&mut self, carried: &Carried) {
+        self.items = self.items.saturating_add(carried.items);
         self.facts |= carried.facts;
         self.raw |= carried.raw;
         self.misled |= carried.is_unsupported();
@@ -39,8 +41,8 @@ impl Divide {
             match span.content {
                 Content::View { store, first, version } if version > first => {
                     let shelf = &self.shelves[store.index()];
-                    all.items += (version - first) as usize;
                     if first == 0 {
+                        all.items = all.items.saturating_add(shelf.items[version as usize - 1]);
                         all.facts |= shelf.facts[version as usize - 1];
                         all.raw |= shelf.raw[version as usize - 1];
                         all.misled |= shelf.unsupported.first().is_some_and(|&(entry, _)| entry < version);
@@ -50,10 +52,7 @@ impl Divide {
                         }
                     }
                 }
-                Content::Finding(f) => {
-                    all.items += 1;
-                    all.take(&self.findings[f.index()]);
-                }
+                Content::Finding(f) => all.take(&self.findings[f.index()]),
                 _ => {}
             }
         }

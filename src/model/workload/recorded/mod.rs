@@ -106,7 +106,10 @@ impl Recorded {
             Purpose::Dispatch => Answer::Brief(self.found(FindingKind::Brief, request.product_tokens)),
             Purpose::Compact => Answer::Digest(self.found(FindingKind::Digest, request.product_tokens)),
             // What was recorded counts as supported.
-            Purpose::Verify => Answer::Verdict { accepted: verdict(&self.sharing, request.judge, false, &draws) },
+            Purpose::Verify => {
+                let result = Address { step: 0, ..address };
+                Answer::Verdict { accepted: verdict(&self.sharing, request.judge, false, &draws, &self.key, result) }
+            }
             Purpose::Unfold => Answer::Unfolded { tokens: self.spec.unfolded_tokens },
             Purpose::Merge => Answer::Merged,
             Purpose::Finalize => Answer::Final(self.found(FindingKind::Answer, completion_tokens as u32)),

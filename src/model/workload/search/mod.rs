@@ -13,8 +13,8 @@ mod truth;
 use super::picked::{self, Said, wrong_kind};
 use super::{COMPLETION, Hidden, OBSERVATION, Outlook, Score, Sizes, TOOL, Team, whole};
 use crate::kernel::{Address, Draws, Key, Law, Time};
-use crate::model::call::{Answer, Decision, Finding, FindingKind, Outcome, Purpose, Request};
-use crate::model::detail::keep_probability;
+use crate::model::call::{Answer, Decision, Finding, FindingKind, Outcome, Purpose, Request, prompt_tokens};
+use crate::model::detail::{keep_probability, used_share};
 use crate::model::ids::{FindingId, SubtaskId, TaskId, entity};
 use crate::model::note::Note;
 use crate::model::sharing::Sharing;
@@ -110,7 +110,9 @@ impl Search {
                 let handed_in = about.subtask == SubtaskId::WHOLE_TASK;
                 let is_wrong = |f| if handed_in { !self.is_right(f) } else { self.is_unsupported(f) };
                 let wrong = request.subject.is_some_and(is_wrong);
-                Answer::Verdict { accepted: super::verdict(&self.sharing, request.judge, wrong, &draws) }
+                // A note or report has one writing: it is its author's result.
+                let accepted = super::verdict(&self.sharing, request.judge, wrong, &draws, &self.key, address);
+                Answer::Verdict { accepted }
             }
             Purpose::Dispatch => Answer::Brief(self.retell(request, FindingKind::Brief)),
             Purpose::Compact => Answer::Digest(self.retell(request, FindingKind::Digest)),
@@ -237,7 +239,8 @@ impl Search {
         };
         let (alive, facts, misdirected) = (self.alive(l), self.facts(l as usize), self.is_misdirected(l as usize));
         let gain = 1.0 + self.sharing.fact_gain * f64::from(facts);
-        let weight = self.truth.solution * gain / self.distraction(request);
+        let used = used_share(prompt_tokens(&request.prompt), self.sharing.length_loss_per_ktoken);
+        let weight = self.truth.solution * gain * used;
         let hazard = if misdirected || weight <= 0.0 { 0.0 } else { weight / (alive + weight) };
         let hit = self.key.draws(address).uniform(0) < hazard;
         let target = if hit {

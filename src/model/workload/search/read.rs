@@ -274,17 +274,6 @@ impl Search {
         }
     }
 
-    /// Divisor of the odds for long views of others' entries.
-    pub(super) fn distraction(&self, request: &Request) -> f64 {
-        let tokens: u64 = request
-            .prompt
-            .iter()
-            .filter(|s| matches!(s.role, SpanRole::Board | SpanRole::Reports))
-            .map(|s| u64::from(s.tokens))
-            .sum();
-        1.0 + self.sharing.distraction_per_ktoken * tokens as f64 * 1e-3
-    }
-
     /// A lead (or summariser) writes down what its prompt holds, as far as the asked length keeps it.
     pub(super) fn retell(&mut self, request: &Request, kind: FindingKind) -> Finding {
         let mut items: Vec<Item> = Vec::new();
