@@ -387,6 +387,8 @@ mod tests {
             "endpoints.*.timeout_from",
             "endpoints.*.price.unknown",
             "sizes.by_purpose.*",
+            "settings.reference_tokens",
+            "settings.candidate_tokens",
             "workload.recorded.instances",
             "workload.recorded.unfolded_tokens",
         ];
