@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// First replication of reports: seeds that no pilot uses.
-const REPORT: u64 = 1 << 43;
+pub(super) const REPORT: u64 = 1 << 43;
 /// Spends at which the frontier is drawn.
 const STEPS: usize = 8;
 /// A spend above the limit by no more than this share of it is the limit.
@@ -138,7 +138,7 @@ pub struct Equals {
 }
 
 /// A spend of a run, by name.
-fn spend_of(cell: &crate::experiment::study::Cell, name: &str) -> Option<Vec<f64>> {
+pub(super) fn spend_of(cell: &crate::experiment::study::Cell, name: &str) -> Option<Vec<f64>> {
     let values = |metric: &str| cell.get(metric).map(|s| s.values.clone());
     if name == "total_tokens" {
         let (prompt, completion) = (values("prompt_tokens")?, values("completion_tokens")?);

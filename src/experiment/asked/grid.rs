@@ -134,7 +134,7 @@ fn split(text: &str) -> Vec<&str> {
 /// Budgets that a policy may read, of which half and double are tried.
 const BUDGETS: [&str; 2] = ["max_delegations", "more_rounds"];
 /// Deadlines, in units of the time that half the runs of a point take.
-const DEADLINES: [f64; 3] = [0.5, 1.0, 2.0];
+pub(super) const DEADLINES: [f64; 3] = [0.5, 1.0, 2.0];
 
 /// Two leading digits of a length of time.
 pub(super) fn rounded_s(seconds: f64) -> f64 {
@@ -235,6 +235,18 @@ pub(super) fn changed(scenario: &Scenario, policy: &str, changes: &[String]) -> 
     }
     let edits: Vec<String> = changes.iter().map(|change| format!("policy.{policy}.{change}")).collect();
     scenario.with(&edits).ok()
+}
+
+/// A fault if an axis is no setting.
+pub(super) fn unknown(scenario: &Scenario, axes: &[Axis]) -> Result<(), AskError> {
+    let Some(policy) = scenario.policies.first() else { return Ok(()) };
+    let draft = serde_json::json!(scenario.draft(policy).map_err(AskError::Usage)?);
+    match axes.iter().find(|axis| draft.get(&axis.key).is_none()) {
+        None => Ok(()),
+        Some(axis) => {
+            Err(AskError::Usage(format!("--grid {}: no setting of a policy; see `delm-sim schema settings`", axis.key)))
+        }
+    }
 }
 
 /// A fault if an axis is a setting that nobody reads.

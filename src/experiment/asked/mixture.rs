@@ -159,11 +159,11 @@ mod tests {
     fn shares_follow_the_spend_of_other_runs() {
         let mixture = best(&[(1.0, 0.4), (3.0, 0.8)], 2.5).unwrap();
         assert_eq!(mixture.shares().parts().collect::<Vec<_>>(), [(0, 0.25), (1, 0.75)]);
-        let spends = [1.2, 5.2];
-        let met = settled(&mixture, &spends, 2.2);
+        let spends = [1.25, 5.25];
+        let met = settled(&mixture, &spends, 2.25);
         assert_eq!(met.parts().collect::<Vec<_>>(), [(0, 0.75), (1, 0.25)]);
-        assert!((met.mean(|i| spends[i]) - 2.2).abs() < 1e-12);
-        assert_eq!(settled(&mixture, &spends, 9.0).mean(|i| spends[i]), 5.2, "no more is spent than the dearest does");
+        assert!((met.mean(|i| spends[i]) - 2.25).abs() < 1e-12);
+        assert_eq!(settled(&mixture, &spends, 9.0).mean(|i| spends[i]), 5.25, "no more is spent than the dearest does");
     }
 
     #[test]
