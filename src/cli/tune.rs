@@ -25,7 +25,7 @@ pub struct TuneArgs {
     /// Team size; the scenario's size nearest to 4 if not given
     #[arg(long, value_name = "N", value_parser = team_size())]
     pub team: Option<u32>,
-    /// Pilot runs for each policy; 20 times the replications if not given
+    /// Pilot runs for each policy; 50 times the replications if not given
     #[arg(long, value_name = "RUNS", value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     pub pilots: Option<u64>,
     /// Values to be tried of a setting, instead of those that are tried anyway; may be repeated

@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Pilot runs of a policy, in units of the scenario's replications, if nobody says.
-const PILOTS: u64 = 20;
+const PILOTS: u64 = 50;
 /// First replication of the pilots that check what the search found.
 const CHECK: u64 = PILOT + (1 << 38);
 /// The check takes a fifth of a policy's pilots: a tenth each for the point as given and as found.

@@ -22,6 +22,8 @@ use std::collections::BTreeSet;
 
 /// Races, at most.
 const RACES: u64 = 8;
+/// A race has this part of the runs that are left: the first, which has the most moves to tell apart, has the most.
+const PARTS: u64 = 3;
 /// Standard errors from which a worse move is not run again.
 const CLEARLY: f64 = 3.0;
 /// Fewest runs after which that can be said.
@@ -112,7 +114,7 @@ impl Search<'_, '_, '_> {
         let mut arms: Vec<Arm> = Vec::new();
         let mut aim = For::Worth;
         for race in 0..RACES {
-            let share = (budget - runs) / (RACES - race);
+            let share = (budget - runs) / (RACES - race).min(PARTS);
             if arms.is_empty() {
                 // The first runs of the point say how long it takes.
                 let first = FEW.saturating_sub(here.worth.len()).min(share as usize / 2);
