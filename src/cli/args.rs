@@ -8,6 +8,7 @@ use super::flip::FlipArgs;
 use super::format::Format;
 use super::live::args::LiveArgs;
 use super::replay::ReplayArgs;
+use super::tune::TuneArgs;
 use crate::experiment::asked::{Axis, axis};
 use crate::experiment::embedded;
 use crate::experiment::gate::Gate;
@@ -77,6 +78,8 @@ pub enum Command {
     Fit(FitArgs),
     /// Find what would flip a difference: every uncertain input, moved inside its prior
     Flip(Box<FlipArgs>),
+    /// Find every policy's best settings with the same budget of pilot runs
+    Tune(Box<TuneArgs>),
     /// Run a recorded transcript again: strictly, at another speed, or under another topology
     Replay(ReplayArgs),
     /// Turn other programs' logs of model calls into a transcript

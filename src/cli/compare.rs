@@ -1,11 +1,11 @@
 //! `compare`: policies against a baseline.
 
 use super::args::{CompareArgs, QuestionArgs};
-use super::asking::AskArgs;
+use super::asking::{AskArgs, amount, grid_told};
 use super::format::Format;
 use super::study::{announce, conduct_announced};
 use super::{DONE, MISSED, UsageError, output};
-use crate::experiment::asked::{Asked, Axis, EqualAsked, FactorialAsked, VaryAsked};
+use crate::experiment::asked::{Asked, EqualAsked, FactorialAsked, VaryAsked};
 use crate::policy::Catalog;
 use crate::report::{self, Command, Manifest};
 use anyhow::Result;
@@ -22,7 +22,7 @@ pub fn execute(args: &CompareArgs, catalog: &Catalog) -> Result<u8> {
             change: args.change.clone(),
             output: args.output.clone(),
         };
-        return super::asking::execute(Command::Compare, &asked, &told, &ask, catalog);
+        return super::asking::execute(Command::Compare, &asked, &told, (&ask, None), catalog);
     }
     let scenario = super::load(&args.scenario, &args.change.overrides(catalog))?;
     let mut told = args.change.told();
@@ -48,20 +48,10 @@ type Typed = Vec<(&'static str, String)>;
 /// The question that the flags ask, if it is not the table of cells, and the flags as they were typed.
 fn question(args: &QuestionArgs) -> Result<Option<(Asked, Typed)>> {
     let metric = args.metric.clone();
-    let axes = |flag: &'static str, axes: &[Axis]| -> Typed {
-        axes.iter().map(|axis| (flag, format!("{}={}", axis.key, axis.values.join(",")))).collect()
-    };
     let (asked, mut told) = if let Some(text) = &args.equal {
-        let (spend, most) = match text.split_once('=') {
-            None => (text.clone(), None),
-            Some((spend, most)) => {
-                let most: Option<f64> = most.trim().parse().ok().filter(|most: &f64| most.is_finite() && *most > 0.0);
-                let wrong = || UsageError(format!("--equal {text}: the amount must be a number above 0"));
-                (spend.trim().to_owned(), Some(most.ok_or_else(wrong)?))
-            }
-        };
+        let (spend, most) = amount("equal", text)?;
         let mut told = vec![("equal", text.clone())];
-        told.extend(axes("grid", &args.grid));
+        told.extend(grid_told("grid", &args.grid));
         told.extend(args.subject.clone().map(|name| ("subject", name)));
         let (policy, grid) = (args.subject.clone(), args.grid.clone());
         (Asked::Equal(EqualAsked { spend, most, metric, policy, grid }), told)
@@ -71,7 +61,7 @@ fn question(args: &QuestionArgs) -> Result<Option<(Asked, Typed)>> {
         told.extend(args.tokens.map(|n| ("tokens", n.to_string())));
         (Asked::Factorial(FactorialAsked { metric, agents: args.team, tokens: args.tokens }), told)
     } else if !args.vary.is_empty() {
-        (Asked::Vary(VaryAsked { axes: args.vary.clone(), metric }), axes("vary", &args.vary))
+        (Asked::Vary(VaryAsked { axes: args.vary.clone(), metric }), grid_told("vary", &args.vary))
     } else {
         if metric.is_some() {
             let wrong = "--metric says what --equal, --factorial or --vary are about: ask one of them, or leave it out";

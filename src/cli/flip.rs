@@ -48,5 +48,5 @@ pub fn execute(args: &FlipArgs, catalog: &Catalog) -> Result<u8> {
     if args.uncertain > 0 {
         told.push(("uncertain", args.uncertain.to_string()));
     }
-    asking::execute(Command::Flip, &asked, &told, &args.ask, catalog)
+    asking::execute(Command::Flip, &asked, &told, (&args.ask, None), catalog)
 }

@@ -30,6 +30,7 @@ pub mod reproduce;
 pub mod run;
 pub mod schema;
 mod study;
+pub mod tune;
 mod whole;
 
 use crate::experiment::replay::ReplayError;
@@ -94,6 +95,7 @@ pub fn run(catalog: &Catalog) -> ExitCode {
         Command::Calibrate(args) => calibrate::execute(&args),
         Command::Fit(args) => fit::execute(&args, catalog),
         Command::Flip(args) => flip::execute(&args, catalog),
+        Command::Tune(args) => tune::execute(&args, catalog),
         Command::Replay(args) => replay::execute(&args, catalog),
         Command::Import(args) => import::execute(&args),
         Command::Reproduce(args) => reproduce::execute(&args, catalog),

@@ -22,7 +22,7 @@ pub fn execute(args: &ReproduceArgs, catalog: &Catalog) -> Result<u8> {
     }
     if let Some(asked) = &manifest.asked {
         let answer = super::asking::answer(&manifest.scenario, asked, args.jobs, args.quiet)?;
-        let again = report::asked::results(&manifest.scenario, &answer, manifest.figures);
+        let again = report::asked::results(&manifest.scenario, &answer, &manifest.command_line, manifest.figures);
         return told(&report::compare_results(&args.directory, &again)?);
     }
     let progress = Progress::new(args.quiet);

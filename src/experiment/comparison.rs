@@ -42,6 +42,18 @@ pub(super) fn baseline<'a>(
         .map(|(_, policy)| policy)
 }
 
+/// The best central form of every metric that has a better side, at every team size.
+pub(super) fn best_central(scenario: &Scenario, pilot: &Search<Vec<Cell>>) -> Vec<(&'static str, u32, String)> {
+    if scenario.baseline != BEST_CENTRAL {
+        return Vec::new();
+    }
+    let judged = metrics::METRICS.iter().filter(|m| m.better != Better::Neither);
+    judged
+        .flat_map(|m| scenario.agents.iter().map(move |n| (m.name, *n)))
+        .filter_map(|(metric, n)| Some((metric, n, baseline(scenario, pilot, metric, n)?.to_owned())))
+        .collect()
+}
+
 /// Whether a policy of this scenario is a central form.
 pub(super) fn is_central(scenario: &Scenario, policy: &str) -> bool {
     scenario.settings(policy).is_ok_and(|s| s.form() == Form::Central)

@@ -71,6 +71,7 @@ pub(super) fn assemble(
         verdicts.extend(sensitivity::flips(scenario, &cells, &comparisons)?);
     }
     Ok(Study {
+        best_central: comparison::best_central(scenario, &pilot),
         checks: checks(scenario, &cells),
         warnings: verdict::warnings(scenario, &cells, &comparisons),
         verdicts,

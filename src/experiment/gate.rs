@@ -176,13 +176,8 @@ impl Gate {
         if study.scenario.baseline != BEST_CENTRAL {
             return Some(study.scenario.baseline.clone());
         }
-        let row = |metric: &str| {
-            let own = |c: &&super::study::Comparison| {
-                c.metric == metric && c.policy == cell.policy && c.agents == cell.agents
-            };
-            study.comparisons.iter().find(own).map(|c| c.baseline.clone())
-        };
-        row(self.metric)
+        let best = study.best_central.iter().find(|(metric, n, _)| *metric == self.metric && *n == cell.agents);
+        best.map(|(_, _, policy)| policy.clone())
     }
 
     fn quantity(&self, cell: &Cell) -> Option<f64> {

@@ -209,6 +209,7 @@ pub fn conduct_live(
     let study = Study {
         cells: measured_points.map(|(p, runs)| cell(scenario, p, runs, super::study::Origin::Measured)).collect(),
         comparisons: Vec::new(),
+        best_central: Vec::new(),
         checks: Vec::new(),
         verdicts: Vec::new(),
         warnings: Vec::new(),

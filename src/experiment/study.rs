@@ -133,6 +133,10 @@ pub struct Study {
     pub cells: Vec<Cell>,
     /// Paired comparisons with the baseline.
     pub comparisons: Vec<Comparison>,
+    /// The best central form of each metric that has a better side, at each team size, by the pilots; none where the
+    /// baseline is named.
+    #[serde(skip)]
+    pub best_central: Vec<(&'static str, u32, String)>,
     /// Closed forms.
     pub checks: Vec<Check>,
     /// What was found, most important first.

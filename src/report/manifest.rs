@@ -28,6 +28,8 @@ pub enum Command {
     Replay,
     /// What flips a difference.
     Flip,
+    /// Every policy in its best form.
+    Tune,
 }
 
 /// A file that a study rests on besides its scenario.
@@ -59,6 +61,7 @@ impl Command {
             Self::Compare => "compare",
             Self::Replay => "replay",
             Self::Flip => "flip",
+            Self::Tune => "tune",
         }
     }
 }

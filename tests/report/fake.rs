@@ -221,6 +221,7 @@ pub(crate) fn study() -> Study {
     Study {
         comparisons: comparisons(&cells),
         cells,
+        best_central: Vec::new(),
         checks: Vec::new(),
         verdicts: every_verdict(),
         warnings: every_warning(),

@@ -7,10 +7,11 @@
 //!
 //! Invariant: no run is both chosen on and reported.
 
-use super::mixture::{Mixture, best};
+use super::mixture::{Mixture, Shares, best};
 use crate::stats::{Interval, quantile};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeSet;
 
 /// Redraws of the whole procedure.
 pub(super) const REDRAWS: usize = 400;
@@ -20,10 +21,14 @@ pub(super) const REDRAWS: usize = 400;
 pub(super) struct Tried {
     pub(super) spend: Vec<f64>,
     pub(super) worth: Vec<f64>,
+    /// Seconds that half of its runs take.
+    pub(super) typical_s: f64,
 }
 
-/// Candidates of a group: a range of the list of all.
-pub(super) type Group = std::ops::Range<usize>;
+/// Candidates of a group: places in the list of all.
+pub(super) type Group = Vec<usize>;
+/// What each group takes, on the pilots and on each redraw.
+pub(super) type Choices = Vec<Vec<Option<Mixture>>>;
 
 /// The pilots' means of all candidates, on all pilots and on each redraw.
 pub(super) struct Pilots {
@@ -33,6 +38,12 @@ pub(super) struct Pilots {
 
 fn mean(values: &[f64], of: &[u32]) -> f64 {
     of.iter().map(|i| values[*i as usize]).sum::<f64>() / of.len() as f64
+}
+
+/// The best mixture of a group's candidates.
+fn take(row: &[(f64, f64)], group: &Group, most: f64) -> Option<Mixture> {
+    let points: Vec<(f64, f64)> = group.iter().map(|c| row[*c]).collect();
+    Some(best(&points, most)?.renamed(|i| group[i]))
 }
 
 /// Replications drawn with replacement; the first draw is every replication once.
@@ -60,17 +71,18 @@ impl Pilots {
     }
 
     /// What each group takes within a spend, on the pilots and on each redraw.
-    pub(super) fn choices(&self, groups: &[Group], most: f64) -> Vec<Vec<Option<Mixture>>> {
-        let taken = |row: &Vec<(f64, f64)>, group: &Group| {
-            let mixture = best(&row[group.clone()], most)?;
-            Some(mixture.shifted(group.start))
-        };
-        self.means.iter().map(|row| groups.iter().map(|group| taken(row, group)).collect()).collect()
+    pub(super) fn choices(&self, groups: &[Group], most: f64) -> Choices {
+        self.means.iter().map(|row| groups.iter().map(|group| take(row, group, most)).collect()).collect()
+    }
+
+    /// What each group takes within a spend on the pilots as they are.
+    pub(super) fn taken(&self, groups: &[Group], most: f64) -> Vec<Mixture> {
+        groups.iter().filter_map(|group| take(&self.means[0], group, most)).collect()
     }
 
     /// The pilots' worth of a mixture in a redraw (0: the pilots as they are).
     pub(super) fn worth(&self, redraw: usize, mixture: &Mixture) -> f64 {
-        mixture.mean(|i| self.means[redraw][i].1)
+        mixture.shares().mean(|i| self.means[redraw][i].1)
     }
 
     /// The group whose choice has the greatest worth on the pilots of a redraw.
@@ -82,46 +94,56 @@ impl Pilots {
     }
 }
 
-impl Mixture {
-    fn shifted(self, by: usize) -> Self {
-        self.renamed(|i| i + by)
-    }
-}
-
-/// Runs that took no part in the choice, of the candidates that some redraw takes.
+/// Runs that took no part in the choice, of the candidates that some redraw needs.
 pub(super) struct Reports {
-    tried: Vec<Option<Tried>>,
+    /// (spend, worth) of a candidate on the reported runs and on each redraw of them, where it was run.
+    means: Vec<Option<Vec<(f64, f64)>>>,
     redraws: Vec<Vec<u32>>,
 }
 
-/// A choice as the reported runs meet it: its shares settled so that they spend the limit, as far as they can.
-fn met(reports: &Reports, redraw: usize, mixture: &Mixture, most: f64) -> Mixture {
-    mixture.settled(|i| mean(&reports.of(i).spend, &reports.redraws[redraw]), most)
-}
-
 impl Reports {
-    pub(super) fn new(tried: Vec<Option<Tried>>, seed: u64) -> Self {
-        let n = tried.iter().flatten().next().map_or(0, |t| t.worth.len());
-        Self { tried, redraws: redraws(n, seed ^ 1) }
+    /// None yet, of so many candidates and `n` runs each.
+    pub(super) fn new(candidates: usize, n: usize, seed: u64) -> Self {
+        Self { means: vec![None; candidates], redraws: redraws(n, seed ^ 1) }
     }
 
-    fn of(&self, candidate: usize) -> &Tried {
-        self.tried[candidate].as_ref().expect("what a redraw takes was run")
+    /// Takes in the runs of a candidate.
+    pub(super) fn add(&mut self, candidate: usize, tried: &Tried) {
+        let means = self.redraws.iter().map(|of| (mean(&tried.spend, of), mean(&tried.worth, of))).collect();
+        self.means[candidate] = Some(means);
     }
 
-    /// What a choice is worth on a redraw of the reported runs (0: the runs as they are), spending the limit.
+    fn shares(&self, redraw: usize, mixture: &Mixture, most: f64) -> Result<Shares, usize> {
+        mixture.settled(|i| self.means[i].as_ref().map(|means| means[redraw].0), most)
+    }
+
+    /// Candidates that these choices need next and that were not run: all that are taken first, and a cheaper one where
+    /// those spend more than the limit on some redraw.
+    pub(super) fn missing(&self, choices: &Choices, most: f64) -> BTreeSet<usize> {
+        let rows = choices.iter().enumerate();
+        let needed = |(redraw, row): (usize, &Vec<Option<Mixture>>)| -> Vec<usize> {
+            row.iter().flatten().filter_map(|mixture| self.shares(redraw, mixture, most).err()).collect()
+        };
+        rows.flat_map(needed).collect()
+    }
+
+    /// A choice as a redraw of the reported runs meets it (0: the runs as they are), within the limit as far as it can be.
+    pub(super) fn met(&self, redraw: usize, mixture: &Mixture, most: f64) -> Shares {
+        self.shares(redraw, mixture, most).expect("what a redraw needs was run")
+    }
+
+    fn of(&self, redraw: usize, candidate: usize) -> (f64, f64) {
+        self.means[candidate].as_ref().expect("what a redraw needs was run")[redraw]
+    }
+
+    /// What a choice is worth on a redraw.
     pub(super) fn worth(&self, redraw: usize, mixture: &Mixture, most: f64) -> f64 {
-        met(self, redraw, mixture, most).mean(|i| mean(&self.of(i).worth, &self.redraws[redraw]))
+        self.met(redraw, mixture, most).mean(|i| self.of(redraw, i).1)
     }
 
-    /// The choice as the reported runs meet it.
-    pub(super) fn met(&self, mixture: &Mixture, most: f64) -> Mixture {
-        met(self, 0, mixture, most)
-    }
-
-    /// What it spends there.
-    pub(super) fn spend(&self, mixture: &Mixture) -> f64 {
-        mixture.mean(|i| mean(&self.of(i).spend, &self.redraws[0]))
+    /// What shares spend on the reported runs.
+    pub(super) fn spend(&self, shares: &Shares) -> f64 {
+        shares.mean(|i| self.of(0, i).0)
     }
 }
 
@@ -146,12 +168,15 @@ mod tests {
     #[test]
     fn the_interval_contains_the_choice() {
         let chances = [(1.0, 0.35), (2.0, 0.52), (3.0, 0.55), (1.0, 0.42), (1.5, 0.44), (2.5, 0.48), (3.5, 0.61)];
-        let groups = [0..3, 3..7];
+        let groups = [vec![0, 1, 2], vec![3, 4, 5, 6]];
         let most = 2.75;
         // The mixture of two uniforms is triangular: the true chance of `u + v < 2p` follows from its distribution.
         let triangular = |p: f64| if p < 0.5 { 2.0 * p * p } else { 1.0 - 2.0 * (1.0 - p) * (1.0 - p) };
         let points: Vec<(f64, f64)> = chances.iter().map(|(s, p)| (*s, triangular(*p))).collect();
-        let at = |group: &Group| best(&points[group.clone()], most).unwrap().mean(|i| points[group.start + i].1);
+        let at = |group: &Group| {
+            let own: Vec<(f64, f64)> = group.iter().map(|c| points[*c]).collect();
+            best(&own, most).unwrap().shares().mean(|i| own[i].1)
+        };
         let truth = at(&groups[0]) - at(&groups[1]);
         let (studies, runs) = (200, 150);
         let mut held = 0;
@@ -170,13 +195,18 @@ mod tests {
                         uniform.iter().map(own).collect()
                     })
                     .collect();
-                chances.iter().zip(own).map(|((s, _), worth)| Tried { spend: vec![*s; runs], worth }).collect()
+                chances
+                    .iter()
+                    .zip(own)
+                    .map(|((s, _), worth)| Tried { spend: vec![*s; runs], worth, typical_s: 0.0 })
+                    .collect()
             };
             let pilots = Pilots::new(&batch(), study);
-            let reports = Reports::new(batch().into_iter().map(Some).collect(), study);
+            let mut reports = Reports::new(chances.len(), runs, study);
+            batch().iter().enumerate().for_each(|(candidate, tried)| reports.add(candidate, tried));
             let choices = pilots.choices(&groups, most);
             let difference = |redraw: usize| {
-                let [a, b] = [0, 1].map(|g: usize| choices[redraw][g].map(|m| reports.worth(redraw, &m, most)));
+                let [a, b] = [0, 1].map(|g: usize| choices[redraw][g].as_ref().map(|m| reports.worth(redraw, m, most)));
                 Some(a? - b?)
             };
             let (_, interval) = estimate(difference).unwrap();

@@ -1,9 +1,9 @@
 //! Equal spend: what every policy can do at its best within the same dollars, tokens or time.
 
 use super::AskError;
-use super::choice::{Pilots, Reports, Tried, estimate};
+use super::choice::{Choices, Pilots, Reports, Tried, estimate};
 use super::grid::{Axis, Candidate, Grid};
-use super::mixture::Mixture;
+use super::mixture::Shares;
 use super::subject::{PILOT, metric, size, subject};
 use crate::experiment::judgement::Search;
 use crate::experiment::metrics::{self, Better};
@@ -13,11 +13,14 @@ use crate::policy::settings::Form;
 use crate::stats::Interval;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// First replication of reports: seeds that no pilot uses.
-const REPORT: u64 = 1 << 43;
+pub(super) const REPORT: u64 = 1 << 43;
 /// Spends at which the frontier is drawn.
 const STEPS: usize = 8;
+/// A spend above the limit by no more than this share of it is the limit.
+const ROUNDING: f64 = 1e-9;
 /// Metrics that can be held equal.
 pub const SPENDS: [&str; 4] = ["cost_per_task_usd", "total_tokens", "makespan_s", "agent_time_s"];
 
@@ -56,6 +59,8 @@ pub struct Best {
     pub parts: Vec<Part>,
     /// What it spends, on the reported runs.
     pub spends: f64,
+    /// Whether that is above the limit: the pilots found a point within it, and on the reported runs none is.
+    pub over: bool,
     /// What it gains, on the reported runs.
     pub worth: f64,
     /// Interval of it, the choice inside.
@@ -133,7 +138,7 @@ pub struct Equals {
 }
 
 /// A spend of a run, by name.
-fn spend_of(cell: &crate::experiment::study::Cell, name: &str) -> Option<Vec<f64>> {
+pub(super) fn spend_of(cell: &crate::experiment::study::Cell, name: &str) -> Option<Vec<f64>> {
     let values = |metric: &str| cell.get(metric).map(|s| s.values.clone());
     if name == "total_tokens" {
         let (prompt, completion) = (values("prompt_tokens")?, values("completion_tokens")?);
@@ -142,36 +147,33 @@ fn spend_of(cell: &crate::experiment::study::Cell, name: &str) -> Option<Vec<f64
     values(name)
 }
 
-/// Runs candidates; a run that lacks one of both metrics makes the question unanswerable.
-fn run(
-    grid: &Grid,
-    wanted: &[bool],
-    asked: (&str, &str, f64),
-    from: u64,
+/// What is held equal, what is gained, and the sign that makes more of it better.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    spend: &'a str,
+    worth: &'static str,
+    sign: f64,
     count: u32,
-    runner: &mut Runner,
-) -> Result<Vec<Option<Tried>>, AskError> {
-    let (spend, worth, sign) = asked;
-    let mut tried = Vec::with_capacity(wanted.len());
-    for ((scenario, candidate), wanted) in grid.points().zip(wanted) {
-        if !wanted {
-            tried.push(None);
-            continue;
-        }
-        let side = &candidate.side;
-        let cell = runner.cells(scenario, &[(&side.policy, side.agents)], from, count)?.remove(0);
+}
+
+impl Asking<'_> {
+    /// Runs a candidate; a run that lacks one of both metrics makes the question unanswerable.
+    fn run(&self, grid: &Grid, candidate: usize, from: u64, runner: &mut Runner) -> Result<Tried, AskError> {
+        let side = &grid.candidates[candidate].side;
+        let points = [(side.policy.as_str(), side.agents)];
+        let cell = runner.cells(grid.scenario(candidate), &points, from, self.count)?.remove(0);
         let whole = |values: Option<Vec<f64>>, name: &str| {
-            values.filter(|v| v.len() == count as usize).ok_or_else(|| {
+            values.filter(|v| v.len() == self.count as usize).ok_or_else(|| {
                 AskError::Usage(format!(
                     "{side}: not every run has {name}; choose another metric (unpriced calls have no cost)"
                 ))
             })
         };
-        let spends = whole(spend_of(&cell, spend), spend)?;
-        let worths = whole(cell.get(worth).map(|s| s.values.clone()), worth)?;
-        tried.push(Some(Tried { spend: spends, worth: worths.into_iter().map(|w| sign * w).collect() }));
+        let spend = whole(spend_of(&cell, self.spend), self.spend)?;
+        let worth = whole(cell.get(self.worth).map(|s| s.values.clone()), self.worth)?;
+        let typical_s = cell.get("makespan_s").map_or(0.0, |series| series.summary().p50);
+        Ok(Tried { spend, worth: worth.into_iter().map(|w| self.sign * w).collect(), typical_s })
     }
-    Ok(tried)
 }
 
 /// Optimises every policy within the spend.
@@ -181,34 +183,55 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
         return Err(AskError::Usage(format!("--equal {}: can be one of {}", asked.spend, SPENDS.join(", "))));
     }
     let about = subject(scenario, asked.policy.as_deref())?;
-    let grid = Grid::new(scenario, &asked.grid)?;
+    let mut grid = Grid::new(scenario, &asked.grid)?;
     let sign = if gained.better == Better::Higher { 1.0 } else { -1.0 };
-    let names = (asked.spend.as_str(), gained.name, sign);
     let n = scenario.replications;
-    let all = vec![true; grid.candidates.len()];
-    let pilot: Vec<Tried> = run(&grid, &all, names, PILOT, n, runner)?.into_iter().flatten().collect();
+    let asking = Asking { spend: &asked.spend, worth: gained.name, sign, count: n };
+    let mut pilot = Vec::new();
+    for candidate in 0..grid.candidates.len() {
+        pilot.push(asking.run(&grid, candidate, PILOT, runner)?);
+    }
     let pilots = Pilots::new(&pilot, scenario.seed);
     let own = scenario.policies.iter().position(|p| *p == about).expect("the subject is listed");
     let most = asked.most.unwrap_or_else(|| {
         // A grid of the user's own may leave the scenario's point out: then its first one of that size.
         let usual = |c: &usize| grid.candidates[*c].side.agents == size(scenario);
         let as_it_is = |c: &usize| grid.candidates[*c].changes.is_empty() && usual(c);
-        let own = || grid.groups[own].clone();
-        pilots.spend(own().find(as_it_is).or_else(|| own().find(usual)).unwrap_or(own().start))
+        let points = || grid.groups[own].iter().copied();
+        pilots.spend(points().find(as_it_is).or_else(|| points().find(usual)).unwrap_or(grid.groups[own][0]))
     });
     // The frontier spans what the subject's points spend.
-    let spends: Vec<f64> = grid.groups[own].clone().map(|c| pilots.spend(c)).collect();
+    let spends: Vec<f64> = grid.groups[own].iter().map(|c| pilots.spend(*c)).collect();
     let (least, greatest) =
         (spends.iter().copied().fold(f64::MAX, f64::min), spends.iter().copied().fold(0.0, f64::max));
     let step = |i: usize| least * libm::pow(greatest / least, i as f64 / (STEPS - 1) as f64);
     let limits: Vec<f64> = if least > 0.0 && greatest > least { (0..STEPS).map(step).collect() } else { Vec::new() };
-    let choices = pilots.choices(&grid.groups, most);
-    let along: Vec<_> = limits.iter().map(|limit| pilots.choices(&grid.groups, *limit)).collect();
-    let mut wanted = vec![false; grid.candidates.len()];
-    for mixture in std::iter::once(&choices).chain(&along).flatten().flatten().flatten() {
-        mixture.parts().for_each(|(candidate, _)| wanted[candidate] = true);
+    let every: Vec<f64> = std::iter::once(most).chain(limits.iter().copied()).collect();
+    // Deadlines and budgets are tried on what the pilots would take.
+    let taken: BTreeSet<usize> = every
+        .iter()
+        .flat_map(|most| pilots.taken(&grid.groups, *most))
+        .flat_map(|mixture| mixture.shares().parts().map(|(candidate, _)| candidate).collect::<Vec<_>>())
+        .collect();
+    let around: Vec<(usize, f64)> = taken.iter().map(|c| (*c, pilot[*c].typical_s)).collect();
+    grid.grow(&around, &asked.grid)?;
+    for candidate in pilot.len()..grid.candidates.len() {
+        pilot.push(asking.run(&grid, candidate, PILOT, runner)?);
     }
-    let reports = Reports::new(run(&grid, &wanted, names, REPORT, n, runner)?, scenario.seed);
+    let pilots = Pilots::new(&pilot, scenario.seed);
+    let choices = pilots.choices(&grid.groups, most);
+    let along: Vec<Choices> = limits.iter().map(|limit| pilots.choices(&grid.groups, *limit)).collect();
+    let mut reports = Reports::new(grid.candidates.len(), n as usize, scenario.seed);
+    loop {
+        let needed = std::iter::once(&choices).chain(&along).zip(&every);
+        let missing: BTreeSet<usize> = needed.flat_map(|(choices, most)| reports.missing(choices, *most)).collect();
+        if missing.is_empty() {
+            break;
+        }
+        for candidate in missing {
+            reports.add(candidate, &asking.run(&grid, candidate, REPORT, runner)?);
+        }
+    }
     let lead_over = |rival: &dyn Fn(usize) -> Option<usize>| {
         estimate(|redraw| {
             let ours = choices[redraw][own].as_ref()?;
@@ -222,8 +245,10 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
         let best = choices[0][group].as_ref().and_then(|mixture| {
             let (worth, interval) = worth_of(&reports, &choices, group, sign, most)?;
             let lead = if group == own { None } else { lead_over(&|_| Some(group)) };
-            let met = reports.met(mixture, most);
-            Some(Best { parts: parts(&grid, &met), spends: reports.spend(&met), worth, interval, lead })
+            let met = reports.met(0, mixture, most);
+            let spends = reports.spend(&met);
+            let over = spends > most * (1.0 + ROUNDING);
+            Some(Best { parts: parts(&grid, &met), spends, over, worth, interval, lead })
         });
         let best = best.map_or(Search::NotFound, Search::Found);
         rows.push(EqualRow { policy: policy.clone(), form: form(policy)?, grid: grid.groups[group].len(), best });
@@ -242,7 +267,7 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
         .iter()
         .enumerate()
         .map(|(group, policy)| {
-            let step = |(most, choices): (&f64, &Vec<Vec<Option<Mixture>>>)| {
+            let step = |(most, choices): (&f64, &Choices)| {
                 let (worth, interval) = worth_of(&reports, choices, group, sign, *most)?;
                 Some(Step { most: *most, worth, interval })
             };
@@ -250,7 +275,7 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
         })
         .collect();
     let error = |c: usize| crate::stats::Summary::of(&pilot[c].worth).sd.unwrap_or(0.0) / f64::from(n).sqrt();
-    let taken = choices[0].iter().flatten().flat_map(|m| m.parts().map(|(c, _)| c).collect::<Vec<_>>());
+    let taken = choices[0].iter().flatten().flat_map(|m| m.shares().parts().map(|(c, _)| c).collect::<Vec<_>>());
     let choice_error = taken.map(error).fold(0.0, f64::max);
     let spend_unit = metrics::find(&asked.spend).map_or("tokens", |m| m.unit);
     Ok(Equals {
@@ -273,16 +298,10 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
 }
 
 /// What a group gains with its choices, and the interval.
-fn worth_of(
-    reports: &Reports,
-    choices: &[Vec<Option<Mixture>>],
-    group: usize,
-    sign: f64,
-    most: f64,
-) -> Option<(f64, Interval)> {
+fn worth_of(reports: &Reports, choices: &Choices, group: usize, sign: f64, most: f64) -> Option<(f64, Interval)> {
     estimate(|redraw| choices[redraw][group].as_ref().map(|mixture| sign * reports.worth(redraw, mixture, most)))
 }
 
-fn parts(grid: &Grid, mixture: &Mixture) -> Vec<Part> {
-    mixture.parts().map(|(c, share)| Part { point: grid.candidates[c].clone(), share }).collect()
+fn parts(grid: &Grid, shares: &Shares) -> Vec<Part> {
+    shares.parts().map(|(c, share)| Part { point: grid.candidates[c].clone(), share }).collect()
 }

@@ -1,14 +1,18 @@
 //! The grid that every policy is optimised over: team sizes, and the free settings of its form.
 //!
+//! It grows by deadlines and budgets around the points that pilots would take: in a product with all lengths they would
+//! multiply the work, and they matter where a policy is good already.
+//!
 //! Invariant: DeLM's forms and their rivals are tuned over grids made by the same rule; a setting that a policy does not
 //! read is not in its grid.
 
 use super::AskError;
+use super::choice::Group;
 use super::subject::Side;
 use crate::experiment::scenario::Scenario;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Points per policy, at most: the work of a question grows with them.
 const MOST: usize = 400;
@@ -127,59 +131,144 @@ fn split(text: &str) -> Vec<&str> {
     parts
 }
 
+/// Budgets that a policy may read, of which half and double are tried.
+const BUDGETS: [&str; 2] = ["max_delegations", "more_rounds"];
+/// Deadlines, in units of the time that half the runs of a point take.
+pub(super) const DEADLINES: [f64; 3] = [0.5, 1.0, 2.0];
+
+/// Two leading digits of a length of time.
+pub(super) fn rounded_s(seconds: f64) -> f64 {
+    let unit = libm::pow(10.0, libm::floor(libm::log10(seconds)) - 1.0);
+    // Below ten seconds a unit is a fraction, which decimal text does not hold exactly: tenths are the least.
+    if unit < 1.0 { (libm::round(seconds * 10.0) / 10.0).max(0.1) } else { libm::round(seconds / unit) * unit }
+}
+
+/// Changes of deadline and budgets, one at a time, for a point whose runs typically take so long.
+fn growth(keys: &Map<String, Value>, axes: &[Axis], typical_s: f64) -> Vec<String> {
+    let said = |key: &str| axes.iter().any(|axis| axis.key == key);
+    let mut changes = Vec::new();
+    if let Some(now) = keys.get("deadline_s").filter(|_| !said("deadline_s")) {
+        if now.is_number() {
+            changes.push("deadline_s=\"unlimited\"".to_owned());
+        }
+        if typical_s.is_finite() && typical_s > 0.0 {
+            changes.extend(DEADLINES.iter().map(|times| format!("deadline_s={}", rounded_s(times * typical_s))));
+        }
+    }
+    for key in BUDGETS.iter().filter(|key| !said(key)) {
+        if let Some(now) = keys.get(*key).and_then(Value::as_u64).filter(|now| *now > 0) {
+            changes.extend([now / 2, now * 2].iter().filter(|n| **n > 0).map(|n| format!("{key}={n}")));
+        }
+    }
+    changes
+}
+
 /// Points of all policies and sizes: the scenario that each needs, and where the points of each policy stand.
 pub(super) struct Grid {
-    /// Candidates in the order of policies, variants, sizes.
+    /// Candidates in the order of policies, variants, sizes; then those that were grown.
     pub(super) candidates: Vec<Candidate>,
-    /// Scenario of each candidate.
-    scenarios: Vec<(Scenario, usize)>,
+    scenarios: Vec<Scenario>,
+    /// Which scenario each candidate runs in.
+    runs_in: Vec<usize>,
     /// Candidates of each policy.
-    pub(super) groups: Vec<std::ops::Range<usize>>,
+    pub(super) groups: Vec<Group>,
 }
 
 impl Grid {
     pub(super) fn new(scenario: &Scenario, axes: &[Axis]) -> Result<Self, AskError> {
-        let (mut candidates, mut scenarios, mut groups) = (Vec::new(), Vec::new(), Vec::new());
         let every: Vec<Vec<String>> = scenario
             .policies
             .iter()
             .map(|policy| Ok(scenario.settings(policy).map_err(AskError::Usage)?.keys().keys().cloned().collect()))
             .collect::<Result<_, AskError>>()?;
-        if let Some(idle) = axes.iter().find(|axis| !every.iter().any(|keys| keys.contains(&axis.key))) {
-            return Err(AskError::Usage(format!(
-                "--grid {}: no policy of the scenario reads this setting; `delm-sim params` lists those that are read",
-                idle.key
-            )));
-        }
-        for policy in &scenario.policies {
-            let first = candidates.len();
+        all_read(&every, axes)?;
+        let mut grid = Self { candidates: Vec::new(), scenarios: Vec::new(), runs_in: Vec::new(), groups: Vec::new() };
+        for (group, policy) in scenario.policies.iter().enumerate() {
+            grid.groups.push(Vec::new());
             for changes in variants(scenario, policy, axes)? {
-                let edits: Vec<String> = changes.iter().map(|change| format!("policy.{policy}.{change}")).collect();
                 // A combination that is no point of the space is not in the grid.
-                let Ok(made) = (if edits.is_empty() { Ok(scenario.clone()) } else { scenario.with(&edits) }) else {
-                    continue;
-                };
-                scenarios.push((made, scenario.agents.len()));
-                for agents in &scenario.agents {
-                    let side = Side { policy: policy.clone(), agents: *agents };
-                    candidates.push(Candidate { side, changes: changes.clone() });
-                }
+                let Some(made) = changed(scenario, policy, &changes) else { continue };
+                grid.add(group, made, policy, &scenario.agents, &changes);
             }
-            groups.push(first..candidates.len());
         }
-        Ok(Self { candidates, scenarios, groups })
+        Ok(grid)
     }
 
-    /// Every candidate with the scenario that it runs in.
-    pub(super) fn points(&self) -> impl Iterator<Item = (&Scenario, &Candidate)> {
-        let scenarios = self.scenarios.iter().flat_map(|(scenario, count)| std::iter::repeat_n(scenario, *count));
-        scenarios.zip(&self.candidates)
+    fn add(&mut self, group: usize, made: Scenario, policy: &str, sizes: &[u32], changes: &[String]) {
+        for agents in sizes {
+            self.groups[group].push(self.candidates.len());
+            self.runs_in.push(self.scenarios.len());
+            let side = Side { policy: policy.to_owned(), agents: *agents };
+            self.candidates.push(Candidate { side, changes: changes.to_vec() });
+        }
+        self.scenarios.push(made);
     }
+
+    /// Deadlines and budgets around candidates, each with the time that half its runs take; what would be more than the
+    /// most points of a policy is left out.
+    pub(super) fn grow(&mut self, around: &[(usize, f64)], axes: &[Axis]) -> Result<(), AskError> {
+        for (of, typical_s) in around {
+            let (Candidate { side, changes }, base) = (self.candidates[*of].clone(), self.scenario(*of).clone());
+            let group = self.groups.iter().position(|group| group.contains(of)).expect("a candidate has a policy");
+            let keys = base.settings(&side.policy).map_err(AskError::Usage)?.keys();
+            for change in growth(&keys, axes, *typical_s) {
+                let Some(made) = changed(&base, &side.policy, std::slice::from_ref(&change)) else { continue };
+                if self.groups[group].len() < MOST {
+                    let changes: Vec<String> = changes.iter().cloned().chain([change]).collect();
+                    self.add(group, made, &side.policy, &[side.agents], &changes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The scenario that a candidate runs in.
+    pub(super) fn scenario(&self, candidate: usize) -> &Scenario {
+        &self.scenarios[self.runs_in[candidate]]
+    }
+}
+
+/// The scenario with changed settings of a policy; none if that is no point of the space.
+pub(super) fn changed(scenario: &Scenario, policy: &str, changes: &[String]) -> Option<Scenario> {
+    if changes.is_empty() {
+        return Some(scenario.clone());
+    }
+    let edits: Vec<String> = changes.iter().map(|change| format!("policy.{policy}.{change}")).collect();
+    scenario.with(&edits).ok()
+}
+
+/// A fault if an axis is no setting.
+pub(super) fn unknown(scenario: &Scenario, axes: &[Axis]) -> Result<(), AskError> {
+    let Some(policy) = scenario.policies.first() else { return Ok(()) };
+    let draft = serde_json::json!(scenario.draft(policy).map_err(AskError::Usage)?);
+    match axes.iter().find(|axis| draft.get(&axis.key).is_none()) {
+        None => Ok(()),
+        Some(axis) => {
+            Err(AskError::Usage(format!("--grid {}: no setting of a policy; see `delm-sim schema settings`", axis.key)))
+        }
+    }
+}
+
+/// A fault if an axis is a setting that nobody reads.
+pub(super) fn all_read(every: &[Vec<String>], axes: &[Axis]) -> Result<(), AskError> {
+    let unread = |axis: &&Axis| !every.iter().any(|keys| keys.contains(&axis.key));
+    axes.iter().find(unread).map_or(Ok(()), |idle| {
+        Err(AskError::Usage(format!(
+            "--grid {}: no policy of the scenario reads this setting; `delm-sim params` lists those that are read",
+            idle.key
+        )))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seconds_are_told_in_two_digits() {
+        let cases = [(1234.5, 1200.0), (98.6, 99.0), (99.7, 100.0), (7.26, 7.3), (0.04, 0.1), (10.0, 10.0)];
+        assert!(cases.iter().all(|(seconds, rounded)| rounded_s(*seconds) == *rounded));
+    }
 
     #[test]
     fn values_may_hold_commas_of_their_own() {

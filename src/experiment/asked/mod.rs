@@ -1,5 +1,5 @@
 //! Questions that are asked of a scenario beyond its table of cells: what flips a difference, which mechanism makes it,
-//! what it is at equal spend, how it varies.
+//! what it is at equal spend or with every policy in its best form, how it varies.
 //!
 //! A question is a value that a manifest can hold; asking it of the same scenario gives the same answer.
 
@@ -10,6 +10,7 @@ mod flip;
 mod grid;
 mod mixture;
 mod subject;
+mod tune;
 mod vary;
 
 use super::faults::ScenarioError;
@@ -25,6 +26,7 @@ pub use factorial::{Combination, Contrast, FACTORS, Factorial, FactorialAsked, S
 pub use flip::{Difference, Effect, FlipAsked, Flips, Joint, Swing};
 pub use grid::{Axis, Candidate, axis};
 pub use subject::{Pair, Side};
+pub use tune::{Gap, Means, TuneAsked, Tuned, TunedRow};
 pub use vary::{Level, Varied, VaryAsked};
 
 /// A question.
@@ -37,6 +39,8 @@ pub enum Asked {
     Equal(EqualAsked),
     /// Which mechanism makes a difference.
     Factorial(FactorialAsked),
+    /// Which settings make each policy best.
+    Tune(TuneAsked),
     /// How cells change with keys of the scenario.
     Vary(VaryAsked),
 }
@@ -51,6 +55,8 @@ pub enum Answer {
     Equal(Equals),
     /// Which mechanism makes a difference.
     Factorial(Factorial),
+    /// Which settings make each policy best.
+    Tune(Box<Tuned>),
     /// How cells change with keys of the scenario.
     Vary(Varied),
 }
@@ -89,6 +95,7 @@ pub fn ask(scenario: &Scenario, asked: &Asked, manner: &Manner) -> Result<Answer
             Asked::Flip(asked) => Answer::Flip(flip::flips(scenario, asked, &mut runner)?),
             Asked::Equal(asked) => Answer::Equal(equal::equals(scenario, asked, &mut runner)?),
             Asked::Factorial(asked) => Answer::Factorial(factorial::factorial(scenario, asked, &mut runner)?),
+            Asked::Tune(asked) => Answer::Tune(Box::new(tune::tuned(scenario, asked, &mut runner)?)),
             Asked::Vary(asked) => Answer::Vary(vary::varied(scenario, asked, &mut runner)?),
         })
     })

@@ -164,6 +164,7 @@ fn study(scenario: Scenario, groups: &[(String, u32, Vec<Run>)], verdict: Verdic
     Study {
         cells: cells.collect(),
         comparisons: Vec::new(),
+        best_central: Vec::new(),
         checks: Vec::new(),
         verdicts: vec![verdict],
         warnings,

@@ -82,7 +82,10 @@ pub(super) fn page(scenario: &Scenario, e: &Equals) -> Page {
             e.runs
         ),
         "Two points of a policy may be mixed over tasks (shares in percent), so that the spend is met exactly. The grid: \
-         team sizes of the scenario, and every length and choice of the policy's form; --grid replaces values. Points are chosen on the pilots, shares settled so that the reported runs spend the limit; a single point may spend more there than on its pilots."
+         team sizes of the scenario, every length and choice of the policy's form, and around what the pilots take, one at a \
+         time, deadlines (half, once and twice the time of half its runs) and budgets (half, double); --grid replaces \
+         values. Points are chosen on the pilots; where one spends more on the reported runs, tasks go over to the next \
+         cheaper point that the pilots found, so that nobody spends more than the limit unless the row says so."
             .to_owned(),
     ];
     Page { name: "equal", sentences, header, rows, notes }
@@ -108,7 +111,9 @@ fn line(e: &Equals, row: &EqualRow, scale: f64) -> Vec<String> {
         number::digits(best.interval.high * scale, 3)
     );
     let lead = best.lead.map_or_else(|| "subject".to_owned(), |lead| told(lead, scale));
-    vec![row.policy.clone(), parts.join(" + "), row.grid.to_string(), amount(e, best.spends), gains, lead]
+    let above = if best.over { ", ABOVE the limit" } else { "" };
+    let spends = format!("{}{above}", amount(e, best.spends));
+    vec![row.policy.clone(), parts.join(" + "), row.grid.to_string(), spends, gains, lead]
 }
 
 pub(super) fn data(e: &Equals) -> String {

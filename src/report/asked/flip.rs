@@ -57,7 +57,16 @@ pub(super) fn page(scenario: &Scenario, flips: &Flips) -> Page {
         })
         .take(NAMED)
         .collect();
-    sentences.push(if turning == 0 {
+    let resolved = flips.today.interval.is_none_or(|i| i.sign() != 0);
+    sentences.push(if !resolved {
+        let shown = |d: &Difference| d.interval.is_some_and(|i| i.sign() != 0);
+        let is_shown = |s: &&Swing| matches!(&s.effect, Effect::Moves { low, high, .. } if shown(low) || shown(high));
+        let ends = flips.swings.iter().filter(is_shown).count();
+        format!(
+            "Today's interval holds 0: no difference is shown that could flip. Of {acting} inputs that act, the mean changes \
+             its sign along {turning}, and {ends} show a difference at an end of their prior."
+        )
+    } else if turning == 0 {
         let seen = flips.seen_from.map_or_else(String::new, |x| {
             format!(" A reversal larger than {} {unit} would have been seen with 95 %.", number::short(x * scale))
         });
@@ -79,14 +88,11 @@ pub(super) fn page(scenario: &Scenario, flips: &Flips) -> Page {
             joint.draws
         ));
     }
-    let mut notes = vec![format!(
+    let notes = vec![format!(
         "{idle} inputs have no effect here (no run changes at either end of the prior), {unmoved} could not be moved \
          ({}.csv says why). Break-even values are known to 1/1024 of the prior; runs share their random numbers.",
         "flip"
     )];
-    if flips.today.interval.is_some_and(|i| i.sign() == 0) {
-        notes.push("Today's interval holds 0: no difference is shown that could flip.".to_owned());
-    }
     let rows = flips.swings.iter().filter_map(|s| row(s, scale)).collect();
     let header = vec!["input", "source", "now", "prior", "flips at", "at low end", "at high end"];
     Page { name: "flip", sentences, header, rows, notes }

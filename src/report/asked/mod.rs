@@ -6,6 +6,7 @@
 mod equal;
 mod factorial;
 mod flip;
+mod tune;
 mod vary;
 
 use super::file::File;
@@ -38,6 +39,7 @@ impl Page {
             Answer::Flip(flips) => flip::page(scenario, flips),
             Answer::Equal(equals) => equal::page(scenario, equals),
             Answer::Factorial(found) => factorial::page(scenario, found),
+            Answer::Tune(tuned) => tune::page(scenario, tuned),
             Answer::Vary(varied) => vary::page(scenario, varied),
         }
     }
@@ -57,13 +59,14 @@ fn lines(sentences: &[String]) -> String {
     sentences.iter().map(|s| wrap(s, WIDTH, "  ") + "\n").collect()
 }
 
-/// The answer as files.
-pub fn results<'a>(scenario: &'a Scenario, answer: &'a Answer, figures: bool) -> Results<'a> {
+/// The answer as files; `command` is the command line that asked.
+pub fn results<'a>(scenario: &'a Scenario, answer: &'a Answer, command: &str, figures: bool) -> Results<'a> {
     let page = Page::of(scenario, answer);
     let (digest, data, drawn) = match answer {
         Answer::Flip(flips) => (&flips.digest, flip::data(flips), flip::figure(scenario, flips)),
         Answer::Equal(equals) => (&equals.digest, equal::data(equals), equal::figure(scenario, equals)),
         Answer::Factorial(found) => (&found.digest, factorial::data(found), None),
+        Answer::Tune(tuned) => (&tuned.digest, tune::data(tuned), None),
         Answer::Vary(varied) => (&varied.digest, vary::data(varied), vary::figure(scenario, varied)),
     };
     let json = serde_json::to_string_pretty(answer).expect("plain values become JSON") + "\n";
@@ -74,6 +77,9 @@ pub fn results<'a>(scenario: &'a Scenario, answer: &'a Answer, figures: bool) ->
         File::text(&format!("{}.json", page.name), json),
         File::text(&format!("{}.md", page.name), text),
     ];
+    if let Answer::Tune(tuned) = answer {
+        files.push(File::text("tuned.toml", tune::scenario(tuned, command)));
+    }
     if figures && let Some(canvas) = drawn {
         files.extend(super::plot::both(page.name, &canvas));
     }
