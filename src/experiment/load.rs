@@ -8,6 +8,7 @@ use super::embedded;
 use super::faults::{Fault, KeyPath, Place, ScenarioError, nearest};
 use super::parameters::{covers, input_at};
 use super::presets::Expander;
+use super::reading;
 use super::scenario::Scenario;
 use super::shape::Shape;
 use super::text::read_text;
@@ -309,7 +310,7 @@ fn judge(
     if !faults.is_empty() {
         strip_faults(&mut rest, shape);
     }
-    match rest.value().try_into::<Scenario>() {
+    match reading::read::<Scenario>(rest.value()) {
         Ok(mut scenario) => {
             scenario.catalog = catalog.clone();
             leave_unpriced(&mut scenario, tree);
@@ -329,8 +330,7 @@ fn judge(
             }
         }
         Err(error) if faults.is_empty() => {
-            let wrong = error.message().to_owned();
-            faults.push(Fault::new(KeyPath::default(), wrong, "see `delm-sim schema`").placed(&tree.place));
+            faults.push(Fault::new(KeyPath::default(), error.wrong, "see `delm-sim schema`").placed(&tree.place));
         }
         Err(_) => {}
     }

@@ -22,6 +22,7 @@ pub mod prediction;
 pub mod presets;
 pub mod prior;
 pub mod published;
+pub(crate) mod reading;
 pub mod replay;
 pub mod replication;
 mod runner;

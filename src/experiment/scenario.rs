@@ -1,6 +1,7 @@
 //! A scenario: a question, a workload, a fleet of endpoints, policies to compare, and how to measure. Strict TOML.
 
 use super::faults::Fault;
+use super::reading;
 use crate::live::desk::DeskSpec;
 use crate::live::questions::QuestionsSpec;
 use crate::model::Limit;
@@ -304,7 +305,7 @@ impl Scenario {
             }
             table.insert(key.clone(), value.clone());
         }
-        table.try_into().map_err(|e: toml::de::Error| format!("policy.{policy}: {}", e.message()))
+        reading::read(toml::Value::Table(table)).map_err(|e| format!("policy.{policy}: {}", e.wrong))
     }
 
     /// The point that a policy is in this scenario, or what is wrong with it.

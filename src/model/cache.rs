@@ -63,25 +63,29 @@ impl Table {
     }
 
     /// The place of a text that is there from now on.
-    fn place(&mut self, key: u64) -> usize {
+    fn place(&mut self, key: u64) -> u32 {
         let slot = self.seek(key);
         if self.index[slot].1 == 0 {
+            if self.texts.len() == self.texts.capacity() {
+                self.texts.reserve_exact(self.texts.len() / 4 + FEWEST_SLOTS);
+            }
             self.texts.push((key, Entry::default()));
             self.index[slot] = ((key >> 32) as u32, self.texts.len() as u32);
         }
-        self.index[slot].1 as usize - 1
+        self.index[slot].1 - 1
     }
 
-    /// Makes sure that so many more texts find a place, and that half of the index stays free. What has expired goes
-    /// first.
+    /// Makes sure that so many more texts find a place, and that a quarter of the index stays free. What has expired
+    /// goes first. A team has many texts for each of its agents, so both lists have little slack.
     fn make_room(&mut self, more: usize, now: Time) {
-        if (self.texts.len() + more) * 2 <= self.index.len() {
+        if (self.texts.len() + more) * 4 <= self.index.len() * 3 {
             return;
         }
         self.texts.retain(|(_, entry)| entry.expires >= now);
-        let slots = ((self.texts.len() + more) * 4).next_power_of_two().max(FEWEST_SLOTS);
-        self.index.clear();
-        self.index.resize(slots, (0, 0));
+        let slots = ((self.texts.len() + more) * 2).next_power_of_two().max(FEWEST_SLOTS);
+        // The old index goes before the new one comes.
+        self.index = Vec::new();
+        self.index = vec![(0, 0); slots];
         for place in 0..self.texts.len() {
             let key = self.texts[place].0;
             let slot = self.seek(key);
@@ -122,14 +126,14 @@ fn content_code(content: Content) -> Option<u64> {
 /// share, or when `each` says so.
 fn texts(task: u32, prompt: &Prompt, mut each: impl FnMut(u64, u32) -> std::ops::ControlFlow<()>) {
     let mut chain = mix(u64::from(task) + 1);
-    let mut spans = prompt.iter().filter(|s| s.tokens > 0);
+    let mut spans = prompt.iter().filter(|s| s.tokens > 0).map(|s| (content_code(s.content), s.tokens));
     let mut next = spans.next();
-    while let Some(span) = next {
-        let Some(code) = content_code(span.content) else { return };
-        let mut tokens = span.tokens;
+    while let Some((Some(code), mut tokens)) = next {
         next = spans.next();
-        while let Some(more) = next.filter(|n| content_code(n.content) == Some(code)) {
-            tokens = tokens.saturating_add(more.tokens);
+        while let Some((Some(same), more)) = next
+            && same == code
+        {
+            tokens = tokens.saturating_add(more);
             next = spans.next();
         }
         let key = mix(chain ^ code.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -146,7 +150,7 @@ pub struct Visit<'c> {
     cache: &'c mut PrefixCache,
     now: Time,
     /// Place and length of each text.
-    texts: SmallVec<[(usize, u32); 6]>,
+    texts: SmallVec<[(u32, u32); 6]>,
 }
 
 impl Visit<'_> {
@@ -155,7 +159,7 @@ impl Visit<'_> {
         let now = self.now;
         let mut cached = 0;
         for &(place, tokens) in &self.texts {
-            let entry = &mut self.cache.texts.texts[place].1;
+            let entry = &mut self.cache.texts.texts[place as usize].1;
             if entry.expires < now {
                 break;
             }
@@ -175,7 +179,7 @@ impl Visit<'_> {
     /// Registers the prompt, which becomes readable at `from`.
     pub fn write(self, from: Time) {
         for &(place, tokens) in &self.texts {
-            let entry = &mut self.cache.texts.texts[place].1;
+            let entry = &mut self.cache.texts.texts[place as usize].1;
             if entry.expires < self.now {
                 *entry = Entry::default();
             }

@@ -2,8 +2,6 @@
 //!
 //! Invariant: versions are consecutive; a reader at version v sees exactly the newest entries below v that fit its window.
 
-use super::ids::FindingId;
-
 /// What a reader gets: entries `first..version` of `tokens` tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct View {
@@ -15,25 +13,23 @@ pub struct View {
     pub tokens: u32,
 }
 
-/// An append-only list of findings with their lengths.
+/// The lengths of an append-only list of findings.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    entries: Vec<FindingId>,
-    /// `ends[i]` = tokens of entries `0..=i`.
+    /// `ends[i]` = tokens of entries `0..=i`. Which findings they are, the world knows from the notes.
     ends: Vec<u64>,
 }
 
 impl Context {
     /// Appends an entry and returns the new version.
-    pub fn append(&mut self, finding: FindingId, tokens: u32) -> u32 {
-        self.entries.push(finding);
+    pub fn append(&mut self, tokens: u32) -> u32 {
         self.ends.push(self.tokens() + u64::from(tokens));
         self.version()
     }
 
     /// The number of entries.
     pub fn version(&self) -> u32 {
-        self.entries.len() as u32
+        self.ends.len() as u32
     }
 
     /// Total length.
@@ -61,8 +57,8 @@ mod tests {
     #[test]
     fn a_window_holds_the_newest_entries_that_fit() {
         let mut c = Context::default();
-        for i in 0..10 {
-            c.append(FindingId(i), 25);
+        for _ in 0..10 {
+            c.append(25);
         }
         assert_eq!(c.view(None), View { first: 0, version: 10, tokens: 250 });
         assert_eq!(c.view(Some(100)), View { first: 6, version: 10, tokens: 100 });

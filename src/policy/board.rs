@@ -58,7 +58,7 @@ impl Board {
     /// Makes an entry readable that was written on the strength of version `read`.
     pub fn admit(&mut self, author: AgentId, finding: &Finding, read: u32, out: &mut Outbox) {
         let stale_by = self.context.version() - read;
-        let version = self.context.append(finding.id, finding.tokens);
+        let version = self.context.append(finding.tokens);
         out.note(Note::Admitted {
             agent: author,
             store: BOARD,
@@ -85,13 +85,13 @@ impl Notebook {
 
     /// Adds a finding and tells of it.
     pub fn keep(&mut self, finding: &Finding, out: &mut Outbox) {
-        let version = self.context.append(finding.id, finding.tokens);
+        let version = self.context.append(finding.tokens);
         out.note(Note::Kept { store: self.store, finding: finding.id, version });
     }
 
     /// Keeps what its author brought through a gate.
     pub fn admit(&mut self, author: AgentId, finding: &Finding, out: &mut Outbox) {
-        let version = self.context.append(finding.id, finding.tokens);
+        let version = self.context.append(finding.tokens);
         let (store, tokens) = (self.store, finding.tokens);
         out.note(Note::Admitted { agent: author, store, finding: finding.id, tokens, version, stale_by: 0 });
     }

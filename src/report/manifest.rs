@@ -99,6 +99,7 @@ pub struct Manifest {
     /// blake3 of every other file, by name; empty before they were written.
     pub files: BTreeMap<String, String>,
     /// The scenario as it was run, presets and flags applied.
+    #[serde(deserialize_with = "crate::experiment::reading::scenario")]
     pub scenario: Scenario,
 }
 

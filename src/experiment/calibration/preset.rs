@@ -14,6 +14,7 @@ use super::resample::digits;
 use super::run::{CalibrateOptions, Calibration, ModelResult};
 use super::tools::{Gaps, ToolTimes, Whose};
 use crate::experiment::presets::{PresetSource, PresetTokens};
+use crate::experiment::reading;
 use crate::experiment::scenario::{SourceKind, SourceNote};
 use crate::model::endpoint::EndpointSpec;
 
@@ -127,8 +128,7 @@ impl Preset {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn endpoint(&self) -> Result<EndpointSpec, String> {
-        let endpoint: EndpointSpec =
-            self.endpoint.clone().try_into().map_err(|why: toml::de::Error| why.message().to_owned())?;
+        let endpoint: EndpointSpec = reading::read(Value::Table(self.endpoint.clone())).map_err(|why| why.wrong)?;
         endpoint.noise.validate()?;
         Ok(endpoint)
     }

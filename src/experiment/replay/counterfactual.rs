@@ -12,6 +12,7 @@ use crate::experiment::calibration::fit::LEAST_ROWS;
 use crate::experiment::calibration::{LoggedRequest, PRICE_SOURCE, fit, list_price};
 use crate::experiment::faults::ScenarioError;
 use crate::experiment::load::Overrides;
+use crate::experiment::reading;
 use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
 use crate::experiment::validate::validate;
 use crate::kernel::{Law, Span};
@@ -315,7 +316,7 @@ fn recorded_price(header: &Header) -> Option<PriceSpec> {
     let roles = scenario.get("roles")?;
     let name = roles.get(Purpose::Step.name()).or_else(|| roles.get("default"))?.as_str()?;
     let price = scenario.get("endpoints")?.get(name)?.get("price")?;
-    serde_json::from_value(price.clone()).ok()
+    reading::read_json(price).ok()
 }
 
 fn sources(scenario: &mut Scenario) {

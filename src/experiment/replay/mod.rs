@@ -13,6 +13,7 @@ pub use retimed::{Retimed, RetimedRun, retimed};
 pub use strict::strict;
 pub use work::{AS_RECORDED, Dependencies, Found, Lost, Reading};
 
+use super::reading;
 use super::scenario::Scenario;
 use super::validate;
 use crate::policy::Catalog;
@@ -76,8 +77,8 @@ fn scenario_of(header: &Header, path: &Path, catalog: &Catalog) -> Result<Scenar
             "imported from {from}, so there is no policy to replay strictly; use --mode retimed or counterfactual"
         )));
     };
-    let mut scenario: Scenario = serde_path_to_error::deserialize(value)
-        .map_err(|e| unusable(format!("field `scenario.{}` of the header: {}", e.path(), e.inner())))?;
+    let mut scenario: Scenario = reading::read_json(value)
+        .map_err(|e| unusable(format!("field `scenario.{}` of the header: {}", e.key, e.wrong)))?;
     scenario.catalog = catalog.clone();
     match validate::validate(&scenario).first() {
         Some(fault) => Err(unusable(format!("the header's scenario: {fault}"))),

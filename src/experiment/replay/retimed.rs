@@ -5,6 +5,7 @@ use super::{ReplayError, next_counted_run, told_of_unfinished, unfinished};
 use crate::experiment::cells::gather;
 use crate::experiment::judgement::{Verdict, Warning};
 use crate::experiment::metrics::Measures;
+use crate::experiment::reading;
 use crate::experiment::replication::Run;
 use crate::experiment::scenario::Scenario;
 use crate::experiment::study;
@@ -131,8 +132,8 @@ fn scenario(
 ) -> Result<Scenario, ReplayError> {
     let unusable = |problem: String| ReplayError::Unusable { path: path.to_owned(), problem };
     let mut scenario = match recorded {
-        Some(value) => serde_json::from_value::<Scenario>(value.clone())
-            .map_err(|e| unusable(format!("field `scenario` of the header: {e}")))?,
+        Some(value) => reading::read_json::<Scenario>(value)
+            .map_err(|e| unusable(format!("field `scenario` of the header: {}", e.wrong)))?,
         None => of_recordings(path, RecordedSpec::default(), runs),
     };
     scenario.name = format!("{}-retimed", scenario.name);

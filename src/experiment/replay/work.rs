@@ -2,6 +2,7 @@
 //!
 //! Invariant: a delegation waits for earlier delegations only, so that any recording gives a graph without circles.
 
+use crate::experiment::reading;
 use crate::experiment::scenario::Scenario;
 use crate::model::call::Purpose;
 use crate::model::ids::About;
@@ -294,7 +295,8 @@ pub(super) fn of_recordings(path: &Path, spec: RecordedSpec, replications: u32) 
     let text = "version = 1\nname = \"x\"\nquestion = \"x\"\nreplications = 1\nagents = [1]\npolicies = [\"single\"]\n\
                 baseline = \"single\"\n[workload.divide]\n[endpoints.model]\n[endpoints.tool]\n\
                 [roles]\ndefault = \"model\"\ntool = \"tool\"\n";
-    let mut scenario: Scenario = toml::from_str(text).expect("a scenario of defaults");
+    let table = text.parse::<toml::Table>().expect("TOML");
+    let mut scenario: Scenario = reading::read(toml::Value::Table(table)).expect("a scenario of defaults");
     scenario.name = stem;
     scenario.replications = replications.max(1);
     scenario.workload = WorkloadSpec::Recorded(Arc::new(spec));

@@ -14,6 +14,7 @@ mod usage;
 pub use key::content_key;
 pub use line::*;
 pub use message::Message;
+pub(crate) use reader::line_of;
 pub use reader::{Reader, Recording, Recordings, TranscriptError};
 pub use recorder::{Details, Recorder};
 pub use tries::{Billed, DispatchLine, UnreadableLine};

@@ -101,7 +101,7 @@ impl<R: BufRead> Reader<R> {
             let found = version.map_or("none".to_owned(), |v| v.to_string());
             return Err(reader.wrong(&format!("field `version`: this build reads version {VERSION}, found {found}")));
         }
-        reader.header = reader.parse(&text.unwrap_or_default())?;
+        reader.header = parse(&text.unwrap_or_default()).map_err(|problem| reader.wrong(&problem))?;
         Ok(reader)
     }
 
@@ -135,41 +135,8 @@ impl<R: BufRead> Reader<R> {
             if text.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            return self.any(&text).map(Some);
+            return line_of(&text).map(Some).map_err(|problem| self.wrong(&problem));
         }
-    }
-
-    fn any(&self, text: &[u8]) -> Result<Line, TranscriptError> {
-        #[derive(Deserialize)]
-        struct Tag<'a> {
-            #[serde(borrow)]
-            record: Cow<'a, str>,
-        }
-        let tag: Tag = serde_json::from_slice(text).map_err(|e| self.wrong(&format!("not a record: {e}")))?;
-        Ok(match &*tag.record {
-            "header" => return Err(self.wrong("a second header; put one transcript in one file")),
-            "run" => Line::Run(self.parse::<RunLine>(text)?),
-            "arrival" => Line::Arrival(self.parse::<ArrivalLine>(text)?),
-            "dispatch" => Line::Dispatch(self.parse::<DispatchLine>(text)?),
-            "unreadable" => Line::Unreadable(Box::new(self.parse::<UnreadableLine>(text)?)),
-            "call" => Line::Call(Box::new(self.parse::<CallLine>(text)?)),
-            "timer" => Line::Timer(self.parse::<TimerLine>(text)?),
-            "finish" => Line::Finish(self.parse::<FinishLine>(text)?),
-            "end" => Line::End(self.parse::<EndLine>(text)?),
-            other => {
-                let known = "header, run, arrival, dispatch, unreadable, call, timer, finish, end";
-                return Err(self.wrong(&format!("field `record`: \"{other}\" is none of {known}")));
-            }
-        })
-    }
-
-    fn parse<T: DeserializeOwned>(&self, text: &[u8]) -> Result<T, TranscriptError> {
-        let mut json = serde_json::Deserializer::from_slice(text);
-        serde_path_to_error::deserialize(&mut json).map_err(|e| {
-            let path = e.path().to_string();
-            let place = if path == "." { String::new() } else { format!("field `{path}`: ") };
-            self.wrong(&format!("{place}{}", e.into_inner()))
-        })
     }
 
     fn wrong(&self, problem: &str) -> TranscriptError {
@@ -208,6 +175,40 @@ impl<R: BufRead> Reader<R> {
         }
         Ok(Some(&self.buffer))
     }
+}
+
+/// The line that a text is, or what is wrong with it.
+pub(crate) fn line_of(text: &[u8]) -> Result<Line, String> {
+    #[derive(Deserialize)]
+    struct Tag<'a> {
+        #[serde(borrow)]
+        record: Cow<'a, str>,
+    }
+    let tag: Tag = serde_json::from_slice(text).map_err(|e| format!("not a record: {e}"))?;
+    Ok(match &*tag.record {
+        "header" => return Err("a second header; put one transcript in one file".to_owned()),
+        "run" => Line::Run(parse::<RunLine>(text)?),
+        "arrival" => Line::Arrival(parse::<ArrivalLine>(text)?),
+        "dispatch" => Line::Dispatch(parse::<DispatchLine>(text)?),
+        "unreadable" => Line::Unreadable(Box::new(parse::<UnreadableLine>(text)?)),
+        "call" => Line::Call(Box::new(parse::<CallLine>(text)?)),
+        "timer" => Line::Timer(parse::<TimerLine>(text)?),
+        "finish" => Line::Finish(parse::<FinishLine>(text)?),
+        "end" => Line::End(parse::<EndLine>(text)?),
+        other => {
+            let known = "header, run, arrival, dispatch, unreadable, call, timer, finish, end";
+            return Err(format!("field `record`: \"{other}\" is none of {known}"));
+        }
+    })
+}
+
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_slice(text);
+    serde_path_to_error::deserialize(&mut json).map_err(|e| {
+        let path = e.path().to_string();
+        let place = if path == "." { String::new() } else { format!("field `{path}`: ") };
+        format!("{place}{}", e.into_inner())
+    })
 }
 
 /// One run of a transcript, in memory.

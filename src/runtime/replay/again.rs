@@ -5,7 +5,7 @@
 
 use super::divergence::{Divergence, difference};
 use crate::model::ids::{CallId, TaskId};
-use crate::record::transcript::{CallLine, EndLine, FinishLine, Line, Recorder, RunLine};
+use crate::record::transcript::{CallLine, EndLine, FinishLine, Line, Recorder, RunLine, line_of};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::Write;
@@ -60,7 +60,7 @@ impl Again {
     pub fn first_difference(&self) -> Option<Divergence> {
         let text = std::mem::take(&mut *self.lines.0.lock().unwrap_or_else(PoisonError::into_inner));
         let lines = text.split(|b| *b == b'\n').filter(|line| !line.is_empty());
-        lines.map(|line| serde_json::from_slice(line).expect("written by the recorder")).find_map(|l| self.differs(l))
+        lines.map(|line| line_of(line).expect("written by the recorder")).find_map(|l| self.differs(l))
     }
 
     fn differs(&self, line: Line) -> Option<Divergence> {

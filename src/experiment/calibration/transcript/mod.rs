@@ -11,6 +11,7 @@ pub use lengths::Lengths;
 pub use outcomes::Outcomes;
 
 use super::fault::CalibrationError;
+use crate::experiment::reading;
 use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
 use crate::kernel::Span;
 use crate::model::call::Purpose;
@@ -56,12 +57,12 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
     };
     let mut recordings = Recordings::new(Reader::open(path).map_err(read)?);
     let header = recordings.reader().header().clone();
-    let Some(value) = header.scenario.clone() else {
+    let Some(value) = &header.scenario else {
         let mend = "record a run with `delm-sim live`; logs of other programs go to `delm-sim calibrate LOG.csv`";
         return Err(wrong("the transcript holds no scenario".to_owned(), mend));
     };
-    let mut scenario: Scenario = serde_json::from_value(value)
-        .map_err(|e| wrong(format!("field `scenario` of the header: {e}"), "record the run again"))?;
+    let mut scenario: Scenario = reading::read_json(value)
+        .map_err(|e| wrong(format!("field `scenario` of the header: {}", e.wrong), "record the run again"))?;
     let mut runs: Vec<Recording> = Vec::new();
     while let Some(recording) = recordings.next_run().map_err(read)? {
         if recording.end.as_ref().is_some_and(|e| e.complete)
