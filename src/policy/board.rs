@@ -51,7 +51,7 @@ impl Board {
 
     /// Stores what no gate judges as an entry of its own.
     pub fn keep(&mut self, finding: &Finding, out: &mut Outbox) {
-        let version = self.context.append(finding.id, finding.tokens);
+        let version = self.context.append(finding.tokens);
         out.note(Note::Kept { store: BOARD, finding: finding.id, version });
     }
 
