@@ -6,7 +6,7 @@ use delm_sim::experiment::{Overrides, Scenario};
 const SEARCH: &str = r#"version = 1
 name = "search"
 question = "What does reading do?"
-replications = 100
+replications = 150
 agents = [4]
 policies = ["single", "independent", "orchestrator-sequential", "orchestrator-parallel", "orchestrator-async", "delm-solvers"]
 baseline = "independent"
@@ -23,7 +23,7 @@ verify = "judge"
 const DIVIDE: &str = r#"version = 1
 name = "divide"
 question = "What does reading do?"
-replications = 100
+replications = 150
 agents = [4]
 policies = ["single", "independent", "map-reduce", "orchestrator-parallel", "orchestrator-async", "delm-queue"]
 baseline = "map-reduce"
