@@ -357,7 +357,7 @@ fn a_tuned_scenario_is_written_and_a_default_may_stand() {
 
     let fixed = ["report_tokens=400", "plan=true", "max_delegations=6", "deadline_s=\"unlimited\""];
     let mut args = vec!["--set", "policies=[\"single\",\"independent\"]", "--pilots", "100", "--replications", "4"];
-    fixed.iter().for_each(|grid| args.extend(["--grid", grid]));
+    args.extend(fixed.iter().flat_map(|grid| ["--grid", *grid]));
     let done = on(folder.path(), "tune", &args);
     assert_eq!(done.code, 0, "{}", done.err);
     assert!(done.out.contains("The default stands, nothing better was found: single, independent."), "{}", done.out);
