@@ -23,7 +23,7 @@ const WORDS: [(&str, &[&str]); 4] = [
     ("board_place", &["front", "tail"]),
     ("dry_policy", &["immediate", "all-idle"]),
 ];
-const STORES: [&str; 3] = ["none", "relay", "shared"];
+const STORES: [&str; 4] = ["none", "relay", "artifacts", "shared"];
 /// Gates that can be had; the oracle, which knows the truth, cannot.
 const GATES: [&str; 3] = ["none", "rule", "llm"];
 
