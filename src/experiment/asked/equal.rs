@@ -208,11 +208,16 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
     let limits: Vec<f64> = if least > 0.0 && greatest > least { (0..STEPS).map(step).collect() } else { Vec::new() };
     let every: Vec<f64> = std::iter::once(most).chain(limits.iter().copied()).collect();
     // Deadlines and budgets are tried on what the pilots would take.
-    let taken: BTreeSet<usize> = every
+    let mut taken: BTreeSet<usize> = every
         .iter()
         .flat_map(|most| pilots.taken(&grid.groups, *most))
         .flat_map(|mixture| mixture.shares().parts().map(|(candidate, _)| candidate).collect::<Vec<_>>())
         .collect();
+    // Where nothing is within the limit, a deadline on the cheapest point may be.
+    let within = |group: &Vec<usize>| group.iter().any(|c| pilots.spend(*c) <= most);
+    let cheapest =
+        |group: &Vec<usize>| group.iter().copied().min_by(|a, b| pilots.spend(*a).total_cmp(&pilots.spend(*b)));
+    taken.extend(grid.groups.iter().filter(|group| !within(group)).filter_map(cheapest));
     let around: Vec<(usize, f64)> = taken.iter().map(|c| (*c, pilot[*c].typical_s)).collect();
     grid.grow(&around, &asked.grid)?;
     for candidate in pilot.len()..grid.candidates.len() {

@@ -122,7 +122,7 @@ impl Search<'_, '_, '_> {
                 arms = self.neighbours(&here, &dismissed)?;
                 tried += arms.len() as u32;
             }
-            let (winner, ran) = self.race(&mut here, &mut arms, share, aim)?;
+            let (winner, ran) = self.race(&mut here, &mut arms, share.min(budget - runs), aim)?;
             runs += ran;
             for arm in &arms {
                 let worse = apart(&arm.worth, &here.worth);
