@@ -144,7 +144,8 @@ fn frontier(study: &Study, own: &Cell) -> String {
     // Equal points of inert twins are one point.
     best.dedup_by(|a, b| a.1 == b.1);
     let hidden = best.len().saturating_sub(ROWS);
-    let mut table = plain(&["Points that no other beats in both", "N", "cost/task, $", "Pass, %", "makespan, s"]);
+    let mut table =
+        plain(&["Points that no other beats in both", "N", "cost/task, $", "Pass, %", "judged, %", "makespan, s"]);
     let mut add = |cell: &Cell, name: String| {
         let show = |metric: &str| columns::heading(metric).map_or("-".to_owned(), |column| column.show(cell));
         let mark = if cell.extrapolated { "* " } else { "" };
@@ -153,6 +154,7 @@ fn frontier(study: &Study, own: &Cell) -> String {
             format!("{mark}{}", cell.agents),
             show("cost_per_task_usd"),
             show("pass"),
+            cell.mean("pass_by_judge").map_or("-".to_owned(), |share| number::rounded(share * 100.0, 0)),
             show("makespan_s"),
         ]);
     };
@@ -163,7 +165,7 @@ fn frontier(study: &Study, own: &Cell) -> String {
     if let Some((beater, _)) = cheaper {
         add(own, format!("{} (beaten by {}, N = {})", own.policy, beater.policy, beater.agents));
     }
-    for index in [1, 2, 3, 4] {
+    for index in [1, 2, 3, 4, 5] {
         right(&mut table, index);
     }
     let mut out = text(&table);
@@ -233,7 +235,7 @@ fn reasons(study: &Study, own: &Cell) -> String {
         words::noise(study.origin()),
     ));
     out += &line(
-        "Pass: share of tasks with a right submission among all (an oracle picks); N: workers; makespan: arrival to end. Any \
+        "Pass: share of tasks with a right submission among all (an oracle picks); judged: where a judge picks one; N: workers; makespan: arrival to end. Any \
          other word: `delm-sim define WORD`.",
     );
     if own.extrapolated || study.cells.iter().any(|c| c.extrapolated) {
