@@ -53,3 +53,31 @@ fn toml_of(json: &Json) -> Result<Value, String> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Overrides, embedded};
+    use serde_json::json;
+
+    #[test]
+    fn a_scenario_comes_back_from_json() {
+        for (name, text) in embedded::SCENARIOS {
+            let scenario = Scenario::parse(name, text, None, &Overrides::default()).unwrap();
+            let json = serde_json::to_value(&scenario).unwrap();
+            assert_eq!(json, serde_json::to_value(read_json::<Scenario>(&json).unwrap()).unwrap(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_key() {
+        let wrong = |json: Json| read_json::<Scenario>(&json).map(|_| ()).map_err(|e| (e.key, e.wrong)).unwrap_err();
+        let (key, why) = wrong(json!({ "endpoints": { "model": { "base_s": "soon" } } }));
+        assert_eq!(
+            (key.as_str(), why.as_str()),
+            ("endpoints.model.base_s", "invalid type: string \"soon\", expected f64")
+        );
+        assert_eq!(wrong(json!({ "seed": u64::MAX })).1, "the number 18446744073709551615 is too large");
+        assert_eq!(wrong(json!({ "agents": [null] })).1, "null is no value");
+    }
+}

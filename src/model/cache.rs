@@ -150,7 +150,7 @@ pub struct Visit<'c> {
     cache: &'c mut PrefixCache,
     now: Time,
     /// Place and length of each text.
-    texts: SmallVec<[(u32, u32); 6]>,
+    texts: SmallVec<[(u32, u32); 7]>,
 }
 
 impl Visit<'_> {

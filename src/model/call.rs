@@ -154,8 +154,8 @@ pub struct PromptSpan {
     pub tokens: u32,
 }
 
-/// An ordered list of spans.
-pub type Prompt = SmallVec<[PromptSpan; 6]>;
+/// An ordered list of spans. Seven are in place: instructions, board, task, source, what was unfolded of it, history, new.
+pub type Prompt = SmallVec<[PromptSpan; 7]>;
 
 /// Total length of a prompt in tokens.
 pub fn prompt_tokens(prompt: &Prompt) -> u64 {

@@ -147,6 +147,9 @@ impl PriceList {
 
     /// Cost of busy time.
     pub fn busy_cost(&self, busy: crate::kernel::Span) -> Picodollars {
+        if self.pico_per_busy_second == 0 {
+            return Picodollars(0);
+        }
         let pico = u128::from(busy.as_nanos()) * u128::from(self.pico_per_busy_second) / 1_000_000_000;
         Picodollars(u64::try_from(pico).unwrap_or(u64::MAX))
     }

@@ -38,7 +38,9 @@ pub fn opening(purpose: Purpose, s: &Settings, rest: &[PromptSpan]) -> Prompt {
     let mut prompt = Prompt::new();
     prompt.push(instructions(purpose, s));
     prompt.push(task(s));
-    prompt.extend_from_slice(rest);
+    for span in rest {
+        prompt.push(*span);
+    }
     prompt
 }
 
@@ -46,8 +48,12 @@ pub fn opening(purpose: Purpose, s: &Settings, rest: &[PromptSpan]) -> Prompt {
 pub fn board_first(purpose: Purpose, s: &Settings, board: Option<PromptSpan>, rest: &[PromptSpan]) -> Prompt {
     let mut prompt = Prompt::new();
     prompt.push(instructions(purpose, s));
-    prompt.extend(board);
+    if let Some(board) = board {
+        prompt.push(board);
+    }
     prompt.push(task(s));
-    prompt.extend_from_slice(rest);
+    for span in rest {
+        prompt.push(*span);
+    }
     prompt
 }

@@ -48,7 +48,7 @@ pub struct Worker {
     agent: AgentId,
     about: About,
     /// Fixed spans between task and history: brief, source, unfolded text, what the agent knows.
-    fixed: SmallVec<[PromptSpan; 3]>,
+    fixed: SmallVec<[PromptSpan; 2]>,
     /// Tokens the prompt of the last call already held.
     history_tokens: u32,
     /// Tokens that came since.
@@ -136,8 +136,12 @@ impl Worker {
     pub fn prompt(&self, purpose: Purpose, board: Option<PromptSpan>, s: &Settings) -> Prompt {
         let front = s.board_place() == BoardPlace::Front;
         let mut prompt = prompt::board_first(purpose, s, board.filter(|_| front), &self.fixed);
-        prompt.extend(self.history());
-        prompt.extend(board.filter(|_| !front));
+        for span in self.history() {
+            prompt.push(span);
+        }
+        if let Some(board) = board.filter(|_| !front) {
+            prompt.push(board);
+        }
         prompt
     }
 

@@ -30,6 +30,8 @@ const TURNS: [u32; 2] = [29, 37];
 
 impl Digest {
     /// Takes a record in.
+    #[allow(clippy::inline_always, reason = "see `Trace::record`")]
+    #[inline(always)]
     pub(super) fn take(&mut self, record: &Record) {
         let code = code(&record.body);
         self.words(&[record.at.as_nanos(), record.caused_by, u64::from(record.task.0) << 8 | code]);
@@ -79,11 +81,13 @@ impl Digest {
         self.words += N as u64;
     }
 
+    #[inline]
     fn about(&mut self, about: &About) {
         let place = u64::from(about.line.0) << 32 | u64::from(about.subtask.0);
         self.words(&[place, u64::from(about.attempt) << 32 | u64::from(about.step)]);
     }
 
+    #[inline]
     fn bill(&mut self, usage: &Usage, cost: &Roles) {
         let Usage { prompt_tokens, cached_tokens, cache_write_tokens, completion_tokens } = *usage;
         self.words(&[prompt_tokens, cached_tokens, cache_write_tokens, completion_tokens]);

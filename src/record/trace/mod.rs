@@ -54,13 +54,28 @@ impl Trace {
     }
 
     /// Records something; returns its number.
+    ///
+    /// Whoever records knows which kind of record it is. Inlined, digest and summary take in its fields from where they
+    /// are; a record is put together in memory only for those who listen besides.
+    #[allow(clippy::inline_always, reason = "the kind is known where it is called, and nowhere else")]
+    #[inline(always)]
     pub fn record(&mut self, at: Time, task: TaskId, body: Body) -> u64 {
         let seq = self.next;
         self.next += 1;
         let record = Record { seq, caused_by: self.cause.min(seq), at, task, body };
         self.digest.take(&record);
+        if self.lines.is_some() || self.recorder.is_some() || self.story.is_some() {
+            self.tell(&record.clone());
+        }
+        self.summary.take(&record);
+        seq
+    }
+
+    /// Tells those who listen besides digest and summary.
+    #[cold]
+    fn tell(&mut self, record: &Record) {
         if let Some(lines) = &mut self.lines {
-            let written = serde_json::to_writer(&mut *lines, &record)
+            let written = serde_json::to_writer(&mut *lines, record)
                 .map_err(std::io::Error::from)
                 .and_then(|()| lines.write_all(b"\n"));
             if let Err(error) = written {
@@ -69,13 +84,11 @@ impl Trace {
             }
         }
         if let Some(recorder) = &mut self.recorder {
-            recorder.take(&record);
+            recorder.take(record);
         }
         if let Some(story) = &mut self.story {
-            story.take(&record);
+            story.take(record);
         }
-        self.summary.take(&record);
-        seq
     }
 
     /// The next record has at least this number. A run that is taken up again keeps the numbers that its journal

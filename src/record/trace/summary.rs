@@ -254,6 +254,8 @@ impl Summary {
         self.agents.len()
     }
 
+    #[allow(clippy::inline_always, reason = "see `Trace::record`")]
+    #[inline(always)]
     pub(super) fn take(&mut self, record: &Record) {
         let Record { at, task, ref body, .. } = *record;
         self.end = at;

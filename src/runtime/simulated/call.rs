@@ -3,9 +3,9 @@
 use super::share;
 use super::streams::Stream;
 use crate::kernel::{Address, EventId, Span, Time};
-use crate::model::call::{Answer, Purpose, Request, SpanRole, Usage};
+use crate::model::call::{Answer, Prompt, Purpose, Request, SpanRole, Usage};
 use crate::model::ids::{CallId, EndpointId, TaskId};
-use crate::model::price::{Picodollars, PriceList, Roles};
+use crate::model::price::{Charge, Picodollars, PriceList, Roles};
 use crate::model::workload::Outlook;
 use crate::record::trace::{Bill, Told};
 use std::collections::HashMap;
@@ -65,11 +65,46 @@ pub(super) struct Pending {
     pub(super) completion_tokens: u64,
     /// Tokens of the running try.
     pub(super) usage: Usage,
+    /// What its prompt costs, once it is served.
+    prompt_cost: PromptCost,
     pub(super) answer: Answer,
     /// Where its draws are: those of the first try, and beside them those of later ones.
     pub(super) address: Address,
     pub(super) request: Box<Request>,
     rare: Option<Box<Rare>>,
+}
+
+/// What the prompt of a try costs. It is worked out when service begins, while the prompt is at hand: by the end of the
+/// call a large team has pushed it out of the processor's caches.
+#[derive(Clone, Copy, Debug, Default)]
+struct PromptCost {
+    /// Of all but the board.
+    own: Picodollars,
+    /// Of the board.
+    reading: Picodollars,
+}
+
+impl PromptCost {
+    /// Cached tokens are the front of the prompt, written ones follow.
+    fn of(prompt: &Prompt, usage: &Usage, charge: &Charge) -> Self {
+        let written_to = usage.cached_tokens + usage.cache_write_tokens;
+        let (mut own, mut reading, mut start) = (0, 0, 0);
+        for span in prompt {
+            let end = start + u64::from(span.tokens);
+            let cost = if end <= usage.cached_tokens {
+                (end - start) * charge.cache_read
+            } else {
+                let within = |limit: u64| limit.clamp(start, end);
+                let (cached, written) = (within(usage.cached_tokens), within(written_to));
+                (cached - start) * charge.cache_read
+                    + (written - cached) * charge.cache_write
+                    + (end - written) * charge.input
+            };
+            *(if span.role == SpanRole::Board { &mut reading } else { &mut own }) += cost;
+            start = end;
+        }
+        Self { own: Picodollars(own), reading: Picodollars(reading) }
+    }
 }
 
 /// What few calls have.
@@ -107,6 +142,7 @@ impl Pending {
             tries: 0,
             event: None,
             usage: Usage::default(),
+            prompt_cost: PromptCost::default(),
             rare,
         }
     }
@@ -133,6 +169,14 @@ impl Pending {
         self.rare.as_ref()?.recorded
     }
 
+    /// Service of a try begins with this usage; a tool's time is all it costs.
+    pub(super) fn begin(&mut self, usage: Usage, prices: &PriceList) {
+        self.usage = usage;
+        if self.request.purpose != Purpose::Tool {
+            self.prompt_cost = PromptCost::of(&self.request.prompt, &usage, &prices.charge(usage.prompt_tokens));
+        }
+    }
+
     /// Service of the running try, if it is served.
     pub(super) fn service(&self) -> Option<&Service> {
         match &self.stage {
@@ -150,27 +194,9 @@ impl Pending {
         if self.request.purpose == Purpose::Tool {
             return roles;
         }
-        let charge = prices.charge(self.usage.prompt_tokens);
-        // Cached tokens are the front of the prompt, written ones follow.
-        let mut cached = self.usage.cached_tokens;
-        let mut written = self.usage.cache_write_tokens;
-        let mut reading = 0;
-        for span in &self.request.prompt {
-            let tokens = u64::from(span.tokens);
-            let from_cache = tokens.min(cached);
-            let to_cache = (tokens - from_cache).min(written);
-            let plain = tokens - from_cache - to_cache;
-            cached -= from_cache;
-            written -= to_cache;
-            let cost = from_cache * charge.cache_read + to_cache * charge.cache_write + plain * charge.input;
-            if span.role == SpanRole::Board {
-                reading += cost;
-            } else {
-                *own += Picodollars(cost);
-            }
-        }
-        *own += Picodollars(self.usage.completion_tokens * charge.output);
-        roles.reading += Picodollars(reading);
+        *own += self.prompt_cost.own;
+        *own += Picodollars(self.usage.completion_tokens * prices.charge(self.usage.prompt_tokens).output);
+        roles.reading += self.prompt_cost.reading;
         roles
     }
 

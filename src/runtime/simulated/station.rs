@@ -202,15 +202,13 @@ impl Simulated {
         let mut visit = station.cache.visit(now, p.task.0, &p.request.prompt);
         let cached = visit.read();
         let uncached = prompt - cached;
-        p.usage = Usage {
+        let usage = Usage {
             prompt_tokens: prompt,
             cached_tokens: cached,
             cache_write_tokens: if writes { uncached } else { 0 },
             completion_tokens: p.completion_tokens,
         };
-        if spec.by_code {
-            p.usage = Usage::default();
-        }
+        p.begin(if spec.by_code { Usage::default() } else { usage }, &fleet.prices[endpoint.index()]);
         let noise = spec.noise.sample(&draws, NOISE);
         let model = if p.request.purpose == Purpose::Tool { 1.0 } else { fleet.latency_factor };
         let factor = noise * model * own;
