@@ -111,6 +111,9 @@ pub struct RunArgs {
     /// Write the trace of the first replication of the first cell as JSON Lines
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Write the value of every metric of every replication as CSV
+    #[arg(long, value_name = "FILE")]
+    pub raw: Option<PathBuf>,
     /// Write the transcript of all runs: every call with its answer
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
@@ -134,6 +137,9 @@ pub struct CompareArgs {
     /// Write no figures
     #[arg(long)]
     pub no_figures: bool,
+    /// Write the value of every metric of every replication as CSV
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["equal", "factorial", "vary", "against"])]
+    pub raw: Option<PathBuf>,
     /// Predict a live run (its directory or transcript) and print predicted beside measured, with errors
     #[arg(long, value_name = "RUN", conflicts_with_all = ["no_figures", "gate", "equal", "factorial", "vary", "metric", "full"])]
     pub against: Option<PathBuf>,
@@ -161,6 +167,7 @@ impl Default for CompareArgs {
             scenario: embedded::DEFAULT.to_owned(),
             full: false,
             no_figures: false,
+            raw: None,
             against: None,
             gate: Vec::new(),
             gate_report: None,

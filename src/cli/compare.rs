@@ -25,13 +25,19 @@ pub fn execute(args: &CompareArgs, catalog: &Catalog) -> Result<u8> {
         return super::asking::execute(Command::Compare, &asked, &told, (&ask, None), catalog);
     }
     let scenario = super::load(&args.scenario, &args.change.overrides(catalog))?;
+    if let Some(wrong) = args.gate.iter().find_map(|gate| gate.misplaced(&scenario)) {
+        return Err(UsageError(wrong).into());
+    }
     let mut told = args.change.told();
     told.extend(args.no_figures.then(|| ("no-figures", String::new())));
     let manifest = Manifest::announce(Command::Compare, &scenario, !args.no_figures).typed(&told);
     let plan = announce(manifest, &args.output)?;
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
+    if let Some(path) = &args.raw {
+        super::whole::write(path, report::files::raw_csv(&study))?;
+    }
     if args.output.format == Format::Table && !args.full {
-        output::print(&report::first::page(&study))?;
+        output::print(&report::first::page(&study, &args.scenario))?;
     } else {
         output::print(&report::render(&study, args.output.format.into()))?;
     }

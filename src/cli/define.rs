@@ -13,14 +13,15 @@ pub fn execute(args: &DefineArgs) -> Result<u8> {
     let found = if args.words.is_empty() {
         terms::terms()
     } else {
-        let mut found = Vec::new();
+        let (mut found, mut unknown) = (Vec::new(), Vec::new());
         for word in &args.words {
             let of = terms::find(word);
-            if of.is_empty() {
-                let mend = "`delm-sim define` lists all that are defined";
-                return Err(UsageError(format!("no word \"{word}\" is defined; {mend}")).into());
-            }
+            unknown.extend(of.is_empty().then(|| format!("\"{word}\"")));
             found.extend(of);
+        }
+        if !unknown.is_empty() {
+            let mend = "`delm-sim define` lists all that are";
+            return Err(UsageError(format!("not defined: {}; {mend}", unknown.join(", "))).into());
         }
         found
     };

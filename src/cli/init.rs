@@ -32,7 +32,15 @@ pub fn execute(args: &InitArgs) -> Result<u8> {
         ErrorKind::AlreadyExists => UsageError(format!("{path}: exists already; name a file that does not")),
         _ => UsageError(format!("{path}: cannot be written ({error}); name another file")),
     })?;
+    // A copy under the name of the original would be taken for it.
+    let own = args.path.file_stem().and_then(|stem| stem.to_str()).filter(|stem| is_name(stem)).unwrap_or("mine");
+    let text = text.replacen(&format!("\nname = \"{}\"", args.from), &format!("\nname = \"{own}\""), 1);
     file.write_all(format!("{HEADER}{text}").as_bytes()).with_context(|| format!("{path}: cannot be written"))?;
     output::say(&format!("wrote {path}; `delm-sim compare {path}` runs it"));
     Ok(DONE)
+}
+
+/// Whether a scenario may be called so.
+fn is_name(stem: &str) -> bool {
+    stem.len() <= 64 && stem.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }

@@ -32,6 +32,8 @@ pub fn execute(args: &ListArgs, catalog: &Catalog) -> Result<u8> {
             .collect();
         row("policy", &policy.name, &applies.join(", "), policy.summary());
     }
+    let attempts = "N runs of the policy P with one worker each, side by side; all submit (Pass@k of P)";
+    row("policy", "independent-of(P)", "search", attempts);
     for metric in METRICS {
         row("metric", metric.name, metric.unit, metric.meaning);
     }

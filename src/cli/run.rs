@@ -18,8 +18,10 @@ pub fn execute(args: &RunArgs, catalog: &Catalog) -> Result<u8> {
     let overrides = args.change.overrides(catalog);
     let scenarios =
         args.scenarios.iter().map(|source| super::load(source, &overrides)).collect::<Result<Vec<_>, _>>()?;
-    if scenarios.len() > 1 && (args.output.output_dir.is_some() || args.trace.is_some() || args.record.is_some()) {
-        return Err(UsageError("--output-dir, --trace and --record go with one scenario".to_owned()).into());
+    if scenarios.len() > 1
+        && (args.output.output_dir.is_some() || args.trace.is_some() || args.record.is_some() || args.raw.is_some())
+    {
+        return Err(UsageError("--output-dir, --trace, --raw and --record go with one scenario".to_owned()).into());
     }
     let scenarios: Vec<Scenario> = scenarios.into_iter().map(|s| if args.full { s.full() } else { s }).collect();
     let mut told = args.change.told();
@@ -38,6 +40,9 @@ pub fn execute(args: &RunArgs, catalog: &Catalog) -> Result<u8> {
         let (study, stored) = conduct_announced(scenario, plan, false, &args.output, transcript)?;
         if let Some(record) = record {
             record.finish()?;
+        }
+        if let Some(path) = &args.raw {
+            super::whole::write(path, report::files::raw_csv(&study))?;
         }
         output::print(&report::render(&study, args.output.format.into()))?;
         if !args.output.quiet {

@@ -6,6 +6,7 @@
 use super::comparison::BEST_CENTRAL;
 use super::faults::nearest;
 use super::metrics;
+use super::scenario::Scenario;
 use super::study::{Cell, Study};
 use crate::policy::settings::Form;
 use serde::Serialize;
@@ -80,6 +81,24 @@ pub struct Judged {
 }
 
 impl Gate {
+    /// What it speaks of and the scenario does not run, in words with the mend.
+    pub fn misplaced(&self, scenario: &Scenario) -> Option<String> {
+        let whom = match &self.bound {
+            Bound::Times(_, Some(whom)) => Some(whom),
+            _ => None,
+        };
+        let unknown = self.policy.iter().chain(whom).find(|name| !scenario.policies.contains(name));
+        if let Some(name) = unknown {
+            let near = nearest(name, scenario.policies.iter().map(String::as_str));
+            let mend = near
+                .map_or_else(|| format!("it runs {}", scenario.policies.join(", ")), |n| format!("did you mean {n}?"));
+            return Some(format!("--gate `{}`: the scenario runs no policy {name}; {mend}", self.text));
+        }
+        let size = self.agents.filter(|n| !scenario.agents.contains(n))?;
+        let sizes: Vec<String> = scenario.agents.iter().map(ToString::to_string).collect();
+        Some(format!("--gate `{}`: the scenario does not run N = {size}; it runs {}", self.text, sizes.join(", ")))
+    }
+
     /// Reads `[POLICY[@N]:]METRIC[.QUANTITY] SIGN NUMBER [x baseline|x POLICY]`.
     ///
     /// # Errors

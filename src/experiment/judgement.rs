@@ -97,6 +97,8 @@ pub struct EqualSpend {
     pub policy: String,
     /// Workers.
     pub agents: u32,
+    /// What it spends, in the unit of the spend.
+    pub spends: f64,
     /// Own Pass minus its.
     pub difference: f64,
     /// Interval.

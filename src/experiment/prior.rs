@@ -128,7 +128,7 @@ fn of_policies(mut movable: Movable, scenario: &Scenario, concerned: &[&str]) ->
         let now = scenario.settings(policy).ok().and_then(|s| s.keys().get(key).and_then(Value::as_f64));
         now == Some(movable.value)
     };
-    movable.keys = concerned.iter().filter(alike).map(|policy| format!("policy.{policy}.{key}")).collect();
+    movable.keys = concerned.iter().filter(alike).map(|policy| format!("policy.\"{policy}\".{key}")).collect();
     (!movable.keys.is_empty()).then_some(movable)
 }
 

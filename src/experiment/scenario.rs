@@ -263,7 +263,7 @@ fn best_central() -> String {
 }
 
 /// The policy P of `independent-of(P)`: N runs of it with one worker each, that never hear of each other.
-fn attempts_at(policy: &str) -> Option<&str> {
+pub(crate) fn attempts_at(policy: &str) -> Option<&str> {
     policy.strip_prefix("independent-of(")?.strip_suffix(')')
 }
 
@@ -295,7 +295,7 @@ impl Scenario {
     /// All settings of a policy after the scenario's changes, read or not, or what is wrong with them.
     pub fn draft(&self, policy: &str) -> Result<Draft, String> {
         let plain = match attempts_at(policy) {
-            Some(inner) => Draft { run_workers: Limit::At(1.0), ..self.draft(inner)? },
+            Some(inner) => Draft { team: Limit::Unlimited, run_workers: Limit::At(1.0), ..self.draft(inner)? },
             None => self.entry(policy)?.draft(),
         };
         let mut table = toml::Table::try_from(plain).expect("settings are plain values");

@@ -112,13 +112,22 @@ fn equal_spend(scenario: &Scenario, own: &Cell, cells: &[Cell], pilot: &Search<V
         Search::NotFound => Search::NotFound,
         Search::Found(pilot) => own
             .mean(spend.metric())
-            .and_then(|most| comparison::best_within(pilot, "pass", spend.metric(), most))
-            .and_then(|best| cells.iter().find(|c| c.policy == best.policy && c.agents == best.agents))
-            .and_then(|best| Some((best, comparison::pair(scenario.seed, "pass", own, best)?)))
-            .map_or(Search::NotFound, |(best, c)| {
+            .and_then(|most| {
+                // Whoever spends more on the reported runs is not within the spend, whatever it took on the pilots.
+                let reported =
+                    |pilot: &Cell| cells.iter().find(|c| c.policy == pilot.policy && c.agents == pilot.agents);
+                let keeps = |c: &&Cell| reported(c).and_then(|c| c.mean(spend.metric())).is_some_and(|x| x <= most);
+                let within: Vec<Cell> = pilot.iter().filter(keeps).cloned().collect();
+                comparison::best_within(&within, "pass", spend.metric(), most).and_then(reported)
+            })
+            .and_then(|best| {
+                Some((best, best.mean(spend.metric())?, comparison::pair(scenario.seed, "pass", own, best)?))
+            })
+            .map_or(Search::NotFound, |(best, spends, c)| {
                 Search::Found(EqualSpend {
                     policy: best.policy.clone(),
                     agents: best.agents,
+                    spends,
                     difference: c.difference,
                     interval: c.interval,
                     judgement: c.judgement,

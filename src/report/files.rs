@@ -107,10 +107,18 @@ pub fn comparison_csv(study: &Study) -> String {
 /// `replications.csv`: every value of the headline metrics, replications counted from 0. A series that some
 /// replications do not have cannot say which: its replication cells are empty.
 pub fn replications_csv(study: &Study) -> String {
+    values_csv(study, |metric| HEADLINE.contains(&metric))
+}
+
+/// The same of all metrics.
+pub fn raw_csv(study: &Study) -> String {
+    values_csv(study, |_| true)
+}
+
+fn values_csv(study: &Study, wanted: fn(&str) -> bool) -> String {
     let whole = study.scenario.replications as usize;
     let rows = study.cells.iter().flat_map(|cell| {
-        let headline = cell.series.iter().filter(|s| HEADLINE.contains(&s.metric));
-        headline.flat_map(move |series| {
+        cell.series.iter().filter(move |s| wanted(s.metric)).flat_map(move |series| {
             let complete = series.values.len() == whole;
             series.values.iter().enumerate().map(move |(i, &value)| {
                 vec![

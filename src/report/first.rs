@@ -6,6 +6,7 @@ use super::number::{self, wrap};
 use super::table::{WIDTH, plain, right, text};
 use super::words;
 use crate::experiment::Study;
+use crate::experiment::comparison::BEST_CENTRAL;
 use crate::experiment::judgement::{Judgement, Verdict};
 use crate::experiment::study::{Cell, Comparison};
 use crate::policy::settings::Form;
@@ -13,13 +14,13 @@ use crate::policy::settings::Form;
 /// Rows of the frontier, at most.
 const ROWS: usize = 8;
 
-/// The page, ending in a newline.
-pub fn page(study: &Study) -> String {
+/// The page, ending in a newline. `source` is how whoever reads it named the scenario: what to type next names it so, too.
+pub fn page(study: &Study, source: &str) -> String {
     let Some(own) = subject(study) else { return super::table::screen(study) };
     let mut parts = vec![line(&format!("{}: {}", study.scenario.name, study.scenario.question))];
     parts.push(answer(study, own));
     parts.push(frontier(study, own));
-    parts.push(reasons(study, own));
+    parts.push(reasons(study, own, source));
     parts.join("\n")
 }
 
@@ -57,7 +58,12 @@ fn heading(judgement: Judgement) -> &'static str {
 
 fn answer(study: &Study, own: &Cell) -> String {
     let star = if own.extrapolated { " (nobody has published such a run: extrapolation)" } else { "" };
-    let mut out = line(&format!("{}, N = {}{star}, against the best rival of each metric:", own.policy, own.agents));
+    let whom = match study.scenario.baseline.as_str() {
+        BEST_CENTRAL => "the best central form of each metric",
+        baseline => baseline,
+    };
+    let mut out = line(&format!("{}, N = {}{star}, against {whom}:", own.policy, own.agents));
+    out += &beaten(study, own).map_or_else(String::new, |said| line(&format!("- {said}")));
     let mut rows: Vec<&Comparison> = ["pass", "cost_per_task_usd", "makespan_s"]
         .iter()
         .filter_map(|metric| {
@@ -80,6 +86,29 @@ fn answer(study: &Study, own: &Cell) -> String {
         }
     }
     out
+}
+
+/// Who is better in dollars and in Pass, of whatever form and size, in a sentence: the one with the most Pass at its size,
+/// or else the cheapest.
+fn beaten(study: &Study, own: &Cell) -> Option<String> {
+    let mine = worth(own)?;
+    let better = || study.cells.iter().filter_map(|c| Some((c, worth(c)?))).filter(|(_, theirs)| beats(*theirs, mine));
+    let most = better()
+        .filter(|(c, _)| c.agents == own.agents)
+        .max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(b.1.1.total_cmp(&a.1.1)));
+    let (cell, (pass, cost)) = most.or_else(|| better().min_by(|a, b| a.1.1.total_cmp(&b.1.1)))?;
+    Some(format!(
+        "beaten in both dollars and Pass by {} with N = {}: ${}, {} %",
+        cell.policy,
+        cell.agents,
+        number::short(cost),
+        number::rounded(pass * 100.0, 1)
+    ))
+}
+
+/// Pass and dollars per task.
+fn worth(cell: &Cell) -> Option<(f64, f64)> {
+    Some((cell.mean("pass")?, cell.mean("cost_per_task_usd")?))
 }
 
 /// A compared metric in a sentence: both sides, the difference with its interval, and how large it could still be.
@@ -133,7 +162,6 @@ fn beats(a: (f64, f64), b: (f64, f64)) -> bool {
 }
 
 fn frontier(study: &Study, own: &Cell) -> String {
-    let worth = |cell: &Cell| Some((cell.mean("pass")?, cell.mean("cost_per_task_usd")?));
     let all: Vec<(&Cell, (f64, f64))> = study.cells.iter().filter_map(|c| Some((c, worth(c)?))).collect();
     let Some(mine) = worth(own) else {
         return line("Frontier: some costs or grades are unknown here.");
@@ -197,9 +225,8 @@ fn dollars(own: &Cell) -> Option<String> {
     Some(roles.iter().map(|(name, share)| format!("{name} {:.0} %", share * 100.0)).collect::<Vec<_>>().join(", "))
 }
 
-fn reasons(study: &Study, own: &Cell) -> String {
+fn reasons(study: &Study, own: &Cell, source: &str) -> String {
     let mut out = String::new();
-    let source = &study.scenario.name;
     let mut drives: Vec<String> = study
         .verdicts
         .iter()
@@ -226,7 +253,8 @@ fn reasons(study: &Study, own: &Cell) -> String {
     let judged = study.comparisons.iter().filter(|c| c.p_value.is_some()).count();
     let survive = study.comparisons.iter().filter(|c| c.survives).count();
     out += &line(&format!(
-        "What is assumed: {assumed} of {total} inputs ({fitted} fitted, {published} published; `delm-sim params {source}`). \
+        "What is assumed: {assumed} of {total} inputs ({fitted} fitted, {published} published; `delm-sim params {source}`); \
+         accuracy does not follow the endpoints' model. \
          {}, {} replications, seed {}; [ ] is a 95 % interval of {} alone. {survive} of {judged} comparisons survive Holm's \
          correction. Too small to matter: below 1 point, or 5 % of the rival.",
         words::origin(study.origin()),

@@ -17,6 +17,16 @@ pub struct Term {
 
 /// Words that are no metrics.
 const WORDS: &[(&str, &str)] = &[
+    (
+        "single-long",
+        "one agent with the budgets of all N, one after the other; it stops when it knows that it has the solution",
+    ),
+    ("budget", "what one independent attempt may try (hypotheses_per_budget); each worker of a team has one"),
+    (
+        "rival",
+        "the policy that another is compared with: the scenario's baseline, or the best central form of each metric",
+    ),
+    ("total_tokens", "prompt and completion tokens of all calls of a task; what `--equal` can hold equal"),
     ("N", "workers of a team; leads come on top"),
     ("makespan", "from the arrival of a task to its end, the final answer included"),
     (

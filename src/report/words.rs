@@ -90,15 +90,22 @@ pub(super) fn equal_spend(spend: Spend, best: &Search<EqualSpend>) -> Option<Str
     };
     Some(match best {
         Search::NotLooked => return None,
-        Search::NotFound => format!("at equal {words}: no central form of this grid does with as little."),
-        Search::Found(best) => format!(
-            "at equal {words}: Pass {:+.1} points{}{} against the best central point within its spend, {} with N = {}.",
-            best.difference * 100.0,
-            between(best.interval.map(|i| i.scaled(100.0)), 1),
-            open(best.judgement),
-            best.policy,
-            best.agents
-        ),
+        Search::NotFound => format!("within its {words}: no central form of this table does with as little."),
+        Search::Found(best) => {
+            let spends = match spend {
+                Spend::Dollars => format!("${}", super::number::short(best.spends)),
+                Spend::Time => format!("{} s", super::number::short(best.spends)),
+            };
+            format!(
+                "within its {words}: Pass {:+.1} points{}{} against the best central point of this table, {} with N = {} \
+                 ({spends}); `--equal` chooses with the choice in the interval.",
+                best.difference * 100.0,
+                between(best.interval.map(|i| i.scaled(100.0)), 1),
+                open(best.judgement),
+                best.policy,
+                best.agents
+            )
+        }
     })
 }
 

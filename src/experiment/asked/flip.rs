@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 const STATIONS: usize = 5;
 /// Halvings between two stations: a break-even value is known to 2^-8 of a quarter of its prior.
 const HALVINGS: u32 = 8;
-/// First replication: seeds that no study reports and no pilot uses.
-const FIRST: u64 = 1 << 41;
+/// First replication: the runs of the scenario's own table, so that both say the same of today.
+const FIRST: u64 = 0;
 /// z(97.5 %) + z(95 %): a difference of so many standard errors is seen with 95 % chance by a 5 % test.
 const SEEN: f64 = 3.604_8;
 

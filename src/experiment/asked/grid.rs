@@ -233,7 +233,7 @@ pub(super) fn changed(scenario: &Scenario, policy: &str, changes: &[String]) -> 
     if changes.is_empty() {
         return Some(scenario.clone());
     }
-    let edits: Vec<String> = changes.iter().map(|change| format!("policy.{policy}.{change}")).collect();
+    let edits: Vec<String> = changes.iter().map(|change| format!("policy.\"{policy}\".{change}")).collect();
     scenario.with(&edits).ok()
 }
 

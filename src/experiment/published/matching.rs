@@ -42,8 +42,17 @@ impl Way {
     /// Whether settings are this coordination.
     pub(super) fn is(self, s: &Settings) -> bool {
         let Some(m) = s.mechanisms() else { return false };
+        let alone = s.run_workers == Some(Limit::At(1.0));
+        // Whoever picks one of several submissions, or splits a team otherwise, is another system.
+        if s.pick.is_some() || s.run_workers.is_some_and(|most| most != Limit::Unlimited) && !alone {
+            return false;
+        }
+        if alone {
+            return self == Self::AttemptsInTurn && relays(m, s, Dispatch::Sequential);
+        }
+        let is_pooled = matches!(&s.coordination, Coordination::Threads(threads) if threads.is_pooled());
         match self {
-            Self::Independent => m.control == Control::None && m.store == Store::None,
+            Self::Independent => m.control == Control::None && m.store == Store::None && !is_pooled,
             Self::BoardThreads => m.control == Control::None && m.store == Store::Shared && m.gate == Gate::Rule,
             Self::LeadInTurn => relays(m, s, Dispatch::Sequential),
             Self::ScatterGather => relays(m, s, Dispatch::Parallel),
@@ -51,8 +60,13 @@ impl Way {
                 (m.store, m.gate, m.finish) == (Store::Shared, Gate::Llm, Finish::Last)
                     && matches!(&s.coordination, Coordination::Queue(queue) if queue.unfold)
             }
-            Self::None(_) => false,
+            Self::AttemptsInTurn | Self::None(_) => false,
         }
+    }
+
+    /// The coordination that a policy must be for attempts at it to be this one.
+    pub(super) fn of_attempts(self) -> Option<Self> {
+        (self == Self::AttemptsInTurn).then_some(Self::LeadInTurn)
     }
 }
 
@@ -113,6 +127,11 @@ mod tests {
         {
             assert!(!is(&plain, policy, agents), "{policy} {agents}");
         }
+        for (policy, n) in [("single-long", 2), ("single-long", 4)] {
+            assert!(!is(&plain, policy, n), "{policy}: all budgets in one hand are no repeated attempts");
+        }
+        let attempts = plain.settings("independent-of(orchestrator-sequential)").unwrap();
+        assert!(Way::AttemptsInTurn.is(&attempts) && !Way::LeadInTurn.is(&attempts));
         let other = load(&["policy.delm-solvers.gate=\"llm\""]);
         assert!(!is(&other, "delm-solvers", 2), "another gate is another system");
         for change in ["barrier=\"any\"", "merge=false", "report_call=true", "dispatch=\"async\"", "store=\"shared\""] {

@@ -53,8 +53,16 @@ pub(super) fn place(wide: &mut Scenario, row: &Row) -> Place {
         return nowhere(Reason::Part);
     }
     let size = row.team.size();
-    let is = |policy: &&String| wide.settings(policy).is_ok_and(|s| row.way.is(&s) && workers(&s, size) == size);
-    let Some(policy) = wide.policies.iter().find(is).cloned() else { return nowhere(Reason::NoPolicy) };
+    let is = |policy: &str| wide.settings(policy).is_ok_and(|s| row.way.is(&s) && workers(&s, size) == size);
+    // Attempts at a policy that the scenario has need no policy of their own.
+    let attempts = |policy: &&String| {
+        let of = row.way.of_attempts().filter(|of| wide.settings(policy).is_ok_and(|s| of.is(&s)));
+        of.map(|_| format!("independent-of({policy})")).filter(|attempts| is(attempts))
+    };
+    let found = wide.policies.iter().find(|policy| is(policy)).cloned();
+    let Some(policy) = found.or_else(|| wide.policies.iter().find_map(|policy| attempts(&policy))) else {
+        return nowhere(Reason::NoPolicy);
+    };
     if !wide.agents.contains(&size) {
         return nowhere(Reason::NoSize(size));
     }

@@ -34,6 +34,8 @@ pub enum Way {
     BoardThreads,
     /// A lead that delegates to one worker after the other, and has a call write each report.
     LeadInTurn,
+    /// Runs of such a lead with one worker each, side by side: repeated attempts at a benchmark.
+    AttemptsInTurn,
     /// A lead that briefs all its workers at once, waits for all and merges.
     ScatterGather,
     /// A queue with verified gists that are unfolded.
@@ -217,6 +219,7 @@ impl Way {
             "independent" => Self::Independent,
             "board-threads" => Self::BoardThreads,
             "lead-in-turn" => Self::LeadInTurn,
+            "attempts-in-turn" => Self::AttemptsInTurn,
             "scatter-gather" => Self::ScatterGather,
             "gist-queue" => Self::GistQueue,
             _ => Self::None(text.strip_prefix("none: ")?),

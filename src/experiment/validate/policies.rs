@@ -2,7 +2,7 @@
 
 use super::{Judge, MOST, MOST_AGENTS, key};
 use crate::experiment::faults::{Fault, nearest};
-use crate::experiment::scenario::Scenario;
+use crate::experiment::scenario::{Scenario, attempts_at};
 use crate::policy::Entry;
 use crate::policy::settings::{Barrier, Draft, Settings, Work, holds, readers};
 use serde_json::json;
@@ -44,12 +44,25 @@ impl Judge {
         }
         for (name, own) in &s.policy {
             let path = key("policy").with(name);
-            self.name(path.clone(), name, "a policy's name");
+            if attempts_at(name).is_none() {
+                self.name(path.clone(), name, "a policy's name");
+            }
             if let Err(unknown) = s.entry(name) {
                 let based = own.contains_key("based_on");
                 let path = if based { path.with("based_on") } else { path };
-                let mend = "name a policy of the catalogue, or say which one it is based on: based_on = \"..\"";
-                self.fault(path, unknown, mend);
+                if based && let Some(inner) = attempts_at(s.base_of(name)) {
+                    let wrong = format!("names attempts at \"{inner}\"; it takes a policy of the catalogue");
+                    self.fault(path, wrong, format!("write based_on = \"{inner}\" and run_workers = 1"));
+                } else if based && s.policy.contains_key(s.base_of(name)) {
+                    let wrong = format!(
+                        "names \"{}\", a policy of this scenario; it takes one of the catalogue",
+                        s.base_of(name)
+                    );
+                    self.fault(path, wrong, "name what that one is based on, and repeat its settings");
+                } else {
+                    let mend = "name a policy of the catalogue, or say which one it is based on: based_on = \"..\"";
+                    self.fault(path, unknown, mend);
+                }
             }
         }
         for (name, protocol) in &s.protocol {

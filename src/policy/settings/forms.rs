@@ -428,7 +428,8 @@ impl Settings {
         match (self.mechanisms(), &self.coordination) {
             (_, Coordination::Own(own)) => own.form,
             (Some(m), _) if m.control == Control::Lead || m.finish == Finish::Lead => Form::Central,
-            (Some(m), _) if m.store == Store::Shared => Form::Decentral,
+            // A board that only its own author reads is shared with nobody.
+            (Some(m), _) if m.store == Store::Shared && self.run_workers != Some(Limit::At(1.0)) => Form::Decentral,
             _ => Form::Independent,
         }
     }

@@ -90,7 +90,7 @@ pub(super) fn page(scenario: &Scenario, flips: &Flips) -> Page {
     }
     let notes = vec![format!(
         "{idle} inputs have no effect here (no run changes at either end of the prior), {unmoved} could not be moved \
-         ({}.csv says why). Break-even values are known to 1/1024 of the prior; runs share their random numbers.",
+         ({}.csv says why). Break-even values are exact to 1/1024 of the prior on these random numbers, those of `compare`; how far other numbers would move them the interval tells.",
         "flip"
     )];
     let rows = flips.swings.iter().filter_map(|s| row(s, scale)).collect();
@@ -194,7 +194,7 @@ pub(super) fn figure(scenario: &Scenario, flips: &Flips) -> Option<Canvas> {
     let title = format!("What moves {}: {} minus {}", flips.metric, flips.policy, flips.rival);
     let note = format!(
         "{}: simulated; {} replications per value; each input alone from the low end of its prior (light) to the high end \
-         (dark); the line is today's difference; names in red flip its sign.",
+         (dark); the line is today's difference; names in red change its sign.",
         scenario.name, flips.replications
     );
     Some(tornado(&title, &format!("difference, {unit}"), flips.today.mean * scale, &bars, &note))

@@ -95,8 +95,11 @@ pub(super) fn ticks_of_numbers(low: f64, high: f64, log: bool) -> Ticks {
         return log_ticks(low, high);
     }
     let ticks = linear(low, high);
-    // The curves reach from end to end, whatever is round.
-    Ticks { range: (low.min(high), if high > low { high } else { low + 1.0 }), ..ticks }
+    // The curves reach from end to end, whatever is round; a tick beyond them would stand at their end.
+    let range = (low.min(high), if high > low { high } else { low + 1.0 });
+    let kept = |value: &f64| (range.0..=range.1).contains(value);
+    let values: Vec<f64> = ticks.values.iter().copied().filter(kept).collect();
+    Ticks { range, decimals: ticks.decimals[..values.len()].to_vec(), values, log: false }
 }
 
 /// 1, 2 and 5 of each decade, or 1 alone where there are many.
