@@ -89,8 +89,8 @@ fn mean(scenario: &Scenario, policy: &str, agents: u32, metric: &str, from: u64)
 
 // ---- flip ----
 
-/// Replications that `flip` runs on: no study reports them.
-const FLIPS_FROM: u64 = 1 << 41;
+/// Replications that `flip` runs on: those of the scenario's own table.
+const FLIPS_FROM: u64 = 0;
 
 #[test]
 fn a_break_even_value_parts_the_signs() {
@@ -405,8 +405,16 @@ fn gates_hold_or_exit_with_3() {
     let args = ["--no-figures", "--baseline", "best-central", "--gate", any];
     let done = on(path, "compare", &args);
     assert_eq!(done.code, 0, "a metric that no table compares has a best central form: {}", done.err);
-    let (code, err, _) = judged(&["nobody:pass >= 0"], "nobody.jsonl");
-    assert!(code == 3 && err.contains("no cell") && err.contains("nobody"), "{err}");
+    for (gate, said) in [
+        ("nobody:pass >= 0", "runs no policy nobody"),
+        ("delm-solver@3:pass >= 0", "did you mean delm-solvers?"),
+        ("pass >= 1 x nobody", "runs no policy nobody"),
+        ("delm-solvers@7:pass >= 0", "does not run N = 7"),
+    ] {
+        let done = on(path, "compare", &["--no-figures", "--output-dir", "typo", "--gate", gate]);
+        assert!(done.code == 2 && done.err.contains(said), "{}", done.err);
+        assert!(!path.join("typo").exists(), "nothing is written");
+    }
 }
 
 // ---- reproduce ----

@@ -86,6 +86,15 @@ fn a_run_of_one_is_the_policy_itself() {
 }
 
 #[test]
+fn attempts_of_a_team_of_one_are_as_many_as_the_team() {
+    let independent = runs(SEARCH, "independent", 4, &[]);
+    for policy in ["single", "independent", "single-long", "orchestrator-sequential"] {
+        let attempts = runs(SEARCH, &format!("independent-of({policy})"), 4, &[]);
+        assert_eq!(of(&attempts, "pass"), of(&independent, "pass"), "{policy}");
+    }
+}
+
+#[test]
 fn runs_side_by_side_never_hear_of_each_other() {
     // One solver reads only its own board: four of them are four independent agents.
     let (apart, never) = (runs(SEARCH, "independent-of(delm-solvers)", 4, &[]), runs(SEARCH, "independent", 4, &[]));
@@ -137,7 +146,7 @@ fn whoever_does_not_trust_its_own_line_reads_it_like_a_peer() {
 fn references_lose_nothing_and_a_relay_that_loses_nothing_is_no_worse() {
     for (text, policy, metrics) in [
         (SEARCH, "orchestrator-parallel", &["avg_at_1", "distinct_hypotheses"][..]),
-        (DIVIDE, "orchestrator-async", &["avg_at_1", "details_arrived", "misled"][..]),
+        (DIVIDE, "orchestrator-parallel", &["avg_at_1", "details_arrived", "misled"][..]),
     ] {
         let workload = if text == SEARCH { "search" } else { "divide" };
         let lossless = format!("workload.{workload}.tokens_per_detail=0");

@@ -71,6 +71,7 @@ const SEEDS: u64 = 3;
 /// Settings that are read, accepted, and act only beside other settings of the same policy.
 const ALLOWED: &[(&str, &str, &str)] = &[
     ("single", "stagger_s", "a team of one has nobody to stagger; with another `team` it acts"),
+    ("single", "pool_budgets", "a team of one has the budgets of one; with another `team` it acts"),
     (
         "delm-solvers",
         "gate=\"none\"",

@@ -99,12 +99,21 @@ pub struct EqualSpend {
     pub agents: u32,
     /// What it spends, in the unit of the spend.
     pub spends: f64,
+    /// What it might have spent.
+    pub most: f64,
     /// Own Pass minus its.
     pub difference: f64,
     /// Interval.
     pub interval: Option<Interval>,
     /// What it says.
     pub judgement: Judgement,
+}
+
+impl EqualSpend {
+    /// Whether it says something that it spends less: whoever is worse and has spent much less was not given its chance.
+    pub fn is_fair(&self) -> bool {
+        self.difference <= 0.0 || self.spends >= 0.95 * self.most
+    }
 }
 
 /// A verdict that an assumption turns around.

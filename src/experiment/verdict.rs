@@ -110,33 +110,31 @@ fn equal_spend(scenario: &Scenario, own: &Cell, cells: &[Cell], pilot: &Search<V
     let best = |spend: Spend| match pilot {
         Search::NotLooked => Search::NotLooked,
         Search::NotFound => Search::NotFound,
-        Search::Found(pilot) => own
-            .mean(spend.metric())
-            .and_then(|most| {
-                // Whoever spends more on the reported runs is not within the spend, whatever it took on the pilots.
-                let reported =
-                    |pilot: &Cell| cells.iter().find(|c| c.policy == pilot.policy && c.agents == pilot.agents);
-                let keeps = |c: &&Cell| reported(c).and_then(|c| c.mean(spend.metric())).is_some_and(|x| x <= most);
-                let within: Vec<Cell> = pilot.iter().filter(keeps).cloned().collect();
-                comparison::best_within(&within, "pass", spend.metric(), most).and_then(reported)
-            })
-            .and_then(|best| {
-                Some((best, best.mean(spend.metric())?, comparison::pair(scenario.seed, "pass", own, best)?))
-            })
-            .map_or(Search::NotFound, |(best, spends, c)| {
-                Search::Found(EqualSpend {
-                    policy: best.policy.clone(),
-                    agents: best.agents,
-                    spends,
-                    difference: c.difference,
-                    interval: c.interval,
-                    judgement: c.judgement,
-                })
-            }),
+        Search::Found(pilot) => within(scenario, own, cells, pilot, spend).map_or(Search::NotFound, Search::Found),
     };
     [Spend::Dollars, Spend::Time]
         .map(|spend| Verdict::Equal { policy: own.policy.clone(), agents: own.agents, spend, best: best(spend) })
         .to_vec()
+}
+
+/// The best central point within one spend. Whoever spends more on the reported runs is not within it, whatever it took on
+/// the pilots.
+fn within(scenario: &Scenario, own: &Cell, cells: &[Cell], pilot: &[Cell], spend: Spend) -> Option<EqualSpend> {
+    let most = own.mean(spend.metric())?;
+    let reported = |pilot: &Cell| cells.iter().find(|c| c.policy == pilot.policy && c.agents == pilot.agents);
+    let keeps = |c: &&Cell| reported(c).and_then(|c| c.mean(spend.metric())).is_some_and(|x| x <= most);
+    let candidates: Vec<Cell> = pilot.iter().filter(keeps).cloned().collect();
+    let best = comparison::best_within(&candidates, "pass", spend.metric(), most).and_then(reported)?;
+    let paired = comparison::pair(scenario.seed, "pass", own, best)?;
+    Some(EqualSpend {
+        policy: best.policy.clone(),
+        agents: best.agents,
+        spends: best.mean(spend.metric())?,
+        most,
+        difference: paired.difference,
+        interval: paired.interval,
+        judgement: paired.judgement,
+    })
 }
 
 /// Advice and caveats.

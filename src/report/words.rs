@@ -92,18 +92,25 @@ pub(super) fn equal_spend(spend: Spend, best: &Search<EqualSpend>) -> Option<Str
         Search::NotLooked => return None,
         Search::NotFound => format!("within its {words}: no central form of this table does with as little."),
         Search::Found(best) => {
-            let spends = match spend {
-                Spend::Dollars => format!("${}", super::number::short(best.spends)),
-                Spend::Time => format!("{} s", super::number::short(best.spends)),
+            let amount = |x: f64| match spend {
+                Spend::Dollars => format!("${}", super::number::short(x)),
+                Spend::Time => format!("{} s", super::number::short(x)),
             };
+            let (point, spends) = (format!("{} with N = {}", best.policy, best.agents), amount(best.spends));
+            if !best.is_fair() {
+                return Some(format!(
+                    "within its {words} the best central point of this table is {point}, which takes {spends} of {}: too \
+                     little to compare; `--equal {}` meets it.",
+                    amount(best.most),
+                    spend.metric()
+                ));
+            }
             format!(
-                "within its {words}: Pass {:+.1} points{}{} against the best central point of this table, {} with N = {} \
-                 ({spends}); `--equal` chooses with the choice in the interval.",
+                "within its {words}: Pass {:+.1} points{}{} against the best central point of this table, {point} \
+                 ({spends}); `--equal` has the choice inside the interval.",
                 best.difference * 100.0,
                 between(best.interval.map(|i| i.scaled(100.0)), 1),
                 open(best.judgement),
-                best.policy,
-                best.agents
             )
         }
     })

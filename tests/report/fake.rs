@@ -127,6 +127,7 @@ fn every_verdict() -> Vec<Verdict> {
         policy: "orchestrator-serial".to_owned(),
         agents: 8,
         spends: 1.1,
+        most: 1.12,
         difference: 0.05,
         interval: Some(Interval { low: 0.01, high: 0.09 }),
         judgement: Judgement::Better,
