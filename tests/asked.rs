@@ -94,7 +94,8 @@ const FLIPS_FROM: u64 = 0;
 
 #[test]
 fn a_break_even_value_parts_the_signs() {
-    let scenario = scenario(&[]);
+    // Sharing helps little here, so that there is something to flip.
+    let scenario = scenario(&["sharing.adoption=0.0", "sharing.respect=0.3"]);
     let found = flips(&scenario, "makespan_s", 0);
     let difference = |scenario: &Scenario| {
         let of = |policy| mean(scenario, policy, 3, "makespan_s", FLIPS_FROM);
