@@ -7,6 +7,7 @@
 //!
 //! Invariant: no run is both chosen on and reported.
 
+use super::gauge::Ran;
 use super::mixture::{Mixture, Shares, best};
 use crate::stats::{Interval, quantile};
 use rand::{Rng, SeedableRng};
@@ -15,15 +16,6 @@ use std::collections::BTreeSet;
 
 /// Redraws of the whole procedure.
 pub(super) const REDRAWS: usize = 400;
-
-/// Values of a candidate, one per replication; greater worth is better.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tried {
-    pub(super) spend: Vec<f64>,
-    pub(super) worth: Vec<f64>,
-    /// Seconds that half of its runs take.
-    pub(super) typical_s: f64,
-}
 
 /// Candidates of a group: places in the list of all.
 pub(super) type Group = Vec<usize>;
@@ -56,7 +48,7 @@ fn redraws(n: usize, seed: u64) -> Vec<Vec<u32>> {
 }
 
 impl Pilots {
-    pub(super) fn new(candidates: &[Tried], seed: u64) -> Self {
+    pub(super) fn new(candidates: &[Ran], seed: u64) -> Self {
         let n = candidates.first().map_or(0, |c| c.worth.len());
         let means = redraws(n, seed)
             .iter()
@@ -108,8 +100,8 @@ impl Reports {
     }
 
     /// Takes in the runs of a candidate.
-    pub(super) fn add(&mut self, candidate: usize, tried: &Tried) {
-        let means = self.redraws.iter().map(|of| (mean(&tried.spend, of), mean(&tried.worth, of))).collect();
+    pub(super) fn add(&mut self, candidate: usize, ran: &Ran) {
+        let means = self.redraws.iter().map(|of| (mean(&ran.spend, of), mean(&ran.worth, of))).collect();
         self.means[candidate] = Some(means);
     }
 
@@ -182,7 +174,7 @@ mod tests {
         let mut held = 0;
         for study in 0..studies {
             let mut generator = ChaCha8Rng::seed_from_u64(1000 + study);
-            let mut batch = || -> Vec<Tried> {
+            let mut batch = || -> Vec<Ran> {
                 let uniform: Vec<f64> =
                     (0..runs).map(|_| (generator.next_u64() >> 11) as f64 / (1_u64 << 53) as f64).collect();
                 let own: Vec<Vec<f64>> = chances
@@ -198,7 +190,7 @@ mod tests {
                 chances
                     .iter()
                     .zip(own)
-                    .map(|((s, _), worth)| Tried { spend: vec![*s; runs], worth, typical_s: 0.0 })
+                    .map(|((s, _), worth)| Ran { spend: vec![*s; runs], worth, time: Vec::new() })
                     .collect()
             };
             let pilots = Pilots::new(&batch(), study);

@@ -1,12 +1,13 @@
 //! Equal spend: what every policy can do at its best within the same dollars, tokens or time.
 
 use super::AskError;
-use super::choice::{Choices, Pilots, Reports, Tried, estimate};
+use super::choice::{Choices, Pilots, Reports, estimate};
+use super::gauge::{Gauge, typical_s};
 use super::grid::{Axis, Candidate, Grid};
 use super::mixture::Shares;
 use super::subject::{PILOT, metric, size, subject};
 use crate::experiment::judgement::Search;
-use crate::experiment::metrics::{self, Better};
+use crate::experiment::metrics;
 use crate::experiment::runner::Runner;
 use crate::experiment::scenario::Scenario;
 use crate::policy::settings::Form;
@@ -137,45 +138,6 @@ pub struct Equals {
     pub runs: u64,
 }
 
-/// A spend of a run, by name.
-pub(super) fn spend_of(cell: &crate::experiment::study::Cell, name: &str) -> Option<Vec<f64>> {
-    let values = |metric: &str| cell.get(metric).map(|s| s.values.clone());
-    if name == "total_tokens" {
-        let (prompt, completion) = (values("prompt_tokens")?, values("completion_tokens")?);
-        return Some(prompt.iter().zip(&completion).map(|(a, b)| a + b).collect());
-    }
-    values(name)
-}
-
-/// What is held equal, what is gained, and the sign that makes more of it better.
-#[derive(Clone, Copy)]
-struct Asking<'a> {
-    spend: &'a str,
-    worth: &'static str,
-    sign: f64,
-    count: u32,
-}
-
-impl Asking<'_> {
-    /// Runs a candidate; a run that lacks one of both metrics makes the question unanswerable.
-    fn run(&self, grid: &Grid, candidate: usize, from: u64, runner: &mut Runner) -> Result<Tried, AskError> {
-        let side = &grid.candidates[candidate].side;
-        let points = [(side.policy.as_str(), side.agents)];
-        let cell = runner.cells(grid.scenario(candidate), &points, from, self.count)?.remove(0);
-        let whole = |values: Option<Vec<f64>>, name: &str| {
-            values.filter(|v| v.len() == self.count as usize).ok_or_else(|| {
-                AskError::Usage(format!(
-                    "{side}: not every run has {name}; choose another metric (unpriced calls have no cost)"
-                ))
-            })
-        };
-        let spend = whole(spend_of(&cell, self.spend), self.spend)?;
-        let worth = whole(cell.get(self.worth).map(|s| s.values.clone()), self.worth)?;
-        let typical_s = cell.get("makespan_s").map_or(0.0, |series| series.summary().p50);
-        Ok(Tried { spend, worth: worth.into_iter().map(|w| self.sign * w).collect(), typical_s })
-    }
-}
-
 /// Optimises every policy within the spend.
 pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runner) -> Result<Equals, AskError> {
     let gained = metric(asked.metric.as_deref())?;
@@ -184,12 +146,15 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
     }
     let about = subject(scenario, asked.policy.as_deref())?;
     let mut grid = Grid::new(scenario, &asked.grid)?;
-    let sign = if gained.better == Better::Higher { 1.0 } else { -1.0 };
-    let n = scenario.replications;
-    let asking = Asking { spend: &asked.spend, worth: gained.name, sign, count: n };
+    let gauge = Gauge::new(&asked.spend, gained);
+    let (sign, n) = (gauge.sign(), scenario.replications);
+    let mut run = |grid: &Grid, candidate: usize, from: u64| {
+        let side = &grid.candidates[candidate].side;
+        gauge.run(grid.scenario(candidate), (&side.policy, side.agents), (from, n), runner)
+    };
     let mut pilot = Vec::new();
     for candidate in 0..grid.candidates.len() {
-        pilot.push(asking.run(&grid, candidate, PILOT, runner)?);
+        pilot.push(run(&grid, candidate, PILOT)?);
     }
     let pilots = Pilots::new(&pilot, scenario.seed);
     let own = scenario.policies.iter().position(|p| *p == about).expect("the subject is listed");
@@ -218,10 +183,10 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
     let cheapest =
         |group: &Vec<usize>| group.iter().copied().min_by(|a, b| pilots.spend(*a).total_cmp(&pilots.spend(*b)));
     taken.extend(grid.groups.iter().filter(|group| !within(group)).filter_map(cheapest));
-    let around: Vec<(usize, f64)> = taken.iter().map(|c| (*c, pilot[*c].typical_s)).collect();
+    let around: Vec<(usize, f64)> = taken.iter().map(|c| (*c, typical_s(&pilot[*c].time))).collect();
     grid.grow(&around, &asked.grid)?;
     for candidate in pilot.len()..grid.candidates.len() {
-        pilot.push(asking.run(&grid, candidate, PILOT, runner)?);
+        pilot.push(run(&grid, candidate, PILOT)?);
     }
     let pilots = Pilots::new(&pilot, scenario.seed);
     let choices = pilots.choices(&grid.groups, most);
@@ -234,7 +199,7 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
             break;
         }
         for candidate in missing {
-            reports.add(candidate, &asking.run(&grid, candidate, REPORT, runner)?);
+            reports.add(candidate, &run(&grid, candidate, REPORT)?);
         }
     }
     let lead_over = |rival: &dyn Fn(usize) -> Option<usize>| {

@@ -28,7 +28,7 @@ pub struct Axis {
 
 /// What is tried if nobody says: half, as it is and double, for every length that a policy chooses, and each word of a
 /// choice.
-const LENGTHS: [&str; 3] = ["report_tokens", "brief_tokens", "gist_tokens"];
+pub(super) const LENGTHS: [&str; 3] = ["report_tokens", "brief_tokens", "gist_tokens"];
 const WORDS: [(&str, &[&str]); 2] = [("barrier", &["\"all\"", "\"any\""]), ("board_place", &["\"front\"", "\"tail\""])];
 
 /// A point of a policy's grid.

@@ -7,6 +7,7 @@ mod choice;
 mod equal;
 mod factorial;
 mod flip;
+mod gauge;
 mod grid;
 mod mixture;
 mod subject;

@@ -9,17 +9,18 @@ mod race;
 
 use super::AskError;
 use super::equal::{REPORT, SPENDS};
+use super::gauge::{Gauge, Ran};
 use super::grid::{Axis, unknown};
 use super::subject::{PILOT, metric, size, subject};
 use crate::experiment::comparison::difference_interval;
 use crate::experiment::judgement::Search;
-use crate::experiment::metrics::{self, Better, Metric};
+use crate::experiment::metrics::{self, Better};
 use crate::experiment::runner::Runner;
 use crate::experiment::scenario::Scenario;
 use crate::policy::settings::Form;
 use crate::stats::Interval;
 use point::{Point, told};
-use race::{Found, Limit, Ran, apart};
+use race::{Found, Limit, apart};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -145,16 +146,9 @@ pub struct Tuned {
     pub runs: u64,
 }
 
-/// What is spent.
-struct Spend<'a> {
-    name: &'a str,
-}
-
 /// What a search is for.
 struct Wanted<'a> {
-    metric: &'static Metric,
-    sign: f64,
-    spend: Spend<'a>,
+    gauge: Gauge<'a>,
     limit: Option<Limit>,
 }
 
@@ -186,16 +180,17 @@ pub(super) fn tuned(scenario: &Scenario, asked: &TuneAsked, runner: &mut Runner)
         None if has(scenario, &about, agents, SPENDS[0], runner)? => SPENDS[0],
         None => "makespan_s",
     };
-    let sign = if gained.better == Better::Higher { 1.0 } else { -1.0 };
-    let mut wanted = Wanted { metric: gained, sign, spend: Spend { name: spend }, limit: None };
-    wanted.limit = match (&asked.within, asked.most) {
+    let gauge = Gauge::new(spend, gained);
+    let sign = gauge.sign();
+    let limit = match (&asked.within, asked.most) {
         (None, _) => None,
         (Some(_), Some(most)) => Some(Limit::At(most)),
         (Some(_), None) => {
             let count = (pilots / 4) as u32;
-            Some(Limit::As(wanted.run(scenario, &about, agents, (PILOT, count), runner)?.spend))
+            Some(Limit::As(gauge.run(scenario, (&about, agents), (PILOT, count), runner)?.spend))
         }
     };
+    let wanted = Wanted { gauge, limit };
     let mut courses = Vec::new();
     for policy in &scenario.policies {
         courses.push(course(scenario, policy, agents, (&wanted, pilots), &asked.grid, runner)?);
@@ -204,11 +199,11 @@ pub(super) fn tuned(scenario: &Scenario, asked: &TuneAsked, runner: &mut Runner)
     let n = scenario.replications;
     let mut reported: Vec<[Ran; 2]> = Vec::new();
     for (policy, course) in scenario.policies.iter().zip(&courses) {
-        let given = wanted.run(scenario, policy, agents, (REPORT, n), runner)?;
+        let given = gauge.run(scenario, (policy, agents), (REPORT, n), runner)?;
         let found = if course.stands {
             Ran { worth: given.worth.clone(), spend: given.spend.clone(), time: Vec::new() }
         } else {
-            wanted.run(&course.found.arm.point.scenario, policy, agents, (REPORT, n), runner)?
+            gauge.run(&course.found.arm.point.scenario, (policy, agents), (REPORT, n), runner)?
         };
         reported.push([given, found]);
     }
@@ -292,8 +287,8 @@ fn course(
     let check = (pilots / CHECKED) as u32;
     let mut search = race::Search { given: scenario, policy, agents, wanted, axes, runner };
     let found = search.search(pilots - 2 * u64::from(check))?;
-    let given = wanted.run(scenario, policy, agents, (CHECK, check), runner)?;
-    let again = wanted.run(&found.arm.point.scenario, policy, agents, (CHECK, check), runner)?;
+    let given = wanted.gauge.run(scenario, (policy, agents), (CHECK, check), runner)?;
+    let again = wanted.gauge.run(&found.arm.point.scenario, (policy, agents), (CHECK, check), runner)?;
     let within = |ran: &Ran| wanted.limit.as_ref().is_none_or(|limit| mean(&ran.spend) <= limit.at(usize::MAX));
     let (worth, spend) = (apart(&again.worth, &given.worth), apart(&again.spend, &given.spend));
     let better = match (within(&again), within(&given)) {

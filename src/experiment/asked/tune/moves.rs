@@ -4,12 +4,10 @@
 //! Invariant: all policies move by the same rules; a setting that a point does not read is not moved.
 
 use super::super::AskError;
-use super::super::grid::{Axis, DEADLINES, rounded_s};
+use super::super::grid::{Axis, DEADLINES, LENGTHS, rounded_s};
 use super::point::Move;
 use serde_json::{Map, Value};
 
-/// Lengths: a quarter, half and double.
-const LENGTHS: [&str; 3] = ["report_tokens", "brief_tokens", "gist_tokens"];
 /// What is tried where a length is 0, which passes the raw result.
 const SOME_TOKENS: u64 = 400;
 /// Budgets: half and double.
@@ -67,6 +65,7 @@ pub(super) fn moves(here: &Here, axes: &[Axis]) -> Result<Vec<Move>, AskError> {
         }
     }
     for key in LENGTHS {
+        // A quarter, half and double.
         let Some(now) = number(key) else { continue };
         let mut lengths = if now == 0 { vec![SOME_TOKENS] } else { vec![now / 4, now / 2, now * 2] };
         lengths.retain(|length| *length > 0);

@@ -9,15 +9,15 @@
 //! Invariant: what decides are runs that are not reported, and no policy gets more of them than another.
 
 use super::super::AskError;
+use super::super::gauge::typical_s;
 use super::super::grid::Axis;
 use super::super::subject::PILOT;
+use super::Wanted;
 use super::moves::{Here, moves};
 use super::point::{Move, Point, told};
-use super::{Spend, Wanted};
 use crate::experiment::runner::Runner;
 use crate::experiment::scenario::Scenario;
 use crate::policy::settings::Work;
-use crate::stats::quantile;
 use std::collections::BTreeSet;
 
 /// Races, at most.
@@ -94,7 +94,8 @@ impl Search<'_, '_, '_> {
     /// Runs an arm on, from its last pilot.
     fn extend(&mut self, arm: &mut Arm, by: usize) -> Result<u64, AskError> {
         let from = PILOT + arm.worth.len() as u64;
-        let ran = self.wanted.run(&arm.point.scenario, self.policy, self.agents, (from, by as u32), self.runner)?;
+        let point = (self.policy, self.agents);
+        let ran = self.wanted.gauge.run(&arm.point.scenario, point, (from, by as u32), self.runner)?;
         arm.worth.extend(ran.worth);
         arm.spend.extend(ran.spend);
         arm.time.extend(ran.time);
@@ -147,9 +148,7 @@ impl Search<'_, '_, '_> {
 
     fn neighbours(&self, here: &Arm, dismissed: &BTreeSet<Vec<String>>) -> Result<Vec<Arm>, AskError> {
         let keys = here.point.keys();
-        let mut times = here.time.clone();
-        times.sort_by(f64::total_cmp);
-        let typical_s = if times.is_empty() { 0.0 } else { quantile(&times, 0.5) };
+        let typical_s = typical_s(&here.time);
         let raw = Work::of(&self.given.workload) == Work::Divide;
         let mut found: Vec<Arm> = Vec::new();
         for by in moves(&Here { keys: &keys, typical_s, raw }, self.axes)? {
@@ -252,42 +251,5 @@ impl Limit {
             Self::At(most) => *most,
             Self::As(values) => mean(&values[..n.clamp(1, values.len())]),
         }
-    }
-}
-
-/// Runs of a point.
-pub(super) struct Ran {
-    pub(super) worth: Vec<f64>,
-    pub(super) spend: Vec<f64>,
-    pub(super) time: Vec<f64>,
-}
-
-impl Wanted<'_> {
-    /// Runs a point; a run that lacks one of the metrics makes the question unanswerable.
-    pub(super) fn run(
-        &self,
-        scenario: &Scenario,
-        policy: &str,
-        agents: u32,
-        (from, count): (u64, u32),
-        runner: &mut Runner,
-    ) -> Result<Ran, AskError> {
-        if count == 0 {
-            return Ok(Ran { worth: Vec::new(), spend: Vec::new(), time: Vec::new() });
-        }
-        let cell = runner.cells(scenario, &[(policy, agents)], from, count)?.remove(0);
-        let whole = |values: Option<Vec<f64>>, name: &str| {
-            values.filter(|v| v.len() == count as usize).ok_or_else(|| {
-                AskError::Usage(format!(
-                    "{policy}, N = {agents}: not every run has {name}; choose another metric (unpriced calls have no cost)"
-                ))
-            })
-        };
-        let values = |name: &str| cell.get(name).map(|s| s.values.clone());
-        let worth = whole(values(self.metric.name), self.metric.name)?;
-        let Spend { name, .. } = self.spend;
-        let spend = whole(super::super::equal::spend_of(&cell, name), name)?;
-        let time = values("makespan_s").unwrap_or_default();
-        Ok(Ran { worth: worth.into_iter().map(|w| self.sign * w).collect(), spend, time })
     }
 }
