@@ -143,9 +143,13 @@ pub(super) fn pair(seed: u64, metric: &'static str, cell: &Cell, rival: &Cell) -
 
 /// The best point of the central forms' grid within a spend: highest mean of `metric` among pilot cells whose mean
 /// `spend` is no more than `most`. Chosen on pilot replications, so that reporting it elsewhere is fair.
-pub(super) fn best_within<'a>(pilot: &'a [Cell], metric: &str, spend: &str, most: f64) -> Option<&'a Cell> {
+pub(super) fn best_within<'a>(
+    pilot: impl Iterator<Item = &'a Cell>,
+    metric: &str,
+    spend: &str,
+    most: f64,
+) -> Option<&'a Cell> {
     pilot
-        .iter()
         .filter(|c| c.form == Some(Form::Central) && c.mean(spend).is_some_and(|s| s <= most))
         .filter_map(|c| c.mean(metric).map(|mean| (mean, c)))
         .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -123,8 +123,8 @@ fn within(scenario: &Scenario, own: &Cell, cells: &[Cell], pilot: &[Cell], spend
     let most = own.mean(spend.metric())?;
     let reported = |pilot: &Cell| cells.iter().find(|c| c.policy == pilot.policy && c.agents == pilot.agents);
     let keeps = |c: &&Cell| reported(c).and_then(|c| c.mean(spend.metric())).is_some_and(|x| x <= most);
-    let candidates: Vec<Cell> = pilot.iter().filter(keeps).cloned().collect();
-    let best = comparison::best_within(&candidates, "pass", spend.metric(), most).and_then(reported)?;
+    let candidates = pilot.iter().filter(keeps);
+    let best = comparison::best_within(candidates, "pass", spend.metric(), most).and_then(reported)?;
     let paired = comparison::pair(scenario.seed, "pass", own, best)?;
     Some(EqualSpend {
         policy: best.policy.clone(),
