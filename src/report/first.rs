@@ -92,11 +92,10 @@ fn answer(study: &Study, own: &Cell) -> String {
 /// or else the cheapest.
 fn beaten(study: &Study, own: &Cell) -> Option<String> {
     let mine = worth(own)?;
-    let better = || study.cells.iter().filter_map(|c| Some((c, worth(c)?))).filter(|(_, theirs)| beats(*theirs, mine));
-    let most = better()
+    let most = better(study, mine)
         .filter(|(c, _)| c.agents == own.agents)
         .max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(b.1.1.total_cmp(&a.1.1)));
-    let (cell, (pass, cost)) = most.or_else(|| better().min_by(|a, b| a.1.1.total_cmp(&b.1.1)))?;
+    let (cell, (pass, cost)) = most.or_else(|| cheapest(better(study, mine)))?;
     Some(format!(
         "beaten in both dollars and Pass by {} with N = {}: ${}, {} %",
         cell.policy,
@@ -156,6 +155,15 @@ fn picked(study: &Study, own: &Cell, c: &Comparison) -> Option<String> {
     ))
 }
 
+/// Cells that are better in both than this.
+fn better(study: &Study, mine: (f64, f64)) -> impl Iterator<Item = (&Cell, (f64, f64))> {
+    study.cells.iter().filter_map(|c| Some((c, worth(c)?))).filter(move |(_, theirs)| beats(*theirs, mine))
+}
+
+fn cheapest<'a>(cells: impl Iterator<Item = (&'a Cell, (f64, f64))>) -> Option<(&'a Cell, (f64, f64))> {
+    cells.min_by(|a, b| a.1.1.total_cmp(&b.1.1))
+}
+
 /// Whether `a` is at least as good in both and better in one: greater worth, less cost.
 fn beats(a: (f64, f64), b: (f64, f64)) -> bool {
     a.0 >= b.0 && a.1 <= b.1 && a != b
@@ -189,8 +197,7 @@ fn frontier(study: &Study, own: &Cell) -> String {
     for (cell, _) in best.iter().take(ROWS) {
         add(cell, cell.policy.clone());
     }
-    let cheaper = all.iter().filter(|(_, y)| beats(*y, mine)).min_by(|a, b| a.1.1.total_cmp(&b.1.1));
-    if let Some((beater, _)) = cheaper {
+    if let Some((beater, _)) = cheapest(better(study, mine)) {
         add(own, format!("{} (beaten by {}, N = {})", own.policy, beater.policy, beater.agents));
     }
     for index in [1, 2, 3, 4, 5] {

@@ -32,7 +32,7 @@ use crate::policy::calls::InFlight;
 use crate::policy::gate::{Admission, NoteGate};
 use crate::policy::prompt;
 use crate::policy::protocol::Outbox;
-use crate::policy::settings::{self, LeadStore, LeadWork, Settings};
+use crate::policy::settings::{self, LeadWork, Settings};
 use crate::policy::worker::{Next, Notes, Worker};
 use jobs::{Desk, Job};
 use rounds::Rounds;
@@ -271,7 +271,7 @@ impl Lead {
     fn step(&mut self, i: u32, out: &mut Outbox) {
         // A line reads on while it works; a subtask, and whoever follows references, rests on what stood there when it
         // began.
-        if matches!((&self.agenda, self.own.store), (Agenda::Lines(_), LeadStore::Shared(_))) {
+        if matches!(self.agenda, Agenda::Lines(_)) && self.own.store.is_shared() {
             self.look(i);
         }
         let member = &mut self.members[i as usize];

@@ -170,6 +170,11 @@ impl LeadStore {
         }
     }
 
+    /// Whether what was admitted is for all workers to read as it comes.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Self::Shared(_))
+    }
+
     /// What stands where workers can read it in full.
     pub fn board(self) -> Option<LeadBoard> {
         match self {

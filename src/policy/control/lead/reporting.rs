@@ -146,7 +146,7 @@ impl Lead {
             }
             Standing::Admitted(gist) => {
                 let author = AgentId(i);
-                let shared = matches!(self.own.store, LeadStore::Shared(_));
+                let shared = self.own.store.is_shared();
                 if let Some((board, _)) = self.board.as_mut().filter(|_| shared) {
                     board.admit(author, &gist, admission.read_version(), out);
                 }
@@ -159,7 +159,7 @@ impl Lead {
 
     /// Notes of a step come to the board's gate; without a board nobody could read them.
     pub(super) fn publish(&mut self, i: u32, notes: &Notes, out: &mut Outbox) {
-        if !matches!(self.own.store, LeadStore::Shared(_)) {
+        if !self.own.store.is_shared() {
             return;
         }
         for note in notes {
