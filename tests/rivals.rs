@@ -18,25 +18,17 @@ output_usd_per_mtok = 25.0
 default = "model"
 "#;
 
-const SEARCH: &str = r#"version = 1
+const HEAD: &str = r#"version = 1
 name = "rivals"
 question = "What can a rival do at its best?"
 replications = 60
 agents = [1, 4]
 policies = ["independent"]
 baseline = "independent"
-[workload.search]
 "#;
 
-const DIVIDE: &str = r#"version = 1
-name = "rivals"
-question = "What can a rival do at its best?"
-replications = 60
-agents = [1, 4]
-policies = ["independent"]
-baseline = "independent"
-[workload.divide]
-"#;
+const SEARCH: &str = "[workload.search]\n";
+const DIVIDE: &str = "[workload.divide]\n";
 
 fn load(text: &str, policy: &str, set: &[&str]) -> Scenario {
     let overrides = Overrides {
@@ -45,7 +37,8 @@ fn load(text: &str, policy: &str, set: &[&str]) -> Scenario {
         baseline: Some(policy.to_owned()),
         ..Overrides::default()
     };
-    Scenario::parse("rivals.toml", &format!("{text}{ENDPOINTS}"), None, &overrides).unwrap_or_else(|e| panic!("{e}"))
+    Scenario::parse("rivals.toml", &format!("{HEAD}{text}{ENDPOINTS}"), None, &overrides)
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn runs(text: &str, policy: &str, agents: u32, set: &[&str]) -> Vec<Run> {
@@ -239,7 +232,7 @@ fn what_cannot_act_is_a_fault() {
             baseline: Some(policy.to_owned()),
             ..Overrides::default()
         };
-        Scenario::parse("rivals.toml", &format!("{text}{ENDPOINTS}"), None, &overrides).unwrap_err().to_string()
+        Scenario::parse("rivals.toml", &format!("{HEAD}{text}{ENDPOINTS}"), None, &overrides).unwrap_err().to_string()
     };
     for (text, policy, set, said) in [
         (DIVIDE, "map-reduce", "policy.map-reduce.run_workers=1", "on `search` only"),
