@@ -4,8 +4,8 @@ mod common;
 
 use common::{Done, delm_sim};
 use delm_sim::experiment::asked::{
-    Answer, Asked, Axis, Effect, EqualAsked, Equals, Factorial, FactorialAsked, FlipAsked, Flips, Manner, Pair, Part,
-    TuneAsked, Tuned, VaryAsked, ask,
+    Answer, Asked, Axis, Drawn, Effect, EqualAsked, Equals, Factorial, FactorialAsked, FlipAsked, Flips, Manner, Pair,
+    Part, TuneAsked, Tuned, VaryAsked, ask,
 };
 use delm_sim::experiment::judgement::Search;
 use delm_sim::experiment::replication::{Point, Sinks};
@@ -133,10 +133,8 @@ fn inputs_without_effect_are_told_and_not_in_the_table() {
 
 #[test]
 fn joint_draws_sum_up() {
-    let Search::Found(joint) = flips(&scenario(&["replications=8"]), "makespan_s", 8).joint else {
-        panic!("asked for")
-    };
-    assert_eq!(joint.draws + joint.refused, 8);
+    let Drawn::Told(joint) = flips(&scenario(&["replications=8"]), "makespan_s", 8).joint else { panic!("asked for") };
+    assert_eq!((joint.draws, joint.refused), (8, 0), "every draw of the priors makes a scenario");
     assert!(joint.better <= joint.draws && joint.replications == 8);
     assert!(0.0 <= joint.share.low && joint.share.low <= joint.share.high && joint.share.high <= 1.0);
     assert!(joint.quantiles.is_sorted());

@@ -18,7 +18,7 @@ fn first_screen() {
 /// One page: the question, the answer with losses first, what nothing beats, what is assumed.
 #[test]
 fn first_page() {
-    let page = report::first::page(&fake::study(), "fake.toml");
+    let page = report::first::page(&fake::study(), report::first::Typed { scenario: "fake.toml", changes: &[] });
     assert!(page.lines().count() <= 40, "{page}");
     for line in page.lines() {
         assert!(line.chars().count() <= table::WIDTH, "too wide: {line}");

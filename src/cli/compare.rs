@@ -37,7 +37,9 @@ pub fn execute(args: &CompareArgs, catalog: &Catalog) -> Result<u8> {
         super::whole::write(path, report::files::raw_csv(&study))?;
     }
     if args.output.format == Format::Table && !args.full {
-        output::print(&report::first::page(&study, &args.scenario))?;
+        let changes = args.change.typed();
+        let typed = report::first::Typed { scenario: &args.scenario, changes: &changes };
+        output::print(&report::first::page(&study, typed))?;
     } else {
         output::print(&report::render(&study, args.output.format.into()))?;
     }

@@ -41,6 +41,16 @@ impl ChangeArgs {
         self.set.iter().map(|edit| ("set", edit.clone())).collect()
     }
 
+    /// All changes but for team sizes, as they were typed.
+    pub fn typed(&self) -> Vec<(&'static str, String)> {
+        let mut typed = self.told();
+        typed.extend(self.policy.as_ref().map(|names| ("policy", names.join(","))));
+        typed.extend(self.baseline.clone().map(|name| ("baseline", name)));
+        typed.extend(self.seed.map(|seed| ("seed", seed.to_string())));
+        typed.extend(self.replications.map(|n| ("replications", n.to_string())));
+        typed
+    }
+
     /// As the loader takes them.
     pub fn overrides(&self, catalog: &Catalog) -> Overrides {
         Overrides {

@@ -6,15 +6,11 @@ use super::progress::Progress;
 use super::study::{announce, conduct_announced};
 use super::{DONE, UsageError, output, whole};
 use crate::experiment::replay::{self, Dependencies, Reading, RecordedRuns};
-use crate::experiment::study::Cell;
-use crate::experiment::{Options, Study, conduct};
 use crate::policy::Catalog;
-use crate::policy::settings::Form;
 use crate::report::{self, Command, Manifest};
 use crate::runtime::replay::WhatIf;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// How to replay.
@@ -235,6 +231,11 @@ fn row(run: &replay::RetimedRun) -> Vec<String> {
 fn counterfactual(args: &ReplayArgs, catalog: &Catalog) -> Result<u8> {
     let runs = RecordedRuns::read(&args.file)?;
     let made = replay::counterfactual(&runs, &args.reading())?;
+    if made.topology.is_some() && args.reading() != Reading::default() {
+        let wrong = "--dependencies, --own-context and --longest-gap-s read other programs' logs: these runs tell themselves \
+                     what waited for what; leave them out";
+        return Err(UsageError(wrong.to_owned()).into());
+    }
     let name = args.scenario_output.as_ref().map_or_else(|| made.scenario.name.clone(), |p| p.display().to_string());
     let scenario = made.changed(&name, &args.change.overrides(catalog))?;
     if let Some(path) = &args.scenario_output {
@@ -242,99 +243,15 @@ fn counterfactual(args: &ReplayArgs, catalog: &Catalog) -> Result<u8> {
     }
     let plan = announce(Manifest::announce(Command::Compare, &scenario, false), &args.output)?;
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
-    output::print(&report::render(&study, args.output.format.into()))?;
-    if args.output.format == Format::Table {
-        output::print(&decentral(&study, &made.recorded))?;
-        output::print(&bounds(args, &runs, &study, catalog)?)?;
-        output::print(&format!("Assumptions\n- {}\n", made.assumptions.join("\n- ")))?;
-        output::print(&format!("{stored}"))?;
+    let jobs = args.output.jobs.map_or(0, std::num::NonZeroUsize::get);
+    let overrides = args.change.overrides(catalog);
+    let prediction = replay::predict((&runs, &args.reading()), &made, &study, &overrides, jobs)?;
+    if args.output.format != Format::Table {
+        let (header, rows) = report::counterfactual::data(&prediction);
+        output::print(&output::table(args.output.format, &header, &rows)?)?;
+        return Ok(DONE);
     }
+    output::print(&report::counterfactual::page(&prediction, &made.assumptions))?;
+    output::print(&format!("\nEverything: report.md in the results\n{stored}"))?;
     Ok(DONE)
-}
-
-/// Among the simulated forms, what shows how far the assumptions themselves lead away from the recording.
-const YARDSTICK: &str = "orchestrator-sequential";
-
-/// What DeLM's topology would do to the recorded runs, at each team size.
-fn decentral(study: &Study, recorded: &replay::Recorded) -> String {
-    let r = recorded;
-    let tokens = r.prompt_tokens + r.completion_tokens;
-    let of = |cell: &Cell| {
-        let mean = |metric: &str| cell.mean(metric).unwrap_or(f64::NAN);
-        (mean("makespan_s"), mean("prompt_tokens") + mean("completion_tokens"))
-    };
-    let mut text = format!(
-        "\nWhat DeLM's topology would do to makespan and tokens, under the assumptions below\n\
-         As recorded (means over {} tasks): makespan {:.1} s, {:.0} prompt and {:.0} completion tokens, {:.1} calls, of \
-         which {:.1} without an answer ({:.0} tokens)\n",
-        r.tasks, r.makespan_s, r.prompt_tokens, r.completion_tokens, r.calls, r.lost_calls, r.lost_tokens
-    );
-    let yardstick = |agents: u32| study.cells.iter().find(|c| c.policy == YARDSTICK && c.agents == agents).map(of);
-    if let Some((s, all)) = study.cells.first().and_then(|c| yardstick(c.agents)) {
-        let _ = writeln!(
-            text,
-            "Yardstick: {YARDSTICK} (a lead, one worker at a time), simulated like all others: {s:.1} s ({} against the \
-             recording), {all:.0} tokens ({}). If the recording was made like that, these are errors of the assumptions, \
-             and smaller differences to the recording say nothing",
-            change(s, r.makespan_s),
-            change(all, tokens)
-        );
-    }
-    for cell in study.cells.iter().filter(|c| c.form == Some(Form::Decentral)) {
-        let (s, all) = of(cell);
-        let share = |metric: &str| cell.mean(metric).unwrap_or(f64::NAN) * 100.0;
-        let (mut by_time, mut by_tokens) = (String::new(), String::new());
-        if let Some((other_s, other)) = yardstick(cell.agents) {
-            by_time = format!(", {} against the yardstick", change(s, other_s));
-            by_tokens = format!(", {}", change(all, other));
-        }
-        let _ = writeln!(
-            text,
-            "Under {}, N = {}: makespan {s:.1} s ({} against the recording{by_time}), {all:.0} tokens ({}{by_tokens}); \
-             {:.0} % of calls and {:.0} % of completion tokens are replayed, the rest is modelled",
-            cell.policy,
-            cell.agents,
-            change(s, r.makespan_s),
-            change(all, tokens),
-            share("replayed_calls_share"),
-            share("replayed_tokens_share")
-        );
-    }
-    text
-}
-
-fn change(now: f64, then: f64) -> String {
-    if then > 0.0 { format!("{:+.1} %", (now / then - 1.0) * 100.0) } else { "not comparable".to_owned() }
-}
-
-/// The bounds that the recording leaves open: makespan and tokens of every policy under each reading of what waits.
-fn bounds(args: &ReplayArgs, runs: &RecordedRuns, chosen: &Study, catalog: &Catalog) -> Result<String> {
-    let readings =
-        [("recorded", Dependencies::Recorded), ("same-agent", Dependencies::SameAgent), ("none", Dependencies::None)];
-    let mut rows: Vec<Vec<String>> =
-        chosen.cells.iter().map(|c| vec![c.policy.clone(), c.agents.to_string()]).collect();
-    for (_, dependencies) in readings {
-        let cells = if dependencies == args.reading().dependencies {
-            chosen.cells.clone()
-        } else {
-            let made = replay::counterfactual(runs, &Reading { dependencies, ..args.reading() })?;
-            let scenario = made.changed(&made.scenario.name, &args.change.overrides(catalog))?;
-            let jobs = args.output.jobs.map_or(0, std::num::NonZeroUsize::get);
-            conduct(&scenario, &Options { jobs, ..Options::default() })?.cells
-        };
-        for (row, cell) in rows.iter_mut().zip(&cells) {
-            let mean = |metric: &str| cell.mean(metric).unwrap_or(f64::NAN);
-            let tokens = mean("prompt_tokens") + mean("completion_tokens");
-            row.push(format!("{:.1}", mean("makespan_s")));
-            row.push(format!("{:.1}", tokens / 1000.0));
-        }
-    }
-    let header: Vec<String> = ["policy", "N"].into_iter().map(str::to_owned).collect();
-    let header: Vec<String> = header
-        .into_iter()
-        .chain(readings.iter().flat_map(|(n, _)| [format!("{n}: s"), format!("{n}: ktok")]))
-        .collect();
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let table = output::table(Format::Table, &header, &rows)?;
-    Ok(format!("\nWhat the recording leaves open (mean makespan and thousands of tokens, by --dependencies)\n{table}"))
 }

@@ -389,6 +389,12 @@ mod tests {
             "sizes.by_purpose.*",
             "settings.reference_tokens",
             "settings.candidate_tokens",
+            "workload.recorded.form",
+            "workload.recorded.grades",
+            "workload.recorded.tasks",
+            "workload.recorded.prompts",
+            "workload.recorded.written_share",
+            "workload.recorded.result_tokens",
             "workload.recorded.instances",
             "workload.recorded.unfolded_tokens",
         ];

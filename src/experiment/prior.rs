@@ -132,6 +132,9 @@ fn of_policies(mut movable: Movable, scenario: &Scenario, concerned: &[&str]) ->
     (!movable.keys.is_empty()).then_some(movable)
 }
 
+/// Units of what comes in whole numbers.
+const COUNTED: &[&str] = &["subtasks", "steps", "hypotheses", "tokens", "calls", "agents", "runs", "kinds", "reports"];
+
 /// The numbers of one input.
 fn moves(input: &Parameter, tree: &Value) -> Result<Vec<Movable>, &'static str> {
     if input.path.contains('*') {
@@ -153,6 +156,9 @@ fn moves(input: &Parameter, tree: &Value) -> Result<Vec<Movable>, &'static str> 
             }
             _ => return Err("not a number here"),
         };
+        // A law that is a constant count takes no fraction, however its number is written.
+        let whole =
+            whole || (path.ends_with(".constant") && COUNTED.contains(&input.unit) && libm::floor(value) == value);
         let range = match range {
             Told::Range(range) => range,
             Told::Factor(_, _) if value == 0.0 => return Err("half and double of 0 are 0"),
@@ -258,6 +264,21 @@ mod tests {
             let range = Range { low: 2.0, high: 32.0, scale };
             for share in [0.0, 0.25, 1.0] {
                 assert!((range.share(range.at(share)) - share).abs() < 1e-12);
+            }
+        }
+    }
+
+    /// Wherever in its prior a number is moved, there is a scenario: nothing is refused in silence.
+    #[test]
+    fn every_value_of_a_prior_makes_a_scenario() {
+        for name in ["swe-verified", "multi-doc-qa"] {
+            let scenario = Scenario::load(name, &Overrides::default()).unwrap();
+            let all: Vec<&str> = scenario.policies.iter().map(String::as_str).collect();
+            for m in movables(&scenario, &all).0 {
+                for share in [0.0, 0.13, 0.37, 0.61, 0.89, 1.0] {
+                    let edits = m.edits(m.at(share));
+                    assert!(scenario.with(&edits).is_ok(), "{edits:?}: {:?}", scenario.with(&edits).err());
+                }
             }
         }
     }

@@ -30,6 +30,36 @@ pub(crate) fn read_json<T: DeserializeOwned>(json: &Json) -> Result<T, Misread> 
     read(value)
 }
 
+/// The same of a document of another version: keys that this one does not know are left out, and named.
+pub(crate) fn read_json_of_any_version<T: DeserializeOwned>(json: &Json) -> Result<(T, Vec<String>), Misread> {
+    const UNKNOWN: &str = "unknown field `";
+    let mut value = toml_of(json).map_err(|wrong| Misread { key: ".".to_owned(), wrong })?;
+    let mut left_out = Vec::new();
+    loop {
+        let misread = match read(value.clone()) {
+            Ok(found) => return Ok((found, left_out)),
+            Err(misread) => misread,
+        };
+        let Some(field) = misread.wrong.strip_prefix(UNKNOWN).and_then(|rest| rest.split('`').next()) else {
+            return Err(misread);
+        };
+        // The path may end in the field or in what holds it.
+        let above = misread.key.strip_suffix(field).unwrap_or(&misread.key).trim_end_matches('.');
+        let above: Vec<&str> = above.split('.').filter(|part| !part.is_empty()).collect();
+        let mut place = &mut value;
+        for part in &above {
+            match place.get_mut(*part) {
+                Some(below) => place = below,
+                None => return Err(misread),
+            }
+        }
+        if place.as_table_mut().and_then(|table| table.remove(field)).is_none() {
+            return Err(misread);
+        }
+        left_out.push([&above[..], &[field]].concat().join("."));
+    }
+}
+
 /// For fields of documents that hold a scenario.
 pub(crate) fn scenario<'de, D: Deserializer<'de>>(document: D) -> Result<Scenario, D::Error> {
     let json = Json::deserialize(document)?;
@@ -67,6 +97,21 @@ mod tests {
             let json = serde_json::to_value(&scenario).unwrap();
             assert_eq!(json, serde_json::to_value(read_json::<Scenario>(&json).unwrap()).unwrap(), "{name}");
         }
+    }
+
+    #[test]
+    fn keys_of_another_version_are_left_out_and_named() {
+        let (name, text) = embedded::SCENARIOS[0];
+        let scenario = Scenario::parse(name, text, None, &Overrides::default()).unwrap();
+        let mut json = serde_json::to_value(&scenario).unwrap();
+        json["sharing"]["distraction_per_ktoken"] = 0.0.into();
+        json["gone"] = json!({ "a": 1 });
+        assert!(read_json::<Scenario>(&json).is_err());
+        let (read, unknown) = read_json_of_any_version::<Scenario>(&json).unwrap();
+        assert_eq!((serde_json::to_value(&read).unwrap()), serde_json::to_value(&scenario).unwrap());
+        assert_eq!(unknown, ["gone", "sharing.distraction_per_ktoken"]);
+        json["endpoints"] = 3.into();
+        assert!(read_json_of_any_version::<Scenario>(&json).is_err());
     }
 
     #[test]

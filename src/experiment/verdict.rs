@@ -15,11 +15,13 @@ const MANY_ABANDONED: f64 = 0.2;
 /// Below this many replications intervals are wide and rest on few degrees of freedom.
 const FEW: u32 = 30;
 
-/// The cells that sentences are about: the largest published size that was run, and the largest of all.
+/// The cells that sentences are about: the largest published size that was run, or else the size nearest to the usual 4,
+/// and the largest of all.
 pub(super) fn featured<'a>(cells: &'a [Cell], policy: &str) -> Vec<&'a Cell> {
     let own = cells.iter().filter(|c| c.policy == policy && c.form == Some(Form::Decentral));
     let published = own.clone().filter(|c| !c.extrapolated).max_by_key(|c| c.agents);
-    let mut featured: Vec<&Cell> = published.into_iter().chain(own.max_by_key(|c| c.agents)).collect();
+    let first = published.or_else(|| own.clone().min_by_key(|c| c.agents.abs_diff(4)));
+    let mut featured: Vec<&Cell> = first.into_iter().chain(own.max_by_key(|c| c.agents)).collect();
     featured.dedup_by_key(|c| c.agents);
     featured
 }

@@ -2,6 +2,7 @@
 //! beats; what drives it; what would flip it; what is assumed; where everything is.
 
 use super::columns;
+use super::manifest::quoted;
 use super::number::{self, wrap};
 use super::table::{WIDTH, plain, right, text};
 use super::words;
@@ -9,18 +10,40 @@ use crate::experiment::Study;
 use crate::experiment::comparison::BEST_CENTRAL;
 use crate::experiment::judgement::{Judgement, Verdict};
 use crate::experiment::study::{Cell, Comparison};
+use crate::model::workload::WorkloadSpec;
 use crate::policy::settings::Form;
+use std::fmt::Write as _;
 
 /// Rows of the frontier, at most.
 const ROWS: usize = 8;
 
-/// The page, ending in a newline. `source` is how whoever reads it named the scenario: what to type next names it so, too.
-pub fn page(study: &Study, source: &str) -> String {
+/// What whoever reads the page typed: what to type next names the scenario so, too, and asks about the same changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Typed<'a> {
+    /// The scenario.
+    pub scenario: &'a str,
+    /// Changes to it but for its team sizes, as words of a command line.
+    pub changes: &'a [(&'static str, String)],
+}
+
+impl Typed<'_> {
+    /// The scenario with its changes; of these, those that a command takes.
+    fn subject(&self, takes: impl Fn(&str) -> bool) -> String {
+        let mut words = quoted(self.scenario);
+        for (flag, value) in self.changes.iter().filter(|(flag, _)| takes(flag)) {
+            let _ = write!(words, " --{flag} {}", quoted(value));
+        }
+        words
+    }
+}
+
+/// The page, ending in a newline.
+pub fn page(study: &Study, typed: Typed) -> String {
     let Some(own) = subject(study) else { return super::table::screen(study) };
     let mut parts = vec![line(&format!("{}: {}", study.scenario.name, study.scenario.question))];
     parts.push(answer(study, own));
     parts.push(frontier(study, own));
-    parts.push(reasons(study, own, source));
+    parts.push(reasons(study, own, typed));
     parts.join("\n")
 }
 
@@ -92,17 +115,28 @@ fn answer(study: &Study, own: &Cell) -> String {
 /// or else the cheapest.
 fn beaten(study: &Study, own: &Cell) -> Option<String> {
     let mine = worth(own)?;
-    let most = better(study, mine)
-        .filter(|(c, _)| c.agents == own.agents)
-        .max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(b.1.1.total_cmp(&a.1.1)));
-    let (cell, (pass, cost)) = most.or_else(|| cheapest(better(study, mine)))?;
+    let (cell, (pass, cost)) = beater(study, own)?;
+    let how = match (pass > mine.0, cost < mine.1) {
+        (true, true) => "beaten in both dollars and Pass by",
+        (true, false) => "beaten in Pass at the same dollars by",
+        _ => "beaten in dollars at the same Pass by",
+    };
     Some(format!(
-        "beaten in both dollars and Pass by {} with N = {}: ${}, {} %",
+        "{how} {} with N = {}: ${}, {} %",
         cell.policy,
         cell.agents,
         number::short(cost),
         number::rounded(pass * 100.0, 1)
     ))
+}
+
+/// Who beats it: of those of its size the one with the most Pass, else the cheapest.
+fn beater<'a>(study: &'a Study, own: &Cell) -> Option<(&'a Cell, (f64, f64))> {
+    let mine = worth(own)?;
+    let most = better(study, mine)
+        .filter(|(c, _)| c.agents == own.agents)
+        .max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(b.1.1.total_cmp(&a.1.1)));
+    most.or_else(|| better(study, mine).min_by(|a, b| a.1.1.total_cmp(&b.1.1)))
 }
 
 /// Pass and dollars per task.
@@ -160,10 +194,6 @@ fn better(study: &Study, mine: (f64, f64)) -> impl Iterator<Item = (&Cell, (f64,
     study.cells.iter().filter_map(|c| Some((c, worth(c)?))).filter(move |(_, theirs)| beats(*theirs, mine))
 }
 
-fn cheapest<'a>(cells: impl Iterator<Item = (&'a Cell, (f64, f64))>) -> Option<(&'a Cell, (f64, f64))> {
-    cells.min_by(|a, b| a.1.1.total_cmp(&b.1.1))
-}
-
 /// Whether `a` is at least as good in both and better in one: greater worth, less cost.
 fn beats(a: (f64, f64), b: (f64, f64)) -> bool {
     a.0 >= b.0 && a.1 <= b.1 && a != b
@@ -171,9 +201,9 @@ fn beats(a: (f64, f64), b: (f64, f64)) -> bool {
 
 fn frontier(study: &Study, own: &Cell) -> String {
     let all: Vec<(&Cell, (f64, f64))> = study.cells.iter().filter_map(|c| Some((c, worth(c)?))).collect();
-    let Some(mine) = worth(own) else {
+    if worth(own).is_none() {
         return line("Frontier: some costs or grades are unknown here.");
-    };
+    }
     let mut best: Vec<&(&Cell, (f64, f64))> =
         all.iter().filter(|(_, x)| !all.iter().any(|(_, y)| beats(*y, *x))).collect();
     best.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
@@ -197,18 +227,31 @@ fn frontier(study: &Study, own: &Cell) -> String {
     for (cell, _) in best.iter().take(ROWS) {
         add(cell, cell.policy.clone());
     }
-    if let Some((beater, _)) = cheapest(better(study, mine)) {
+    if let Some((beater, _)) = beater(study, own) {
         add(own, format!("{} (beaten by {}, N = {})", own.policy, beater.policy, beater.agents));
     }
     for index in [1, 2, 3, 4, 5] {
         right(&mut table, index);
     }
     let mut out = text(&table);
+    if best.iter().take(ROWS).any(|(cell, _)| is_flattered(study, cell)) {
+        out += &line(
+            "Runs of `independent` on one question succeed independently of each other here, those that were published do \
+             not: its Pass is too high (`delm-sim published`).",
+        );
+    }
     if hidden > 0 {
         let points = if hidden == 1 { "point" } else { "points" };
         out += &line(&format!("and {hidden} dearer {points} in the full report"));
     }
     out
+}
+
+/// Whether Pass counts the best of several runs of one question, which the model takes for independent.
+fn is_flattered(study: &Study, cell: &Cell) -> bool {
+    cell.agents > 1
+        && matches!(study.scenario.workload, WorkloadSpec::Divide(_))
+        && (study.scenario.base_of(&cell.policy) == "independent" || cell.policy.starts_with("independent-of("))
 }
 
 /// Shares of a policy's dollars by role, greatest first.
@@ -232,8 +275,17 @@ fn dollars(own: &Cell) -> Option<String> {
     Some(roles.iter().map(|(name, share)| format!("{name} {:.0} %", share * 100.0)).collect::<Vec<_>>().join(", "))
 }
 
-fn reasons(study: &Study, own: &Cell, source: &str) -> String {
+fn reasons(study: &Study, own: &Cell, typed: Typed) -> String {
     let mut out = String::new();
+    let asked = typed.subject(|_| true);
+    let metric = match own.mean("pass") {
+        Some(_) => "",
+        None => " --metric makespan_s",
+    };
+    let n = own.agents;
+    let rival = study.comparisons.iter().find(|c| c.policy == own.policy && c.agents == n).map_or("", |c| &c.baseline);
+    // `explain` runs two policies and takes no others.
+    let replication = typed.subject(|flag| matches!(flag, "set" | "seed"));
     let mut drives: Vec<String> = study
         .verdicts
         .iter()
@@ -243,8 +295,10 @@ fn reasons(study: &Study, own: &Cell, source: &str) -> String {
         .collect();
     drives.extend(dollars(own).map(|roles| format!("The dollars of {}: {roles}.", own.policy)));
     out += &line(&format!(
-        "What drives it: {} Which mechanism: `delm-sim compare {source} --factorial`; one replication: `delm-sim explain`.",
-        drives.join(" ")
+        "What drives it: {} Which mechanism: `delm-sim compare {asked} --factorial --team {n}{metric}`; one replication: \
+         `delm-sim explain {replication} --policies {},{rival} --agents {n} --replication 0`.",
+        drives.join(" "),
+        own.policy
     ));
     let told = study.verdicts.iter().find_map(|verdict| match verdict {
         Verdict::Flips { policy, agents, reversals, moved, .. } if *policy == own.policy => {
@@ -254,13 +308,13 @@ fn reasons(study: &Study, own: &Cell, source: &str) -> String {
         _ => None,
     });
     let told = told.unwrap_or_else(|| "nothing here is settled enough to be flipped.".to_owned());
-    out += &line(&format!("What would flip it: {told} Every input: `delm-sim flip {source}`."));
+    out += &line(&format!("What would flip it: {told} Every input: `delm-sim flip {asked} --team {n}{metric}`."));
     let [published, fitted, assumed, _] = study.inputs;
     let total = published + fitted + assumed;
     let judged = study.comparisons.iter().filter(|c| c.p_value.is_some()).count();
     let survive = study.comparisons.iter().filter(|c| c.survives).count();
     out += &line(&format!(
-        "What is assumed: {assumed} of {total} inputs ({fitted} fitted, {published} published; `delm-sim params {source}`); \
+        "What is assumed: {assumed} of {total} inputs ({fitted} fitted, {published} published; `delm-sim params {asked}`); \
          accuracy does not follow the endpoints' model. \
          {}, {} replications, seed {}; [ ] is a 95 % interval of {} alone. {survive} of {judged} comparisons survive Holm's \
          correction. Too small to matter: below 1 point, or 5 % of the rival.",

@@ -21,6 +21,7 @@ pub mod terms;
 mod words;
 
 mod columns;
+pub mod counterfactual;
 mod markdown;
 mod number;
 

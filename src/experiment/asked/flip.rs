@@ -91,6 +91,25 @@ pub struct Joint {
     pub quantiles: [f64; 3],
 }
 
+/// What came of drawing all priors at once.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Drawn {
+    /// Nobody asked.
+    NotAsked,
+    /// No input acts, so that there is nothing to draw.
+    NothingActs,
+    /// No draw makes a scenario; the fault of the first.
+    Refused {
+        /// Draws.
+        draws: u32,
+        /// What is wrong with the first.
+        why: String,
+    },
+    /// Some do.
+    Told(Joint),
+}
+
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Flips {
@@ -117,7 +136,7 @@ pub struct Flips {
     /// A reversal at an end of a prior larger than this would have been seen with 95 % chance; none from one replication.
     pub seen_from: Option<f64>,
     /// All priors at once, if that was asked.
-    pub joint: Search<Joint>,
+    pub joint: Drawn,
     /// Digest of all runs.
     pub digest: String,
     /// Number of runs.
@@ -224,25 +243,32 @@ impl Bench<'_, '_> {
             }
         }
         stations.push((input.at(1.0), high.mean()));
-        stations.push((input.value, now));
+        let inside = (0.0..=1.0).contains(&input.range.share(input.value));
+        stations.extend(inside.then_some((input.value, now)));
         stations.sort_by(|a, b| a.0.total_cmp(&b.0));
         stations.dedup_by(|a, b| a.0 == b.0);
-        let keeps = |mean: f64| mean * now.signum() > 0.0;
+        // Neither side is better where the difference is 0, and what rounding leaves of it is 0.
+        let turns = |mean: f64| mean * now.signum() < -1e-9 * now.abs();
         // Brackets, nearest to today's value first.
         let away = |value: f64| (input.range.share(value) - input.range.share(input.value)).abs();
         let bracket = stations
             .windows(2)
-            .filter(|pair| keeps(pair[0].1) != keeps(pair[1].1))
+            .filter(|pair| turns(pair[0].1) != turns(pair[1].1))
             .min_by(|a, b| {
                 let near = |pair: &[(f64, f64)]| away(pair[0].0).min(away(pair[1].0));
                 near(a).total_cmp(&near(b))
             })
             .map(|pair| (pair[0], pair[1]));
+        // Where today's value lies outside of the prior, the way to it is no part of what is asked.
+        let nearest = || stations.iter().min_by(|a, b| away(a.0).total_cmp(&away(b.0)));
         let flip = match bracket {
             _ if now == 0.0 => Search::NotLooked,
+            _ if !inside && nearest().is_some_and(|(_, mean)| turns(*mean)) => {
+                Search::Found(nearest().expect("a range has ends").0)
+            }
             None => Search::NotFound,
             Some((a, b)) => {
-                let (mut kept, mut turned) = if keeps(a.1) { (a.0, b.0) } else { (b.0, a.0) };
+                let (mut kept, mut turned) = if turns(b.1) { (a.0, b.0) } else { (b.0, a.0) };
                 for _ in 0..HALVINGS {
                     let shares = input.range.share(kept).midpoint(input.range.share(turned));
                     let middle = input.at(shares);
@@ -250,7 +276,7 @@ impl Bench<'_, '_> {
                         break;
                     }
                     let Ok(sample) = self.sample(&input.edits(middle), n)? else { break };
-                    if keeps(sample.mean()) { kept = middle } else { turned = middle }
+                    if turns(sample.mean()) { turned = middle } else { kept = middle }
                 }
                 Search::Found(turned)
             }
@@ -268,17 +294,15 @@ impl Bench<'_, '_> {
     }
 
     /// Draws all inputs at once from their priors.
-    fn joint(
-        &mut self,
-        inputs: &[Movable],
-        draws: u32,
-        better: impl Fn(f64) -> bool,
-    ) -> Result<Search<Joint>, AskError> {
-        if draws == 0 || inputs.is_empty() {
-            return Ok(Search::NotLooked);
+    fn joint(&mut self, inputs: &[Movable], draws: u32, better: impl Fn(f64) -> bool) -> Result<Drawn, AskError> {
+        if draws == 0 {
+            return Ok(Drawn::NotAsked);
+        }
+        if inputs.is_empty() {
+            return Ok(Drawn::NothingActs);
         }
         let replications = self.replications.min(JOINT_REPLICATIONS);
-        let (mut means, mut refused) = (Vec::new(), 0);
+        let (mut means, mut refused, mut first) = (Vec::new(), 0, None);
         for draw in 0..draws {
             let key = crate::kernel::Key::new(self.scenario.seed, JOINT | u64::from(draw));
             let edits: Vec<String> = inputs
@@ -291,18 +315,21 @@ impl Bench<'_, '_> {
                 .collect();
             match self.sample(&edits, replications)? {
                 Ok(sample) => means.push(sample.mean()),
-                Err(_) => refused += 1,
+                Err(why) => {
+                    refused += 1;
+                    first.get_or_insert(why);
+                }
             }
         }
         if means.is_empty() {
-            return Ok(Search::NotFound);
+            return Ok(Drawn::Refused { draws, why: first.unwrap_or_default() });
         }
         let won = means.iter().filter(|mean| better(**mean)).count() as u32;
         let n = means.len() as u32;
         means.sort_by(f64::total_cmp);
         let share = crate::stats::clopper_pearson(f64::from(won), f64::from(n));
         let quantiles = [0.025, 0.5, 0.975].map(|p| crate::stats::quantile(&means, p));
-        Ok(Search::Found(Joint { draws: n, refused, replications, better: won, share, quantiles }))
+        Ok(Drawn::Told(Joint { draws: n, refused, replications, better: won, share, quantiles }))
     }
 }
 

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use equal::{Best, EqualAsked, EqualRow, Equals, Frontier, Part, SPENDS, Step};
 pub use factorial::{Combination, Contrast, FACTORS, Factorial, FactorialAsked, Shares};
-pub use flip::{Difference, Effect, FlipAsked, Flips, Joint, Swing};
+pub use flip::{Difference, Drawn, Effect, FlipAsked, Flips, Joint, Swing};
 pub use grid::{Axis, Candidate, axis};
 pub use subject::{Pair, Side};
 pub use tune::{Gap, Means, TuneAsked, Tuned, TunedRow};

@@ -6,12 +6,13 @@
 mod counterfactual;
 mod retimed;
 mod strict;
-mod work;
 
-pub use counterfactual::{Counterfactual, Recorded, RecordedRuns, counterfactual};
+pub use counterfactual::{
+    AS_RECORDED, Counterfactual, Dependencies, Estimate, Found, Known, Lost, MEASURES, Null, Prediction,
+    PredictionError, Reading, Recorded, RecordedRuns, Row, Topology, counterfactual, predict,
+};
 pub use retimed::{Retimed, RetimedRun, retimed};
 pub use strict::strict;
-pub use work::{AS_RECORDED, Dependencies, Found, Lost, Reading};
 
 use super::reading;
 use super::scenario::Scenario;

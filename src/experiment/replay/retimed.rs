@@ -1,6 +1,6 @@
 //! Retimed replay of a whole transcript: what the recorded calls would have taken at another speed or under limits.
 
-use super::work::{AS_RECORDED, of_recordings};
+use super::counterfactual::{AS_RECORDED, of_recordings};
 use super::{ReplayError, next_counted_run, told_of_unfinished, unfinished};
 use crate::experiment::cells::gather;
 use crate::experiment::judgement::{Verdict, Warning};

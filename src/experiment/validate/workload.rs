@@ -4,11 +4,12 @@ use super::{Judge, MOST_SUBTASKS, key};
 use crate::experiment::faults::{Fault, KeyPath};
 use crate::experiment::scenario::Scenario;
 use crate::kernel::Law;
+use crate::model::call::Purpose;
 use crate::model::sharing::Sharing;
+use crate::model::workload::recorded::RecordedForm;
 use crate::model::workload::search::Success;
 use crate::model::workload::{DivideSpec, RecordedSpec, SearchSpec, WorkloadSpec};
 
-/// What only a `search` workload reads, and what only a `divide` workload reads, of how sharing acts.
 /// Parts of the world that this scenario does not read: endpoints that serve nobody, and how sharing acts on another
 /// workload. Whoever loaded the scenario knows whether they are written, and by whom.
 pub(in crate::experiment) fn unread_world(s: &Scenario) -> Vec<Fault> {
@@ -18,9 +19,10 @@ pub(in crate::experiment) fn unread_world(s: &Scenario) -> Vec<Fault> {
         Fault::new(key("endpoints").with(name), "serves nobody: no role names it", mend)
     };
     let idle = s.endpoints.keys().filter(|name| !serves(name)).map(endpoint);
-    let (others, reader): (&[&str], _) = match s.workload {
+    let (others, reader): (&[&str], _) = match &s.workload {
         WorkloadSpec::Search(_) => (Sharing::ON_DIVIDE, "divide"),
-        WorkloadSpec::Divide(_) | WorkloadSpec::Recorded(_) => (Sharing::ON_SEARCH, "search"),
+        WorkloadSpec::Divide(_) => (Sharing::ON_SEARCH, "search"),
+        WorkloadSpec::Recorded(_) => (Sharing::ON_DRAWN_WORK, "drawn and not recorded"),
     };
     let sharing = others.iter().map(|name| {
         let mend = format!("it acts where the workload is `{reader}`; leave it out here");
@@ -47,8 +49,9 @@ impl Judge {
         }
         for (i, instance) in w.instances.iter().enumerate() {
             let at = at.at(i);
-            if instance.subtasks.is_empty() || instance.subtasks.iter().any(|s| s.steps.is_empty()) {
-                self.fault(at.with("subtasks"), "has nothing to do, or a subtask without steps", "leave the run out");
+            let steps = || instance.calls.iter().filter(|c| c.purpose == Purpose::Step && c.answer.is_some());
+            if steps().next().is_none() || (w.form == RecordedForm::Divide && instance.subtasks.is_empty()) {
+                self.fault(at, "has nothing to do", "leave the run out");
                 continue;
             }
             let count = instance.subtasks.len() as u32;
@@ -57,12 +60,14 @@ impl Judge {
                 self.fault(at.with("dependencies"), "names a subtask that is not there or comes later", mend);
                 continue;
             }
-            let steps = instance.subtasks.iter().flat_map(|s| &s.steps);
-            let times = steps.flat_map(|s| [s.service_s, s.tool_s]);
-            if times.into_iter().any(|t| !(0.0..=1e9).contains(&t)) {
-                self.fault(at.with("subtasks"), "holds a time outside [0, 1e9] s", "write seconds");
+            if instance.calls.iter().any(|c| !(0.0..=1e9).contains(&c.service_s)) {
+                self.fault(at.with("calls"), "holds a time outside [0, 1e9] s", "write seconds");
+            }
+            if instance.calls.iter().any(|c| c.answer.as_ref().is_some_and(|a| !a.fits(c.purpose))) {
+                self.fault(at.with("calls"), "holds an answer that is none to its purpose", "leave the answer out");
             }
         }
+        self.count(key("workload.recorded.tasks"), w.tasks, 1_000_000);
     }
 
     pub(super) fn search(&mut self, w: &SearchSpec) {

@@ -173,8 +173,24 @@ pub struct Outlook {
     pub completion_tokens: u64,
     /// The call's block of draws; its later tries have addresses beside it.
     pub draws: Draws,
-    /// How long it took when it was recorded; the endpoint's law counts for nothing then.
-    pub recorded: Option<Span>,
+    /// How long it took when it was recorded.
+    pub recorded: Option<Timed>,
+    /// Tokens that the server counts per token of the prompt as the policy estimates it; 1 in drawn work.
+    pub tokens_per_estimate: f64,
+}
+
+/// The time of a recorded call, and what it was the time of. It takes that time again if it is the same call; with
+/// another prompt or another length, as much more or less as the endpoint's law says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Timed {
+    /// From dispatch to completion, alone on its server.
+    pub span: Span,
+    /// Completion tokens.
+    pub completion_tokens: u64,
+    /// Prompt tokens that no cache held.
+    pub uncached_tokens: u64,
+    /// Prompt tokens read from a cache.
+    pub cached_tokens: u64,
 }
 
 /// What a team's outcome is worth.
@@ -334,7 +350,7 @@ impl Truth for Workload {
         match self {
             Self::Search(w) => finding.is_some_and(|f| w.is_right(f)),
             Self::Divide(w) => finding.is_some_and(|f| w.is_right(f)),
-            Self::Recorded(_) => false,
+            Self::Recorded(w) => finding.is_some_and(|f| w.is_right(f)),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: a word stands for one thing under every form of control that knows it.
 
 use crate::model::workload::WorkloadSpec;
+use crate::model::workload::recorded::RecordedForm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum Work {
     /// Attempts at one solution, each a line of its own (`search`).
     Search,
-    /// Subtasks of one question (`divide`, and recorded work).
+    /// Subtasks of one question (`divide`, and work that was recorded of it).
     Divide,
 }
 
@@ -21,7 +22,11 @@ impl Work {
     pub fn of(workload: &WorkloadSpec) -> Self {
         match workload {
             WorkloadSpec::Search(_) => Self::Search,
-            WorkloadSpec::Divide(_) | WorkloadSpec::Recorded(_) => Self::Divide,
+            WorkloadSpec::Divide(_) => Self::Divide,
+            WorkloadSpec::Recorded(spec) => match spec.form {
+                RecordedForm::Search => Self::Search,
+                RecordedForm::Divide => Self::Divide,
+            },
         }
     }
 }

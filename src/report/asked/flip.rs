@@ -2,7 +2,7 @@
 
 use super::{Page, scale};
 use crate::experiment::Scenario;
-use crate::experiment::asked::{Difference, Effect, Flips, Swing};
+use crate::experiment::asked::{Difference, Drawn, Effect, Flips, Swing};
 use crate::experiment::judgement::Search;
 use crate::report::file::csv;
 use crate::report::number::{self, exact, with_interval};
@@ -75,19 +75,7 @@ pub(super) fn page(scenario: &Scenario, flips: &Flips) -> Page {
         let more = if turning > near.len() { format!(", and {} more", turning - near.len()) } else { String::new() };
         format!("{turning} of {acting} inputs that act flip it, each alone; nearest: {}{more}.", near.join("; "))
     });
-    if let Search::Found(joint) = &flips.joint {
-        let [low, middle, high] = joint.quantiles.map(|q| number::short(q * scale));
-        let percent = |x: f64| number::rounded(x * 100.0, 0);
-        sentences.push(format!(
-            "All {acting} drawn at once: {} is better in {} % [{}, {}] of {} draws; difference {middle} [{low}, {high}] {unit} \
-             over what is not known, beside the interval above over runs.",
-            flips.policy.policy,
-            percent(f64::from(joint.better) / f64::from(joint.draws)),
-            percent(joint.share.low),
-            percent(joint.share.high),
-            joint.draws
-        ));
-    }
+    sentences.extend(drawn(flips, acting, scale, unit));
     let notes = vec![format!(
         "{idle} inputs have no effect here (no run changes at either end of the prior), {unmoved} could not be moved \
          ({}.csv says why). Break-even values are exact to 1/1024 of the prior on these random numbers, those of `compare`; how far other numbers would move them the interval tells.",
@@ -96,6 +84,31 @@ pub(super) fn page(scenario: &Scenario, flips: &Flips) -> Page {
     let rows = flips.swings.iter().filter_map(|s| row(s, scale)).collect();
     let header = vec!["input", "source", "now", "prior", "flips at", "at low end", "at high end"];
     Page { name: "flip", sentences, header, rows, notes }
+}
+
+/// What drawing all priors at once says, if that was asked.
+fn drawn(flips: &Flips, acting: usize, scale: f64, unit: &str) -> Option<String> {
+    let joint = match &flips.joint {
+        Drawn::NotAsked => return None,
+        Drawn::NothingActs => return Some("No input acts: there is nothing to draw at once.".to_owned()),
+        Drawn::Refused { draws, why } => {
+            return Some(format!("None of {draws} draws of all priors at once makes a scenario; the first: {why}."));
+        }
+        Drawn::Told(joint) => joint,
+    };
+    let [low, middle, high] = joint.quantiles.map(|q| number::short(q * scale));
+    let percent = |x: f64| number::rounded(x * 100.0, 0);
+    let refused =
+        if joint.refused == 0 { String::new() } else { format!(" ({} more make no scenario)", joint.refused) };
+    Some(format!(
+        "All {acting} drawn at once: {} is better in {} % [{}, {}] of {} draws{refused}; difference {middle} [{low}, {high}] \
+         {unit} over what is not known, beside the interval above over runs.",
+        flips.policy.policy,
+        percent(f64::from(joint.better) / f64::from(joint.draws)),
+        percent(joint.share.low),
+        percent(joint.share.high),
+        joint.draws
+    ))
 }
 
 /// The row of an input that acts; those that do not are counted in the notes.

@@ -6,7 +6,7 @@ use crate::kernel::{Address, EventId, Span, Time};
 use crate::model::call::{Answer, Prompt, Purpose, Request, SpanRole, Usage};
 use crate::model::ids::{CallId, EndpointId, TaskId};
 use crate::model::price::{Charge, Picodollars, PriceList, Roles};
-use crate::model::workload::Outlook;
+use crate::model::workload::{Outlook, Timed};
 use crate::record::trace::{Bill, Told};
 use std::collections::HashMap;
 
@@ -105,6 +105,22 @@ impl PromptCost {
         }
         Self { own: Picodollars(own), reading: Picodollars(reading) }
     }
+
+    fn scaled(self, factor: f64) -> Self {
+        let scale = |cost: Picodollars| Picodollars(libm::round(cost.0 as f64 * factor) as u64);
+        Self { own: scale(self.own), reading: scale(self.reading) }
+    }
+}
+
+/// Usage as the server counts it.
+fn counted(estimated: &Usage, factor: f64) -> Usage {
+    let scale = |tokens: u64| libm::round(tokens as f64 * factor) as u64;
+    Usage {
+        prompt_tokens: scale(estimated.prompt_tokens),
+        cached_tokens: scale(estimated.cached_tokens),
+        cache_write_tokens: scale(estimated.cache_write_tokens),
+        completion_tokens: estimated.completion_tokens,
+    }
 }
 
 /// What few calls have.
@@ -113,7 +129,9 @@ struct Rare {
     /// When the running try is given up, wherever it is by then.
     limit: Option<Time>,
     /// How long it took when it was recorded.
-    recorded: Option<Span>,
+    recorded: Option<Timed>,
+    /// Tokens that the server counts per estimated token of the prompt, if not one.
+    tokens_per_estimate: Option<f64>,
     /// Bill of tries that ended badly.
     spent: Bill,
 }
@@ -128,7 +146,10 @@ impl Pending {
         outlook: Outlook,
         now: Time,
     ) -> Self {
-        let rare = outlook.recorded.map(|span| Box::new(Rare { recorded: Some(span), ..Rare::default() }));
+        let tokens_per_estimate = Some(outlook.tokens_per_estimate).filter(|factor| *factor != 1.0);
+        let recorded = outlook.recorded;
+        let is_rare = recorded.is_some() || tokens_per_estimate.is_some();
+        let rare = is_rare.then(|| Box::new(Rare { recorded, tokens_per_estimate, ..Rare::default() }));
         Self {
             task,
             id,
@@ -164,16 +185,24 @@ impl Pending {
         }
     }
 
-    /// How long it took when it was recorded; the endpoint's law counts for nothing then.
-    pub(super) fn recorded(&self) -> Option<Span> {
+    /// How long it took when it was recorded.
+    pub(super) fn recorded(&self) -> Option<Timed> {
         self.rare.as_ref()?.recorded
     }
 
-    /// Service of a try begins with this usage; a tool's time is all it costs.
-    pub(super) fn begin(&mut self, usage: Usage, prices: &PriceList) {
-        self.usage = usage;
+    /// Tokens that the server counts per estimated token of the prompt.
+    pub(super) fn tokens_per_estimate(&self) -> Option<f64> {
+        self.rare.as_ref()?.tokens_per_estimate
+    }
+
+    /// Service of a try begins with this usage, as the policy estimates it; a tool's time is all it costs.
+    pub(super) fn begin(&mut self, estimated: Usage, prices: &PriceList) {
+        let factor = self.tokens_per_estimate();
+        self.usage = factor.map_or(estimated, |factor| counted(&estimated, factor));
         if self.request.purpose != Purpose::Tool {
-            self.prompt_cost = PromptCost::of(&self.request.prompt, &usage, &prices.charge(usage.prompt_tokens));
+            let charge = prices.charge(self.usage.prompt_tokens);
+            let cost = PromptCost::of(&self.request.prompt, &estimated, &charge);
+            self.prompt_cost = factor.map_or(cost, |factor| cost.scaled(factor));
         }
     }
 

@@ -16,7 +16,7 @@ use crate::model::call::{CallError, Purpose, Usage, prompt_tokens};
 use crate::model::endpoint::{EndpointSpec, Latency, LimitPolicy, TimeoutFrom};
 use crate::model::ids::{AgentId, TaskId};
 use crate::model::note::Phase;
-use crate::model::workload::{FAILURE, Hidden, JITTER, NOISE, later_try};
+use crate::model::workload::{FAILURE, Hidden, JITTER, NOISE, Timed, later_try};
 use crate::runtime::driver::Delivery;
 
 /// State of an endpoint.
@@ -209,12 +209,20 @@ impl Simulated {
             completion_tokens: p.completion_tokens,
         };
         p.begin(if spec.by_code { Usage::default() } else { usage }, &fleet.prices[endpoint.index()]);
+        let (uncached, cached) = match p.tokens_per_estimate() {
+            Some(_) => (p.usage.prompt_tokens.saturating_sub(p.usage.cached_tokens), p.usage.cached_tokens),
+            None => (uncached, cached),
+        };
         let noise = spec.noise.sample(&draws, NOISE);
         let model = if p.request.purpose == Purpose::Tool { 1.0 } else { fleet.latency_factor };
         let factor = noise * model * own;
         let mut latency = spec.latency(p.completion_tokens, uncached, cached, p.request.items, factor);
-        if let Some(total) = p.recorded() {
-            latency = Latency { first_token: latency.first_token.min(total), total };
+        let recorded = p.recorded();
+        if let Some(timed) = recorded {
+            let then =
+                |t: &Timed| spec.latency(t.completion_tokens, t.uncached_tokens, t.cached_tokens, p.request.items, 1.0);
+            let now = spec.latency(p.completion_tokens, uncached, cached, p.request.items, 1.0);
+            latency = again(&timed, now, then(&timed));
         }
         let Latency { first_token, total } = latency;
         // What is left of the time that began when the try was sent.
@@ -224,7 +232,8 @@ impl Simulated {
         };
         let failure = Span::from_secs_f64(spec.failure_s);
         let (mut stream, mut wrote) = (None, false);
-        let due = if draws.uniform(FAILURE) < spec.failure_probability {
+        // The tries of a recorded call are in its time.
+        let due = if recorded.is_none() && draws.uniform(FAILURE) < spec.failure_probability {
             Some(match timeout.filter(|t| failure > *t) {
                 Some(limit) => (limit, Due::Broken(slot, CallError::Timeout)),
                 None => (failure, Due::Broken(slot, CallError::Server)),
@@ -403,4 +412,15 @@ impl Simulated {
             Stage::Door | Stage::Backoff => {}
         }
     }
+}
+
+/// The time of a recorded call, now that its law says `now` where it said `then`.
+fn again(recorded: &Timed, now: Latency, then: Latency) -> Latency {
+    let total = if now == then || then.total == Span::ZERO {
+        recorded.span
+    } else {
+        Span::from_secs_f64(recorded.span.as_secs_f64() * now.total.as_secs_f64() / then.total.as_secs_f64())
+    };
+    let share = if now.total == Span::ZERO { 0.0 } else { now.first_token.as_secs_f64() / now.total.as_secs_f64() };
+    Latency { first_token: Span::from_secs_f64(total.as_secs_f64() * share).min(total), total }
 }

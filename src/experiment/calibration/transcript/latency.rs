@@ -103,6 +103,22 @@ pub fn latency(served: &[Served]) -> Option<LatencyFit> {
     })
 }
 
+/// Seconds that calls of one run would have taken alone, given when each was in service (from, until, in seconds) and how
+/// much company slows them.
+pub fn alone_s(spans: &[(f64, f64)], slowdown: f64) -> Vec<f64> {
+    let served = |&(from_s, until_s): &(f64, f64)| Served {
+        run: 0,
+        from_s,
+        until_s,
+        completion: 0,
+        uncached: 0,
+        cached: 0,
+        clean: true,
+    };
+    let served: Vec<Served> = spans.iter().map(served).collect();
+    company(&served).iter().map(|company| work(company, slowdown)).collect()
+}
+
 fn duration(s: &Served) -> f64 {
     s.until_s - s.from_s
 }

@@ -6,7 +6,7 @@ mod latency;
 mod lengths;
 mod outcomes;
 
-pub use latency::{LatencyFit, Served, latency};
+pub use latency::{LatencyFit, Served, alone_s, latency};
 pub use lengths::Lengths;
 pub use outcomes::Outcomes;
 
@@ -35,6 +35,10 @@ pub struct Learned {
     pub runs: usize,
     /// Calls used.
     pub calls: usize,
+    /// Tokens of every prompt's instructions.
+    pub instructions_tokens: f64,
+    /// Tokens of the server per token that a policy estimates for the rest of a prompt.
+    pub tokens_per_estimate: f64,
     /// What to know, in sentences.
     pub told: Vec<String>,
 }
@@ -61,7 +65,7 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
         let mend = "record a run with `delm-sim live`; logs of other programs go to `delm-sim calibrate LOG.csv`";
         return Err(wrong("the transcript holds no scenario".to_owned(), mend));
     };
-    let mut scenario: Scenario = reading::read_json(value)
+    let (mut scenario, unknown): (Scenario, _) = reading::read_json_of_any_version(value)
         .map_err(|e| wrong(format!("field `scenario` of the header: {}", e.wrong), "record the run again"))?;
     let mut runs: Vec<Recording> = Vec::new();
     while let Some(recording) = recordings.next_run().map_err(read)? {
@@ -75,6 +79,9 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
         return Err(wrong("no run of these team sizes came to its end".to_owned(), "record more, or change --agents"));
     }
     let mut told = Vec::new();
+    if !unknown.is_empty() {
+        told.push(format!("The run is of another version: {} of its scenario is left out.", unknown.join(", ")));
+    }
     if header.origin == Origin::Simulated {
         told.push("The calls were simulated: this tells whether the fit works, nothing about the world.".to_owned());
     }
@@ -101,7 +108,8 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
     scenario.mix.latencies.clone_from(&note.cite);
     scenario.mix.tokens = note.cite;
     let calls = runs.iter().map(|r| r.calls.len()).sum();
-    Ok(Learned { scenario, latencies, runs: runs.len(), calls, told })
+    let (instructions_tokens, tokens_per_estimate) = (lengths.instructions, lengths.ratio);
+    Ok(Learned { scenario, latencies, runs: runs.len(), calls, instructions_tokens, tokens_per_estimate, told })
 }
 
 /// Laws of all endpoints that were called; code costs nothing.

@@ -199,7 +199,7 @@ impl Divide {
             Purpose::MoreSubtasks => Answer::Subtasks(self.more(request)),
             Purpose::Finalize => Answer::Final(self.finalize(request)),
         };
-        Outlook { answer, completion_tokens, draws, recorded: None }
+        Outlook { answer, completion_tokens, draws, recorded: None, tokens_per_estimate: 1.0 }
     }
 
     fn draws(&self, purpose: Hidden, about: &About, index: u32, attempt: u16, step: u32) -> Draws {

@@ -124,7 +124,7 @@ impl Search {
             }
         };
         let completion_tokens = self.sizes.completion(request, &draws);
-        Outlook { answer, completion_tokens, draws, recorded: None }
+        Outlook { answer, completion_tokens, draws, recorded: None, tokens_per_estimate: 1.0 }
     }
 
     fn prepare_step(&mut self, request: &Request) -> Outlook {
@@ -177,6 +177,7 @@ impl Search {
             answer: Answer::Step { notes, tool, result },
             draws,
             recorded: None,
+            tokens_per_estimate: 1.0,
         }
     }
 

@@ -2,78 +2,20 @@
 //!
 //! Invariant: a delegation waits for earlier delegations only, so that any recording gives a graph without circles.
 
+use super::runs::{Call, Run, seconds};
 use crate::experiment::reading;
 use crate::experiment::scenario::Scenario;
-use crate::model::call::Purpose;
-use crate::model::ids::About;
+use crate::model::call::{Answer, Finding, FindingKind, Purpose};
+use crate::model::ids::{About, FindingId, SubtaskId};
 use crate::model::workload::WorkloadSpec;
-use crate::model::workload::recorded::{RecordedInstance, RecordedSpec, RecordedStep, RecordedSubtask};
-use crate::record::transcript::{CallLine, Dependency, Recording, Release, Status, UsageLine};
+use crate::model::workload::recorded::{RecordedCall, RecordedInstance, RecordedSpec, RecordedSubtask};
+use crate::record::transcript::{Release, Status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Stands for the policy of a recording that names none.
 pub const AS_RECORDED: &str = "as-recorded";
-
-/// What is kept of a recorded run: no text, no layout, no moments.
-pub(super) struct Run {
-    /// Its name.
-    pub(super) name: String,
-    /// Number of its tasks.
-    pub(super) tasks: u32,
-    /// Why it is not whole, if it is not.
-    pub(super) unfinished: Option<&'static str>,
-    /// Its calls, in the order in which they ended.
-    pub(super) calls: Vec<Call>,
-}
-
-/// What is kept of a recorded call.
-pub(super) struct Call {
-    pub(super) task: u32,
-    call: u64,
-    agent: u32,
-    pub(super) purpose: Purpose,
-    about: About,
-    released_by: Box<[Dependency]>,
-    pub(super) intended_ns: u64,
-    pub(super) dispatched_ns: Option<u64>,
-    pub(super) completed_ns: Option<u64>,
-    /// Of the last try.
-    pub(super) usage: UsageLine,
-    /// Of all tries.
-    pub(super) billed: UsageLine,
-    pub(super) status: Status,
-    retries: u32,
-}
-
-impl Run {
-    /// Keeps what is work; `saw` is shown each call whole.
-    pub(super) fn of(recording: Recording, unfinished: Option<&'static str>, mut saw: impl FnMut(&CallLine)) -> Self {
-        let name = recording.run.name.unwrap_or_else(|| format!("run {}", recording.run.run));
-        let keep = |(_, c): (u64, CallLine)| {
-            saw(&c);
-            Call {
-                task: c.task,
-                call: c.call,
-                agent: c.agent,
-                purpose: c.purpose,
-                about: c.about,
-                released_by: c.released_by.into(),
-                intended_ns: c.intended_ns,
-                dispatched_ns: c.dispatched_ns,
-                completed_ns: c.completed_ns,
-                usage: c.usage,
-                billed: c.billed.unwrap_or(c.usage),
-                status: c.status,
-                retries: c.retries,
-            }
-        };
-        let mut calls = Vec::with_capacity(recording.calls.len());
-        calls.extend(recording.calls.into_iter().map(keep));
-        Self { name, tasks: recording.run.tasks, unfinished, calls }
-    }
-}
 
 /// Which delegations wait for which; a sequential recording cannot tell what could have run at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,8 +92,7 @@ impl Lost {
         }
         let billed = call.billed;
         self.tokens = self.tokens.saturating_add(billed.prompt_tokens).saturating_add(billed.completion_tokens);
-        let from = call.dispatched_ns.unwrap_or(call.intended_ns);
-        self.seconds += seconds(call.completed_ns.unwrap_or(from).saturating_sub(from));
+        self.seconds += call.service_s();
     }
 
     /// All of them.
@@ -220,8 +161,11 @@ pub(super) fn instance(
         after.insert(call.call, BTreeSet::from([g as u32]));
     }
     let dependencies = dependencies(&groups, reading.dependencies);
-    let subtasks = groups.iter().map(|g| g.subtask(reading, instructions_tokens, found)).collect();
-    RecordedInstance { name: run.name.clone(), subtasks, dependencies }
+    let mut made = RecordedInstance { name: run.name.clone(), dependencies, ..RecordedInstance::default() };
+    for group in &groups {
+        group.put(&mut made, reading, instructions_tokens, found);
+    }
+    made
 }
 
 #[derive(Default)]
@@ -232,17 +176,22 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    fn subtask(&self, reading: &Reading, instructions: u32, found: &mut Found) -> RecordedSubtask {
+    /// Adds the delegation to what was recorded of its task, as the next subtask.
+    fn put(&self, made: &mut RecordedInstance, reading: &Reading, instructions: u32, found: &mut Found) {
+        let subtask = SubtaskId(made.subtasks.len() as u32);
         let first = self.calls.first().map_or(0, |c| c.usage.prompt_tokens);
         let beyond = first.saturating_sub(u64::from(instructions)) as f64 * reading.own_context;
-        let mut steps = Vec::with_capacity(self.calls.len());
+        made.subtasks.push(RecordedSubtask { source_tokens: libm::round(beyond) as u32 });
+        // Of the first prompt not all must be read again: the later ones are as much shorter.
+        let left_out = first.saturating_sub(u64::from(instructions)) - libm::round(beyond) as u64;
         for (i, call) in self.calls.iter().enumerate() {
-            let from = call.dispatched_ns.unwrap_or(call.intended_ns);
-            let until = call.completed_ns.unwrap_or(from);
-            let (mut observation_tokens, mut tool_s) = (0, 0.0);
-            if let Some(next) = self.calls.get(i + 1) {
+            let about = About { subtask, step: i as u32, ..About::default() };
+            let until = call.completed_ns.or(call.dispatched_ns).unwrap_or(call.intended_ns);
+            let (mut tokens, mut tool_s) = (0, 0.0);
+            let next = self.calls.get(i + 1);
+            if let Some(next) = next {
                 let held = call.usage.prompt_tokens + call.usage.completion_tokens;
-                observation_tokens = whole(next.usage.prompt_tokens.saturating_sub(held));
+                tokens = whole(next.usage.prompt_tokens.saturating_sub(held));
                 tool_s = seconds(next.intended_ns.saturating_sub(until));
                 if tool_s > reading.longest_gap_s {
                     found.gaps_cut.0 += 1;
@@ -250,20 +199,46 @@ impl Group<'_> {
                     tool_s = reading.longest_gap_s;
                 }
             }
-            let service_s = seconds(until.saturating_sub(from));
-            let completion_tokens = whole(call.usage.completion_tokens);
-            steps.push(RecordedStep { completion_tokens, service_s, observation_tokens, tool_s });
+            let tool = tokens > 0 || tool_s > 0.0;
+            let completion_tokens = call.usage.completion_tokens;
+            let handed_back = next.is_none().then(|| Finding {
+                id: FindingId(0),
+                kind: FindingKind::Result,
+                tokens: whole(completion_tokens).max(1),
+            });
+            let prompt_tokens = call.usage.prompt_tokens.saturating_sub(left_out);
+            made.calls.push(RecordedCall {
+                purpose: Purpose::Step,
+                about,
+                product_tokens: 0,
+                asked_tokens: 0,
+                estimated_tokens: 0,
+                prompt_tokens,
+                cached_tokens: call.usage.cached_tokens.min(prompt_tokens),
+                completion_tokens,
+                service_s: call.service_s(),
+                answer: Some(Answer::Step { notes: smallvec::SmallVec::new(), tool, result: handed_back }),
+            });
+            if tool {
+                made.calls.push(RecordedCall {
+                    purpose: Purpose::Tool,
+                    about,
+                    product_tokens: 0,
+                    asked_tokens: 0,
+                    estimated_tokens: 0,
+                    prompt_tokens: 0,
+                    cached_tokens: 0,
+                    completion_tokens: 0,
+                    service_s: tool_s,
+                    answer: Some(Answer::Observation { tokens }),
+                });
+            }
         }
-        RecordedSubtask { source_tokens: libm::round(beyond) as u32, steps }
     }
 }
 
 fn whole(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-fn seconds(ns: u64) -> f64 {
-    crate::kernel::Span::from_nanos(ns).as_secs_f64()
 }
 
 fn dependencies(groups: &[Group], which: Dependencies) -> Vec<[u32; 2]> {
@@ -289,7 +264,7 @@ pub(super) fn instructions_tokens(runs: &[Run]) -> u32 {
 }
 
 /// A scenario around recorded work, before endpoints and sizes are known.
-pub(super) fn of_recordings(path: &Path, spec: RecordedSpec, replications: u32) -> Scenario {
+pub(in crate::experiment::replay) fn of_recordings(path: &Path, spec: RecordedSpec, replications: u32) -> Scenario {
     let stem = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     let stem = stem.split('.').next().unwrap_or("recorded").to_owned();
     let text = "version = 1\nname = \"x\"\nquestion = \"x\"\nreplications = 1\nagents = [1]\npolicies = [\"single\"]\n\

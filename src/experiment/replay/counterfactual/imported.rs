@@ -1,4 +1,4 @@
-//! Counterfactual replay: recorded runs become a scenario that compares topologies on the recorded work.
+//! Other programs' runs as a scenario: what no source tells of is told apart by rule, and said.
 //!
 //! Replayed: each step's completion tokens, seconds, tool time and growth of context. Modelled: every call that
 //! coordinates (plans, briefs, reports, gists, verdicts, merges, answers), with lengths of the recorded ones where there
@@ -6,88 +6,18 @@
 //!
 //! Invariant: every assumption is a sentence of the result and a key of the scenario.
 
-use super::work::{Call, Dependencies, Found, Lost, Reading, Run, instance, instructions_tokens, of_recordings};
-use super::{ReplayError, next_counted_run, told_of_unfinished, unfinished};
+use super::runs::{RecordedRuns, is_answered};
+use super::work::{Dependencies, Found, Lost, Reading, instance, instructions_tokens, of_recordings};
+use super::{Counterfactual, Recorded};
 use crate::experiment::calibration::fit::LEAST_ROWS;
 use crate::experiment::calibration::{LoggedRequest, PRICE_SOURCE, fit, list_price};
-use crate::experiment::faults::ScenarioError;
-use crate::experiment::load::Overrides;
-use crate::experiment::reading;
+use crate::experiment::replay::{ReplayError, told_of_unfinished};
 use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
-use crate::experiment::validate::validate;
 use crate::kernel::{Law, Span};
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::price::PriceSpec;
-use crate::model::workload::{RecordedSpec, WorkloadSpec};
-use crate::record::transcript::{Header, Reader, Recordings, Status};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// A scenario made of recorded runs, and what it rests on.
-#[derive(Clone, Debug)]
-pub struct Counterfactual {
-    /// Ready to be compared.
-    pub scenario: Scenario,
-    /// Assumptions in sentences.
-    pub assumptions: Vec<String>,
-    /// Mean makespan and tokens of the tasks as recorded.
-    pub recorded: Recorded,
-}
-
-/// The recorded tasks themselves, means over those that have work.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Recorded {
-    /// Tasks.
-    pub tasks: u32,
-    /// From the first call that was asked for to the last completion.
-    pub makespan_s: f64,
-    /// Prompt tokens.
-    pub prompt_tokens: f64,
-    /// Completion tokens.
-    pub completion_tokens: f64,
-    /// Calls.
-    pub calls: f64,
-    /// Of these, calls without an answer.
-    pub lost_calls: f64,
-    /// Their tokens.
-    pub lost_tokens: f64,
-}
-
-impl Recorded {
-    /// Adds a task's calls; sums, until [`Self::mean`].
-    fn add<'a>(&mut self, calls: impl Iterator<Item = &'a Call>) {
-        let (mut from, mut until) = (u64::MAX, 0);
-        self.tasks += 1;
-        for call in calls {
-            let (prompt, completion) = (call.billed.prompt_tokens as f64, call.billed.completion_tokens as f64);
-            self.calls += 1.0;
-            self.prompt_tokens += prompt;
-            self.completion_tokens += completion;
-            if call.status != Status::Ok {
-                self.lost_calls += 1.0;
-                self.lost_tokens += prompt + completion;
-            }
-            from = from.min(call.intended_ns);
-            until = until.max(call.completed_ns.unwrap_or(0));
-        }
-        self.makespan_s += Span::from_nanos(until.saturating_sub(from)).as_secs_f64();
-    }
-
-    fn mean(self) -> Self {
-        let n = f64::from(self.tasks.max(1));
-        Self {
-            tasks: self.tasks,
-            makespan_s: self.makespan_s / n,
-            prompt_tokens: self.prompt_tokens / n,
-            completion_tokens: self.completion_tokens / n,
-            calls: self.calls / n,
-            lost_calls: self.lost_calls / n,
-            lost_tokens: self.lost_tokens / n,
-        }
-    }
-}
+use crate::model::workload::RecordedSpec;
 
 /// Policies that a recording is compared under.
 const POLICIES: [&str; 6] =
@@ -95,52 +25,11 @@ const POLICIES: [&str; 6] =
 /// Resamples that give the fitted law's intervals; none are reported here.
 const RESAMPLES: usize = 0;
 
-/// Recorded runs, ready to be read as work in several ways. Memory is what is kept of each call, not its text.
-pub struct RecordedRuns {
-    path: PathBuf,
-    header: Header,
-    runs: Vec<Run>,
-    /// Answered calls by the model that was asked.
-    models: BTreeMap<String, u64>,
-    truncated: Option<String>,
-}
-
-impl RecordedRuns {
-    /// Reads a transcript, once, one run at a time.
-    ///
-    /// # Errors
-    /// As the reader says.
-    pub fn read(path: &Path) -> Result<Self, ReplayError> {
-        let mut recordings = Recordings::new(Reader::open(path)?);
-        let mut runs = Vec::new();
-        let mut models: BTreeMap<String, u64> = BTreeMap::new();
-        while let Some(recording) = next_counted_run(&mut recordings, path)? {
-            let unfinished = unfinished(&recording);
-            runs.push(Run::of(recording, unfinished, |call| {
-                if let Some(model) = call.request.model.as_ref().filter(|_| is_answered(call.status, call.purpose)) {
-                    match models.get_mut(model) {
-                        Some(n) => *n += 1,
-                        None => drop(models.insert(model.clone(), 1)),
-                    }
-                }
-            }));
-        }
-        let reader = recordings.reader();
-        let (header, truncated) = (reader.header().clone(), reader.truncated().map(str::to_owned));
-        Ok(Self { path: path.to_owned(), header, runs, models, truncated })
-    }
-}
-
-/// Whether a call of a model brought an answer.
-fn is_answered(status: Status, purpose: Purpose) -> bool {
-    status == Status::Ok && purpose != Purpose::Tool
-}
-
-/// Reads recorded runs as work under other topologies.
+/// Reads other programs' runs as work under other topologies.
 ///
 /// # Errors
 /// A recording without a step has no work.
-pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Counterfactual, ReplayError> {
+pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Counterfactual, ReplayError> {
     let RecordedRuns { path, header, runs, truncated, .. } = recorded;
     let unusable = |problem: &str| ReplayError::Unusable { path: path.clone(), problem: problem.to_owned() };
     let mut found = Found { instructions_tokens: instructions_tokens(runs), ..Found::default() };
@@ -163,7 +52,7 @@ pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Coun
     }
     let subtasks: Vec<usize> = instances.iter().map(|i| i.subtasks.len()).collect();
     let replications = instances.len() as u32;
-    let spec = RecordedSpec { instances, unfolded_tokens: 400 };
+    let spec = RecordedSpec { instances, ..RecordedSpec::default() };
     let mut scenario = of_recordings(path, spec, replications);
     scenario.name.push_str("-counterfactual");
     "What would the recorded work have taken under other topologies?".clone_into(&mut scenario.question);
@@ -186,7 +75,8 @@ pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Coun
     let parts: Vec<_> = runs.iter().map(|run| run.unfinished).collect();
     assumptions.extend(told_of_unfinished(&parts).into_iter().map(|told| format!("Not whole: {told}.")));
     assumptions.extend(header.missing.iter().map(|m| format!("The source does not tell: {m}.")));
-    Ok(Counterfactual { scenario, assumptions, recorded: as_recorded.mean() })
+    let recorded_agents = runs.iter().map(|run| run.agents).max().unwrap_or(1).max(1);
+    Ok(Counterfactual { scenario, assumptions, recorded: as_recorded.mean(), topology: None, recorded_agents })
 }
 
 fn settings(scenario: &mut Scenario, found: &Found) {
@@ -228,8 +118,6 @@ fn sizes(scenario: &mut Scenario, found: &Found) {
 
 /// Where the prices of a counterfactual are from.
 enum Priced {
-    /// What the recording's own scenario charges for a worker's step.
-    Recorded,
     /// The list price of the commonest model.
     Listed(String),
     /// Nobody tells the price of this model, if the source names one.
@@ -239,7 +127,6 @@ enum Priced {
 impl Priced {
     fn source(&self) -> String {
         match self {
-            Self::Recorded => "the recording's own scenario".to_owned(),
             Self::Listed(_) => PRICE_SOURCE.to_owned(),
             Self::Unknown(_) => "nobody: unknown".to_owned(),
         }
@@ -247,9 +134,6 @@ impl Priced {
 
     fn told(&self) -> String {
         match self {
-            Self::Recorded => {
-                "All calls are priced as the recording's own scenario prices the steps of workers.".to_owned()
-            }
             Self::Listed(model) => format!("All calls are priced as {model} ({PRICE_SOURCE})."),
             Self::Unknown(model) => format!(
                 "No list price is known for {}: costs are unknown and left out; set endpoints.model.price.rates.*.",
@@ -260,9 +144,6 @@ impl Priced {
 }
 
 fn prices(recorded: &RecordedRuns) -> (PriceSpec, Priced) {
-    if let Some(price) = recorded_price(&recorded.header) {
-        return (price, Priced::Recorded);
-    }
     let commonest = recorded.models.iter().max_by_key(|(name, n)| (**n, std::cmp::Reverse(*name)));
     let commonest = commonest.map(|(name, _)| name.clone());
     match commonest.as_deref().and_then(list_price) {
@@ -308,15 +189,6 @@ fn endpoint(recorded: &RecordedRuns) -> (EndpointSpec, Vec<String>) {
         fit(&requests, RESAMPLES, 0).endpoint
     };
     (endpoint, told)
-}
-
-/// What the recording's own scenario charges for a worker's step, where the recording has a scenario.
-fn recorded_price(header: &Header) -> Option<PriceSpec> {
-    let scenario = header.scenario.as_ref()?;
-    let roles = scenario.get("roles")?;
-    let name = roles.get(Purpose::Step.name()).or_else(|| roles.get("default"))?.as_str()?;
-    let price = scenario.get("endpoints")?.get(name)?.get("price")?;
-    reading::read_json(price).ok()
 }
 
 fn sources(scenario: &mut Scenario) {
@@ -391,35 +263,4 @@ fn told_of_lost(lost: &Lost) -> String {
          time up to the next answered step stays, as a gap.",
         lost.failed, lost.cancelled, lost.open, lost.tokens, lost.seconds
     )
-}
-
-impl Counterfactual {
-    /// The scenario with changes from the command line. The work itself is neither written as text nor copied for it.
-    ///
-    /// # Errors
-    /// As for [`Scenario::load`].
-    pub fn changed(&self, name: &str, overrides: &Overrides) -> Result<Scenario, ScenarioError> {
-        let WorkloadSpec::Recorded(whole) = &self.scenario.workload else { unreachable!("made of recorded work") };
-        let sample = RecordedSpec { instances: whole.instances[..1].to_vec(), unfolded_tokens: whole.unfolded_tokens };
-        let few = Scenario { workload: WorkloadSpec::Recorded(Arc::new(sample.clone())), ..self.scenario.clone() };
-        let text = toml::to_string(&few).expect("a scenario is plain values");
-        let mut scenario = Scenario::parse(name, &text, None, overrides)?;
-        if let WorkloadSpec::Recorded(spec) = &mut scenario.workload
-            && spec.instances == sample.instances
-        {
-            let unfolded_tokens = spec.unfolded_tokens;
-            spec.clone_from(whole);
-            if unfolded_tokens != whole.unfolded_tokens {
-                Arc::make_mut(spec).unfolded_tokens = unfolded_tokens;
-            }
-        }
-        let faults = validate(&scenario);
-        if faults.is_empty() { Ok(scenario) } else { Err(ScenarioError::Faulty(faults)) }
-    }
-
-    /// The scenario as TOML, to be changed and compared again.
-    pub fn to_toml(&self) -> String {
-        let head = format!("# {}\n", self.assumptions.join("\n# "));
-        head + &toml::to_string(&self.scenario).expect("a scenario is plain values")
-    }
 }
