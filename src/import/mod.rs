@@ -8,9 +8,10 @@
 //! the call's own time, and equal to it for the immediate cause.
 
 mod cassette;
+mod causes;
 mod chat;
 mod chatdev;
-mod claude_code;
+mod kv_cache;
 mod delm_v1;
 mod delm_v2;
 mod fault;
@@ -79,7 +80,7 @@ pub trait Importer: Sync {
 pub const FORMATS: &[&dyn Importer] = &[
     &delm_v1::DelmV1,
     &delm_v2::DelmV2,
-    &claude_code::ClaudeCode,
+    &kv_cache::KvCacheTrace,
     &inspect::Inspect,
     &mini_swe::MiniSwe,
     &magentic_one::MagenticOne,

@@ -48,6 +48,9 @@ pub struct Draft {
     pub conversation: usize,
     /// Conversations whose last calls it waited for.
     pub joins: Vec<usize>,
+    /// Places of the calls that it followed, where the source names them; they stand for all that its conversation
+    /// would tell.
+    pub after: Vec<usize>,
     /// Why.
     pub purpose: Purpose,
     /// A new delegation begins here though the same worker goes on.
@@ -105,6 +108,7 @@ impl Draft {
             agent,
             conversation,
             joins: Vec::new(),
+            after: Vec::new(),
             purpose,
             begins_delegation: false,
             line: 0,

@@ -1,4 +1,4 @@
-//! Claude Code request traces seen through a proxy: one session per line or file, the main agent's requests, and the
+//! Traces of the KV-cache study: Claude Code requests seen through a proxy: one session per line or file, the main agent's requests, and the
 //! requests of its sub-agents nested in it. No text: prompts are lists of ids of blocks of tokens.
 //!
 //! A sub-agent's `t` is when it was *recorded*: with a `duration_ms` that is its end (the start then agrees with the
@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::path::Path;
 
 /// Reads request traces.
-pub(super) struct ClaudeCode;
+pub(super) struct KvCacheTrace;
 
 /// The main agent.
 const MAIN: &str = "main";
@@ -25,13 +25,13 @@ const REMEMBERED: usize = 8;
 /// A recorded second may be rounded.
 const ROUNDING: Nanos = 2_000_000_000;
 
-impl Importer for ClaudeCode {
+impl Importer for KvCacheTrace {
     fn name(&self) -> &'static str {
-        "claude-code"
+        "kv-cache-trace"
     }
 
     fn reads(&self) -> &'static str {
-        "Claude Code request traces with sub-agents (JSON, or JSON Lines with a trace per line)"
+        "traces of the KV-cache study: Claude Code requests with sub-agents, without texts (JSON, or a trace per line)"
     }
 
     fn lacks(&self) -> &'static [&'static str] {
