@@ -6,7 +6,8 @@
 //!   conversations that it waited for. The first call of a conversation is released by the call that started it.
 //! * Else by the arrival.
 //!
-//! The latest is the immediate cause, stands first and has the gap.
+//! The latest is the immediate cause, stands first and has the gap. A call that a human asked for while nothing was under
+//! way has the arrival for its immediate cause: what the human took is the gap, and no tool's time.
 
 use super::session::Session;
 use crate::record::transcript::{Dependency, Release};
@@ -91,6 +92,9 @@ pub(super) fn of(session: &Session, order: &[usize], number: &[u64], times: &[(u
         // Latest first; of equals, the later call.
         causes.sort_by_key(|&(at, _, call)| Reverse((at, call)));
         causes.dedup();
+        if draft.is_prompted && causes.first().is_some_and(|cause| cause.1 == Release::Completion) {
+            causes.insert(0, (0, Release::Arrival, None));
+        }
         let of = |(index, (at, on, call)): (usize, Cause)| Dependency {
             on,
             call,

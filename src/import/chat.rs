@@ -236,6 +236,11 @@ pub(super) fn usage(field: &Field<'_>) -> Result<Tokens, Wrong> {
     let details = field.any(&["prompt_tokens_details", "input_tokens_details"]);
     let read = field.any(&["cache_read_input_tokens", "input_tokens_cache_read"]).count()?;
     let write = field.any(&["cache_creation_input_tokens", "input_tokens_cache_write"]).count()?;
+    // Anthropic's tiers, where their sum is not told.
+    let tiers = field.get("cache_creation");
+    let tier = |name: &str| tiers.get(name).count();
+    let tiers = (tier("ephemeral_5m_input_tokens")?, tier("ephemeral_1h_input_tokens")?);
+    let write = write.or((tiers != (None, None)).then(|| tiers.0.unwrap_or(0) + tiers.1.unwrap_or(0)));
     let mut prompt = field.any(&["prompt_tokens", "input_tokens", "promptTokenCount"]).count()?;
     let completion = field.any(&["completion_tokens", "output_tokens", "candidatesTokenCount"]).count()?;
     let total = field.any(&["total_tokens", "totalTokenCount"]).count()?;

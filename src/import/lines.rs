@@ -12,7 +12,7 @@
 use super::causes;
 use super::session::{Draft, Session};
 use super::timing::Times;
-use crate::model::call::{Content, Purpose, SpanRole};
+use crate::model::call::Purpose;
 use crate::model::ids::{About, LineId, SubtaskId};
 use crate::model::price::Picodollars;
 use crate::model::price::Roles;
@@ -223,11 +223,6 @@ fn abouts(session: &Session, order: &[usize]) -> Vec<About> {
         abouts[place] = About { line: LineId(draft.line), subtask: SubtaskId(subtask), attempt: 0, step };
     }
     abouts
-}
-
-/// The part of a message in its prompt.
-pub(super) fn span(role: SpanRole, tokens: u32, key: Option<String>) -> LayoutSpan {
-    LayoutSpan { content: Content::Fresh, role, tokens, key }
 }
 
 #[cfg(test)]

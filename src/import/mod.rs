@@ -11,6 +11,8 @@ mod cassette;
 mod causes;
 mod chat;
 mod chatdev;
+mod claude_code;
+mod claude_thread;
 mod kv_cache;
 mod delm_v1;
 mod delm_v2;
@@ -19,6 +21,7 @@ mod field;
 mod folder;
 mod groups;
 mod inspect;
+mod layout;
 mod lines;
 mod magentic_one;
 mod mini_swe;
@@ -80,6 +83,7 @@ pub trait Importer: Sync {
 pub const FORMATS: &[&dyn Importer] = &[
     &delm_v1::DelmV1,
     &delm_v2::DelmV2,
+    &claude_code::ClaudeCode,
     &kv_cache::KvCacheTrace,
     &inspect::Inspect,
     &mini_swe::MiniSwe,

@@ -61,8 +61,13 @@ pub struct Draft {
     pub endpoint: Option<String>,
     /// Model asked for.
     pub model: Option<String>,
-    /// Messages.
+    /// Messages; of a call that goes on ([`Self::goes_on`]) those that it adds.
     pub messages: Vec<Message>,
+    /// The prompt begins with that of the call before it in its conversation and that call's reply, which are not
+    /// repeated in [`Self::messages`]: histories grow with the square of a session's length.
+    pub goes_on: bool,
+    /// A human asked for it: what stands between it and the call before is no tool.
+    pub is_prompted: bool,
     /// Instructions that stand before the messages and are no message: descriptions of tools.
     pub tools_text: String,
     /// Sampling and form.
@@ -115,6 +120,8 @@ impl Draft {
             endpoint: None,
             model: None,
             messages: Vec::new(),
+            goes_on: false,
+            is_prompted: false,
             tools_text: String::new(),
             parameters: BTreeMap::new(),
             text: None,
