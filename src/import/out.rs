@@ -3,6 +3,7 @@
 use super::fault::{ImportError, Place, Wrong};
 use super::layout::{self, Past};
 use super::lines::lines;
+use super::mapping::Mapping;
 use super::redact::redact;
 use super::session::{Draft, Session};
 use super::timing;
@@ -23,6 +24,8 @@ pub struct Options {
     pub skip_damaged: bool,
     /// Keep hashes and lengths of texts, but no text.
     pub no_text: bool,
+    /// Which field of a plain log means what.
+    pub mapping: Mapping,
 }
 
 /// What an import did.
@@ -84,6 +87,11 @@ impl<'a> Out<'a> {
             has_several: false,
             others: Vec::new(),
         }
+    }
+
+    /// Which field of a plain log means what.
+    pub(super) fn mapping(&self) -> &Mapping {
+        &self.options.mapping
     }
 
     /// Whether another session would be written.
