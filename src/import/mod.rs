@@ -41,6 +41,7 @@ mod roles;
 mod session;
 mod source;
 mod stream;
+mod team;
 mod timing;
 mod tokens;
 
