@@ -153,6 +153,37 @@ pub(super) fn content(field: &Field<'_>) -> Result<String, Wrong> {
     }
 }
 
+/// Reads what was asked and what came back in the free forms of tracing stores: messages, a request's body or text; a
+/// message, a response's body or text.
+pub(super) fn exchange(input: &Field<'_>, output: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong> {
+    let user = |content: String| Message { role: "user".to_owned(), content };
+    match input.value {
+        Value::Null => {}
+        Value::String(text) => draft.messages.push(user(text.clone())),
+        Value::Object(_) if is_request(input) => request(input, draft)?,
+        Value::Object(_) if input.get("role").is_some() => draft.messages.push(message(input)?),
+        Value::Array(list) if list.iter().all(Value::is_object) => draft.messages.extend(messages(input)?),
+        other => draft.messages.push(user(other.to_string())),
+    }
+    match output.value {
+        Value::Null => {}
+        Value::String(text) => draft.text = Some(text.clone()),
+        Value::Object(_) if ["choices", "candidates", "output"].iter().any(|key| output.get(key).is_some()) => {
+            response(output, draft)?;
+        }
+        Value::Object(_) if ["content", "parts", "text", "tool_calls"].iter().any(|key| output.get(key).is_some()) => {
+            reply(output, draft)?;
+        }
+        Value::Array(list) if !list.is_empty() && list.iter().all(Value::is_object) => {
+            for one in output.list()? {
+                reply(&one, draft)?;
+            }
+        }
+        other => draft.text = Some(other.to_string()),
+    }
+    Ok(())
+}
+
 /// Reads a response's body (assembled, if it was streamed).
 pub(super) fn response(body: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong> {
     let error = body.get("error");

@@ -102,6 +102,14 @@ impl Mapping {
         self
     }
 
+    /// As if a target had been given by hand.
+    #[must_use]
+    pub(super) fn tell(self, target: &str, name: &str) -> Self {
+        let mut mapping = self.with(target, &[name]);
+        mapping.told[place(target)] = true;
+        mapping
+    }
+
     /// Whether a target was given by hand.
     pub(super) fn is_told(&self, target: &str) -> bool {
         self.told[place(target)]

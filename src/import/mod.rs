@@ -20,13 +20,18 @@ mod fault;
 mod field;
 mod folder;
 mod groups;
+mod helicone;
 mod inspect;
+mod langfuse;
+mod langsmith;
 mod layout;
 mod lines;
+mod litellm;
 mod magentic_one;
 mod mapping;
 mod mini_swe;
 mod moment;
+mod openai_agents;
 mod openai_log;
 mod otel;
 mod otel_names;
@@ -36,6 +41,7 @@ mod other;
 mod out;
 mod packed;
 mod plain;
+mod portkey;
 mod redact;
 mod roles;
 mod session;
@@ -94,6 +100,12 @@ pub const FORMATS: &[&dyn Importer] = &[
     &magentic_one::MagenticOne,
     &chatdev::ChatDev,
     &otel::Otel,
+    &langfuse::Langfuse,
+    &langsmith::LangSmith,
+    &openai_agents::OpenAiAgents,
+    &litellm::LiteLlm,
+    &helicone::Helicone,
+    &portkey::Portkey,
     &cassette::Cassette,
     &openai_log::OpenAiLog,
 ];

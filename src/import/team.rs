@@ -25,6 +25,26 @@ pub(super) struct Made {
     pub(super) draft: Draft,
 }
 
+/// Agents of one name that are at work at the same time are several: `coder`, `coder 2`, ..
+#[derive(Default)]
+pub(super) struct Slots {
+    ends: BTreeMap<String, Vec<Nanos>>,
+}
+
+impl Slots {
+    /// The name of the first of them who is free.
+    pub(super) fn take(&mut self, name: &str, start: Nanos, end: Nanos) -> String {
+        let ends = self.ends.entry(name.to_owned()).or_default();
+        let place = ends.iter().position(|end| *end <= start).unwrap_or(ends.len());
+        if place == ends.len() {
+            ends.push(end);
+        } else {
+            ends[place] = end;
+        }
+        if place == 0 { name.to_owned() } else { format!("{name} {}", place + 1) }
+    }
+}
+
 /// A session: an agent inside another is a worker of it; each agent at work is a conversation.
 pub(super) fn session(name: String, mut made: Vec<Made>) -> Session {
     made.sort_by_key(|m| (m.draft.start.or(m.draft.end), m.order));
@@ -51,12 +71,21 @@ pub(super) fn session(name: String, mut made: Vec<Made>) -> Session {
     let mut open: BTreeMap<usize, Vec<(Nanos, usize)>> = BTreeMap::new();
     // The last moment of the agents that stand in none.
     let mut busy: Option<Nanos> = None;
+    let mut slots = Slots::default();
+    let mut slot: BTreeMap<usize, String> = BTreeMap::new();
     for Made { agent, around, mut draft, .. } in made {
-        draft.agent = session.agent(&agent, leads.contains(&agent));
+        let begin = draft.start.or(draft.end).unwrap_or(Nanos::MIN);
+        let own = match around.first() {
+            Some(inner) if names[inner] == agent => {
+                slot.entry(*inner).or_insert_with(|| slots.take(&agent, begin, ends[inner])).clone()
+            }
+            _ => agent.clone(),
+        };
+        draft.agent = session.agent(&own, leads.contains(&agent));
         if leads.contains(&agent) && draft.purpose == Purpose::Step {
             draft.purpose = Purpose::Dispatch;
         }
-        let start = draft.start.or(draft.end).unwrap_or(Nanos::MIN);
+        let start = begin;
         match around[..] {
             [inner, outer, ..] => {
                 let above = conversations.get(&outer).copied().unwrap_or(0);
