@@ -223,7 +223,8 @@ pub(super) fn response(body: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong>
     Ok(())
 }
 
-fn tool(call: &Field<'_>, draft: &mut Draft) {
+/// A call of a tool in a reply.
+pub(super) fn tool(call: &Field<'_>, draft: &mut Draft) {
     if let Some(name) = tool_name(call) {
         draft.reply_tools.push(name.to_owned());
     }

@@ -7,6 +7,8 @@
 //! Invariant: a transcript is written from undamaged records only; in it every dependency's time plus gap is at most
 //! the call's own time, and equal to it for the immediate cause.
 
+mod atif;
+mod autogen;
 mod cassette;
 mod causes;
 mod chat;
@@ -14,6 +16,7 @@ mod chatdev;
 mod claude_code;
 mod claude_thread;
 mod kv_cache;
+mod codex;
 mod delm_v1;
 mod delm_v2;
 mod fault;
@@ -31,8 +34,10 @@ mod magentic_one;
 mod mapping;
 mod mini_swe;
 mod moment;
+mod mooncake;
 mod openai_agents;
 mod openai_log;
+mod openhands;
 mod otel;
 mod otel_names;
 mod otel_span;
@@ -47,6 +52,7 @@ mod roles;
 mod session;
 mod source;
 mod stream;
+mod swe_agent;
 mod team;
 mod timing;
 mod tokens;
@@ -95,6 +101,12 @@ pub const FORMATS: &[&dyn Importer] = &[
     &delm_v2::DelmV2,
     &claude_code::ClaudeCode,
     &kv_cache::KvCacheTrace,
+    &codex::Codex,
+    &openhands::OpenHands,
+    &swe_agent::SweAgent,
+    &atif::Atif,
+    &autogen::AutoGen,
+    &mooncake::Mooncake,
     &inspect::Inspect,
     &mini_swe::MiniSwe,
     &magentic_one::MagenticOne,
