@@ -8,9 +8,8 @@ use super::moment;
 use super::openai_log::stem;
 use super::session::{Draft, Session};
 use super::source::{Sample, document, json, not_json, whole};
-use super::{Importer, Out};
+use super::{Importer, Out, unzip};
 use crate::model::call::Purpose;
-use crate::record::input;
 use crate::record::transcript::Status;
 use serde_json::Value;
 use std::io::Cursor;
@@ -81,13 +80,11 @@ fn archive(path: &Path, bytes: Vec<u8>, out: &mut Out<'_>) -> Result<(), ImportE
             &path.with_file_name(format!("{}!{member}", path.file_name().unwrap_or_default().to_string_lossy())),
         );
         let mut text = Vec::new();
-        let read = zip.by_name(&member).map_err(|e| e.to_string());
-        let read = read.and_then(|mut f| input::whole(&mut f, &mut text).map_err(|e| e.to_string()));
-        let value = match read {
+        let value = match unzip::member(&mut zip, &member, &mut text) {
             Ok(()) => json(&text).map_err(|e| not_json(&e)),
             Err(e) => Err(Wrong::record(
                 format!("the member cannot be unpacked: {e}"),
-                "get the whole file again, or pack it with deflate",
+                "get the whole file again, or pack it with deflate or Zstandard",
             )),
         };
         match value {

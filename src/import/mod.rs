@@ -24,6 +24,7 @@ mod field;
 mod folder;
 mod groups;
 mod helicone;
+mod inputs;
 mod inspect;
 mod langfuse;
 mod langsmith;
@@ -56,6 +57,7 @@ mod swe_agent;
 mod team;
 mod timing;
 mod tokens;
+mod unzip;
 
 pub use fault::{ImportError, Place, Wrong};
 pub use field::Field;
@@ -66,6 +68,7 @@ pub use source::Sample;
 
 use crate::record::transcript::{Header, Origin};
 use folder::{Content, Found};
+use inputs::Inputs;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -149,6 +152,21 @@ pub struct Imported {
 /// # Errors
 /// The first fault, an unknown format, or nothing to write. What the sink got is then worth nothing.
 pub fn import(
+    typed: &[PathBuf],
+    format: Option<&str>,
+    options: &Options,
+    sink: &mut dyn Write,
+) -> Result<Imported, ImportError> {
+    let inputs = Inputs::new(typed)?;
+    let mut imported = read(&inputs.paths, format, options, sink).map_err(|error| inputs.error(error))?;
+    let report = &mut imported.report;
+    let told = [&mut report.damaged, &mut report.cut, &mut report.notes, &mut imported.header.missing];
+    told.into_iter().flatten().for_each(|text| *text = inputs.told(text));
+    imported.inputs.iter_mut().for_each(|input| input.path = inputs.path(&input.path));
+    Ok(imported)
+}
+
+fn read(
     inputs: &[PathBuf],
     format: Option<&str>,
     options: &Options,
@@ -208,6 +226,7 @@ fn choose(
     detected: &mut Vec<Detected>,
     out: &mut Out<'_>,
 ) -> Result<Vec<Found>, ImportError> {
+    let is_mapped = out.mapping().is_any_told();
     let known = || FORMATS.iter().map(|i| i.name()).collect::<Vec<_>>().join(", ");
     if !path.exists() {
         return Err(ImportError::Usage(format!("{}: no such file or folder", path.display())));
@@ -217,6 +236,7 @@ fn choose(
         FORMATS.iter().find(|i| i.name() == name).copied().ok_or_else(told)
     });
     let named = named.transpose()?;
+    let named = named.or(is_mapped.then_some(&openai_log::OpenAiLog as &dyn Importer));
     if path.is_dir() {
         let content = folder::content(path, format)?;
         if content.found.is_empty() {
@@ -227,21 +247,20 @@ fn choose(
         return Ok(files(path, content, detected, out));
     }
     if let Some(importer) = named {
-        return Ok(vec![(path.to_owned(), importer, "as told by --format".to_owned())]);
+        return Ok(vec![(path.to_owned(), importer, if format.is_some() { "as told by --format" } else { "as told by --map" }.to_owned())]);
     }
     let sample = Sample::of(path)?;
     let found = FORMATS.iter().find_map(|i| Some((*i, i.detect(&sample)?)));
     let (importer, reason) = found.ok_or_else(|| {
-        let what = if sample.is_zip {
-            "a zip archive that is no Inspect log; unpack it and give the files"
-        } else if sample.is_cut {
+        let what = if sample.is_cut {
             "the compressed file is cut off at its beginning, and no format is told; get the whole file again"
         } else if sample.head.trim().is_empty() {
             "the file is empty"
         } else if sample.head.contains("delm-sim-transcript") {
             "this is a transcript of delm-sim already; replay it as it is"
         } else {
-            "no known format is told by its beginning; name one with --format"
+            "no known format is told by its beginning; name one with --format, or say which field means what, as in \
+             --map session=workflow,parent=depends_on,start=start_ts,seconds=e2e_s"
         };
         ImportError::Usage(format!("{}: {what} (known: {})", path.display(), known()))
     })?;

@@ -2,6 +2,7 @@
 
 use super::fault::Wrong;
 use super::field::Field;
+use super::unzip;
 use crate::record::input;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -24,6 +25,12 @@ pub(super) fn text<'a>(field: &Field<'a>, encoding: Option<&str>) -> Result<Cow<
     let done = match bytes.as_slice() {
         [0x1f, 0x8b, ..] => input::unpacked(&bytes, &mut unpacked),
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => input::whole(&mut ZlibDecoder::new(&bytes[..]), &mut unpacked),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => unzip::zstd(&bytes[..]).and_then(|mut read| input::whole(&mut read, &mut unpacked)),
+        // Brotli has no mark of its own.
+        _ if encoding == Some("br") => {
+            let mut read = brotli_decompressor::Decompressor::new(&bytes[..], 1 << 16);
+            input::whole(&mut read, &mut unpacked)
+        }
         _ => {
             unpacked.clone_from(&bytes);
             Ok(())
@@ -34,7 +41,7 @@ pub(super) fn text<'a>(field: &Field<'a>, encoding: Option<&str>) -> Result<Cow<
     done.map_err(|error| wrong(format!("the compressed body cannot be unpacked: {error}")))?;
     match String::from_utf8(unpacked) {
         Ok(found) if is_plain(&found) => Ok(Cow::Owned(found)),
-        Err(_) if matches!(encoding, Some("br" | "zstd" | "compress")) => {
+        Err(_) if matches!(encoding, Some("compress")) => {
             Err(wrong(format!("the body is packed with `{}`, which is not read", encoding.unwrap_or(""))))
         }
         // A word that could be base64 by chance.

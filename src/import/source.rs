@@ -1,4 +1,4 @@
-//! Reading files that others wrote: plain or gzip, JSON Lines, lists and documents.
+//! Reading files that others wrote: plain, gzip or Zstandard, JSON Lines, lists and documents.
 
 use super::fault::{ImportError, Place, Wrong};
 use super::folder::is_inside;
@@ -119,8 +119,13 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, ImportError> 
     };
     let mut file = input::file(path).map_err(fault)?;
     let mut beginning = Vec::new();
-    (&mut file).take(2).read_to_end(&mut beginning).map_err(fault)?;
-    if matches!(beginning[..], [0xff, 0xfe] | [0xfe, 0xff]) {
+    (&mut file).take(4).read_to_end(&mut beginning).map_err(fault)?;
+    if beginning[..] == [0x28, 0xb5, 0x2f, 0xfd] {
+        file.rewind().map_err(fault)?;
+        let unpacked = super::unzip::zstd(std::io::BufReader::new(file)).map_err(fault)?;
+        return Ok(Box::new(input::in_one_piece(std::io::BufReader::new(unpacked))));
+    }
+    if matches!(beginning[..], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
         let mend = "convert it, as in `iconv -f UTF-16 -t UTF-8`";
         return Err(Wrong::record("the text is in UTF-16, not in UTF-8", mend).at(Place::file(path)));
     }
