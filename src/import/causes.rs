@@ -31,7 +31,13 @@ struct Past {
 }
 
 /// What released each call, immediate cause first, by place in the session.
-pub(super) fn of(session: &Session, order: &[usize], number: &[u64], times: &[(u64, u64)]) -> Vec<Vec<Dependency>> {
+pub(super) fn of(
+    session: &Session,
+    order: &[usize],
+    number: &[u64],
+    asked: &[u64],
+    times: &[(u64, u64)],
+) -> Vec<Vec<Dependency>> {
     let mut last_end: Vec<Option<(u64, u64)>> = vec![None; session.conversations.len()];
     for (place, draft) in session.calls.iter().enumerate() {
         let end = (times[place].1, number[place]);
@@ -44,10 +50,10 @@ pub(super) fn of(session: &Session, order: &[usize], number: &[u64], times: &[(u
     let mut released = vec![Vec::new(); order.len()];
     // What a call makes of another one that stands before it: its end, or its dispatch if it was still under way.
     let after = |other: usize, place: usize| -> Option<Cause> {
-        let start = times[place].0;
-        let is_over = times[other].1 <= start;
-        (number[other] < number[place]).then(|| {
-            if is_over {
+        let start = asked[place];
+        let is_known = times[other].0 <= start || times[other].1 <= start;
+        (number[other] < number[place] && is_known).then(|| {
+            if times[other].1 <= start {
                 (times[other].1, Release::Completion, Some(number[other]))
             } else {
                 (times[other].0, Release::Dispatch, Some(number[other]))
@@ -56,7 +62,7 @@ pub(super) fn of(session: &Session, order: &[usize], number: &[u64], times: &[(u
     };
     for &place in order {
         let draft = &session.calls[place];
-        let start = times[place].0;
+        let start = asked[place];
         let mut causes: Vec<Cause> = Vec::new();
         let own = &mut past[draft.conversation];
         while let Some(Reverse((at, call, ended))) = own.under_way.peek().copied().filter(|Reverse((at, ..))| *at <= start)
@@ -73,7 +79,7 @@ pub(super) fn of(session: &Session, order: &[usize], number: &[u64], times: &[(u
         } else if let Some(previous) = own.previous {
             followed[place].clone_from(&own.open);
             causes.extend(own.open.iter().map(|&(at, call)| (at, Release::Completion, Some(call))));
-            if times[previous].1 > start {
+            if times[previous].1 > start && times[previous].0 <= start {
                 causes.push((times[previous].0, Release::Dispatch, Some(number[previous])));
             }
         } else if let Some(starter) = session.conversations[draft.conversation] {

@@ -23,17 +23,18 @@ use crate::record::transcript::{
 
 /// The lines of a session whose calls have tokens, layouts and times.
 pub(super) fn lines(run: u64, session: Session, times: &[Times], layouts: Vec<Vec<LayoutSpan>>) -> Vec<Line> {
-    let origin = times.iter().map(|t| t.start).min().unwrap_or(0);
+    let origin = times.iter().map(|t| t.asked).min().unwrap_or(0);
     let ns = |at: i64| u64::try_from(at.saturating_sub(origin)).unwrap_or(0);
+    let asked: Vec<u64> = times.iter().map(|t| ns(t.asked)).collect();
     let times: Vec<(u64, u64)> = times.iter().map(|t| (ns(t.start), ns(t.end))).collect();
     let mut order: Vec<usize> = (0..times.len()).collect();
-    order.sort_by_key(|&place| (times[place].0, place));
+    order.sort_by_key(|&place| (asked[place], place));
     let mut number = vec![0_u64; order.len()];
     for (call, &place) in order.iter().enumerate() {
         number[place] = call as u64;
     }
     let numbering = Numbering::new(&session, &order);
-    let released = causes::of(&session, &order, &number, &times);
+    let released = causes::of(&session, &order, &number, &asked, &times);
     let abouts = abouts(&session, &order);
     let makespan_ns = times.iter().map(|t| t.1).max().unwrap_or(0);
     let mut out = vec![
@@ -57,7 +58,7 @@ pub(super) fn lines(run: u64, session: Session, times: &[Times], layouts: Vec<Ve
     let parts = session.calls.into_iter().zip(layouts).zip(released).zip(abouts);
     for (place, (((draft, layout), released_by), about)) in parts.enumerate() {
         let agent = numbering.number[draft.agent];
-        made.push(call_line(draft, layout, released_by, about, agent, number[place], times[place]));
+        made.push(call_line(draft, layout, released_by, about, agent, number[place], asked[place], times[place]));
     }
     made.sort_by_key(|c| (c.completed_ns, c.call));
     out.extend(made.into_iter().map(|c| Line::Call(Box::new(c))));
@@ -77,6 +78,7 @@ pub(super) fn lines(run: u64, session: Session, times: &[Times], layouts: Vec<Ve
     out
 }
 
+#[allow(clippy::too_many_arguments, reason = "all of them become fields of one line")]
 fn call_line(
     draft: Draft,
     layout: Vec<LayoutSpan>,
@@ -84,6 +86,7 @@ fn call_line(
     about: About,
     agent: u32,
     call: u64,
+    asked: u64,
     (start, end): (u64, u64),
 ) -> CallLine {
     let origin_of_first = draft.first_token.zip(draft.start);
@@ -113,7 +116,7 @@ fn call_line(
         background: false,
         endpoint,
         released_by,
-        intended_ns: start,
+        intended_ns: asked,
         dispatched_ns: Some(start),
         first_token_ns,
         chunks_ns: Vec::new(),

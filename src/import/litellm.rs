@@ -47,6 +47,8 @@ impl Importer for LiteLlm {
             .with("id", &["id", "request_id"])
             .with("at", &[])
             .with("milliseconds", &[])
+            .with("seconds", &["response_time"])
+            .with("duration", &[])
             .with("cost", &["response_cost", "spend"]);
         let mapping = mapping.tell("prompt_tokens", "prompt_tokens").tell("completion_tokens", "completion_tokens");
         let mut groups: Groups<Call> = Groups::new();

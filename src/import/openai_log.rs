@@ -35,6 +35,7 @@ impl Importer for OpenAiLog {
             .or_else(|| by(&["custom_id", "response"]))
             .or_else(|| by(&["model", "messages"]))
             .or_else(|| by(&["request_body", "response_body"]))
+            .or_else(|| by(&["session_id", "input", "output"]))
     }
 
     fn read(&self, path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {

@@ -12,11 +12,17 @@ use crate::record::transcript::Status;
 use serde_json::Value;
 
 const FROM_CACHE: &str = "service: none; answered from a gateway's cache, at once and for nothing";
+const UNKNOWN_FORM: &str = "response: in a form that is not known; not counted as text";
 const NO_RESPONSE: &str = "response: not recorded";
 const READ_AS_END: &str = "times: one moment per call, which nobody names; read as the end (the answer was logged). If \
     it is the dispatch: --map start=FIELD";
 const READ_AS_START: &str = "times: one moment per call, which nobody names; read as the dispatch, as calls would \
     overlap otherwise. If it is the end: --map end=FIELD";
+
+/// A duration without a unit from here on is one of milliseconds: a call that takes 100 s is rare, and one of 100 ms is
+/// logged as 0.1 s.
+const MILLISECONDS_FROM: f64 = 100.0;
+const UNIT: &str = "duration: without a unit; read as milliseconds, from 100 on (--map seconds=FIELD if it is not)";
 
 /// What a record is.
 pub(super) enum Read {
@@ -178,6 +184,10 @@ pub(super) fn reply(field: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong> {
             }
             match serde_json::from_str::<Value>(text) {
                 Ok(body) if body.is_object() => chat::response(&Field::named(&body, field.path.clone()), draft)?,
+                // Frames of bytes, or what is packed in a way that nobody names.
+                _ if text.chars().any(|c| c == '\u{fffd}' || c.is_control() && !c.is_whitespace()) => {
+                    draft.miss(UNKNOWN_FORM);
+                }
                 _ => draft.text = Some(text.clone()),
             }
             Ok(())
@@ -188,10 +198,10 @@ pub(super) fn reply(field: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong> {
 
 /// Reads times: a moment that nobody names, and whether the times are dates.
 fn times(record: &Field<'_>, mapping: &Mapping, draft: &mut Draft) -> Result<(Option<Nanos>, bool), Wrong> {
-    // Some write the moment of the response here, some how long it took.
-    let response_time = record.get("response_time");
-    let is_length = response_time.number().ok().flatten().is_some_and(|n| n < 1e8);
-    let until = if is_length { None } else { moment::any(&response_time)? };
+    // Some write the moment of the response under a name of a duration (`response_time`).
+    let unnamed = mapping.get(record, "duration");
+    let is_length = unnamed.number().ok().flatten().is_some_and(|n| n < 1e8);
+    let until = if is_length { None } else { moment::any(&unnamed)? };
     let start = moment::any(&mapping.get(record, "start"))?;
     let end = moment::any(&mapping.get(record, "end"))?.or(until);
     let span = |ms: &str, s: &str| -> Result<Option<Nanos>, Wrong> {
@@ -199,8 +209,15 @@ fn times(record: &Field<'_>, mapping: &Mapping, draft: &mut Draft) -> Result<(Op
         Ok(ms.or(mapping.get(record, s).positive()?).and_then(moment::seconds))
     };
     let mut length = span("milliseconds", "seconds")?;
-    if length.is_none() && is_length {
-        length = response_time.positive()?.and_then(moment::seconds);
+    if length.is_none()
+        && is_length
+        && let Some(told) = unnamed.positive()?
+    {
+        let is_ms = told >= MILLISECONDS_FROM;
+        length = moment::seconds(if is_ms { told / 1e3 } else { told });
+        if is_ms && (start.is_none() || end.is_none()) {
+            draft.miss(UNIT);
+        }
     }
     let wait = span("first_token_milliseconds", "first_token_seconds")?;
     (draft.start, draft.end, draft.length) = (start, end, length);

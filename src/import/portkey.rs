@@ -41,6 +41,7 @@ impl Importer for Portkey {
             .with("parent", &[])
             .with("at", &["created_at"])
             .with("milliseconds", &["response_time"])
+            .with("duration", &[])
             .with("cache_hit", &["cache_status"])
             .with("model", &["ai_model", "model"]);
         openai_log::read_all(paths, &mapping, out)

@@ -90,6 +90,8 @@ pub struct Draft {
     pub is_from_cache: bool,
     /// Dollars, if the source tells them.
     pub dollars: Option<f64>,
+    /// When it was asked for, if it waited before it left: for a slot or a limit, and for no tool.
+    pub asked: Option<Nanos>,
     /// When it left.
     pub start: Option<Nanos>,
     /// When its first token came.
@@ -133,6 +135,7 @@ impl Draft {
             tokens: Tokens::default(),
             is_from_cache: false,
             dollars: None,
+            asked: None,
             start: None,
             first_token: None,
             end: None,
