@@ -15,6 +15,8 @@ mod chat;
 mod chatdev;
 mod claude_code;
 mod claude_thread;
+mod frames;
+mod json;
 mod kv_cache;
 mod codex;
 mod delm_v1;

@@ -116,9 +116,13 @@ fn session(
     for (_, event) in events {
         told.take(&Field::root(event).get("llm_metrics"));
     }
+    let stamp = |(_, event): &(Place, Value)| {
+        moment::any(&Field::root(event).get("timestamp")).ok().flatten().filter(|at| moment::is_date(*at))
+    };
+    let stamps = moment::steady(&events.iter().map(stamp).collect::<Vec<_>>());
     let mut reading = Reading { is_new: true, ..Reading::default() };
-    for (place, event) in events {
-        match reading.take(&Field::root(event), agent, &told) {
+    for ((place, event), at) in events.iter().zip(stamps) {
+        match reading.take(&Field::root(event), at, agent, &told) {
             Ok(draft) => session.calls.extend(draft),
             Err(wrong) => out.damaged(place.clone(), wrong)?,
         }
@@ -138,8 +142,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(&mut self, event: &Field<'_>, agent: usize, told: &Told) -> Result<Option<Draft>, Wrong> {
-        let at = moment::any(&event.need_object()?.get("timestamp"))?.filter(|at| moment::is_date(*at));
+    fn take(&mut self, event: &Field<'_>, at: Option<Nanos>, agent: usize, told: &Told) -> Result<Option<Draft>, Wrong> {
+        event.need_object()?;
         let before = self.at;
         self.at = at.max(before);
         let is_agent = event.get("source").value == "agent" && event.get("action").is_some();

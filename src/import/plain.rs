@@ -11,7 +11,8 @@ use crate::model::call::Purpose;
 use crate::record::transcript::Status;
 use serde_json::Value;
 
-const FROM_CACHE: &str = "service: none; answered from a gateway's cache, at once and for nothing";
+/// Note of a call that no model answered.
+pub(super) const FROM_CACHE: &str = "service: none; answered from a gateway's cache, at once and for nothing";
 const UNKNOWN_FORM: &str = "response: in a form that is not known; not counted as text";
 const NO_RESPONSE: &str = "response: not recorded";
 const READ_AS_END: &str = "times: one moment per call, which nobody names; read as the end (the answer was logged). If \

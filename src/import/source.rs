@@ -2,6 +2,7 @@
 
 use super::fault::{ImportError, Place, Wrong};
 use super::folder::is_inside;
+use super::json::{documents, json, not_json};
 use super::out::Out;
 use crate::record::input::{self, Refused};
 use serde_json::Value;
@@ -162,57 +163,9 @@ pub(super) fn document(path: &Path) -> Result<Value, ImportError> {
     json(body(&bytes)).map_err(|e| not_json(&e).at(Place::file(path)))
 }
 
-/// One or more documents, one after the other.
-fn documents(bytes: &[u8]) -> Result<Vec<Value>, serde_json::Error> {
-    let read = |bytes: &[u8]| -> Result<Vec<Value>, serde_json::Error> {
-        serde_json::Deserializer::from_slice(bytes).into_iter().collect()
-    };
-    read(bytes).or_else(|error| without_nan(bytes).map_or(Err(error), |bytes| read(&bytes)))
-}
-
-/// JSON; `NaN` and `Infinity`, which Python writes and JSON does not have, are read as null.
-pub(super) fn json(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(bytes).or_else(|error| match without_nan(bytes) {
-        Some(bytes) => serde_json::from_slice(&bytes),
-        None => Err(error),
-    })
-}
-
-/// The same text with null in place of `NaN`, `Infinity` and `-Infinity` outside of strings, if there is any.
-fn without_nan(bytes: &[u8]) -> Option<Vec<u8>> {
-    const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
-    let mut out = Vec::with_capacity(bytes.len());
-    let (mut at, mut in_string, mut found) = (0, false, false);
-    while let Some(&c) = bytes.get(at) {
-        let word = WORDS.iter().find(|word| !in_string && bytes[at..].starts_with(word));
-        if let Some(word) = word {
-            out.extend_from_slice(b"null");
-            at += word.len();
-            found = true;
-            continue;
-        }
-        out.push(c);
-        at += 1;
-        match c {
-            b'"' => in_string = !in_string,
-            b'\\' if in_string => {
-                out.extend(bytes.get(at));
-                at += 1;
-            }
-            _ => {}
-        }
-    }
-    found.then_some(out)
-}
-
 /// Text without a byte order mark.
 fn body(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
-}
-
-pub(super) fn not_json(error: &serde_json::Error) -> Wrong {
-    let what = if error.is_eof() { "the JSON ends too early" } else { "not JSON" };
-    Wrong::record(format!("{what}: {error}"), "get the whole file again, or mend the JSON")
 }
 
 /// Whether a text with this beginning is one list, or objects over several lines, and not one record per line.
@@ -321,17 +274,5 @@ impl Records {
             }
         }
         Ok(None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_json_does_not_have_is_null_outside_of_strings() {
-        let value = json(br#"{"a": NaN, "b": [-Infinity, Infinity], "NaN \" NaN": "Infinity"}"#).unwrap();
-        assert_eq!(value, serde_json::json!({"a": null, "b": [null, null], "NaN \" NaN": "Infinity"}));
-        assert!(json(b"{\"a\": nan}").is_err());
     }
 }
