@@ -6,7 +6,8 @@ use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::groups::{Group, Groups};
 use super::moment;
-use super::openai_log::{reply, stem};
+use super::openai_log::stem;
+use super::plain::reply;
 use super::roles;
 use super::session::Draft;
 use super::source::{Sample, whole};
@@ -18,6 +19,9 @@ use std::path::Path;
 
 /// Headers with the server's time, in milliseconds.
 const PROCESSING: &[&str] = &["openai-processing-ms", "x-envoy-upstream-service-time"];
+
+/// Note of a cassette whose calls were recorded at several times.
+const AGAIN: &str = "dates: calls were recorded more than an hour apart; the time between is left out";
 
 /// Reads cassettes.
 pub(super) struct Cassette;
@@ -71,8 +75,12 @@ impl Importer for Cassette {
                 }
             })?;
         }
-        for Group { name, is_cut, things } in groups.into_groups() {
+        for Group { name, is_cut, mut things } in groups.into_groups() {
+            let is_shifted = close_up(&mut things);
             let mut session = roles::session(name, things.into_iter().map(|draft| (None, draft)).collect());
+            if is_shifted {
+                session.miss(AGAIN);
+            }
             session.is_dated = session.calls.iter().any(|c| c.end.or(c.start).is_some());
             session.is_cut = is_cut;
             out.session(session)?;
@@ -104,6 +112,10 @@ fn yaml(path: &Path, groups: &mut Groups<Draft>, out: &mut Out<'_>) -> Result<()
     let document: Value = read.map_err(|error| {
         let what = error.to_string();
         let first = what.lines().next().unwrap_or("").to_owned();
+        if ["budget", "limit", "too many", "exceed"].iter().any(|word| what.to_ascii_lowercase().contains(word)) {
+            let what = format!("the YAML is beyond a limit of its reader: {first}");
+            return Wrong::record(what, "split the cassette, or record it as JSON").at(Place::file(path));
+        }
         Wrong::record(format!("not YAML: {first}"), "get the whole file again, or mend the YAML").at(Place::file(path))
     })?;
     let list = Field::root(&document).get("interactions");
@@ -187,6 +199,7 @@ fn draft(
     let mut draft = Draft::new(0, 0, Purpose::Step);
     draft.endpoint = host(uri);
     chat::request(request, &mut draft)?;
+    draft.model = draft.model.take().or_else(|| model_of(uri));
     if status.is_some_and(|code| code >= 400) {
         // What a server says when it refuses is in no fixed form.
         draft.status = Status::Failed;
@@ -212,6 +225,34 @@ fn draft(
         (None, _) => {}
     }
     Ok(Read::Call(Box::new(draft)))
+}
+
+/// The model that an address names, as Bedrock's and Gemini's do.
+fn model_of(uri: &str) -> Option<String> {
+    let path = uri.split('?').next()?;
+    let rest = ["/model/", "/models/"].iter().find_map(|mark| path.split_once(mark))?.1;
+    let name = rest.split('/').next()?.split(":generate").next()?.split(":stream").next()?;
+    (!name.is_empty()).then(|| name.replace("%3A", ":"))
+}
+
+/// Calls of one cassette may have been recorded again, at other times: what lies between two recordings is left out.
+fn close_up(drafts: &mut [Draft]) -> bool {
+    const LONGEST: moment::Nanos = 3_600_000_000_000;
+    let (mut last, mut shift, mut is_shifted) = (None, 0, false);
+    for draft in drafts {
+        let Some(at) = draft.start.or(draft.end) else { continue };
+        if let Some(last) = last
+            && !(last - LONGEST..=last + LONGEST).contains(&(at + shift))
+        {
+            shift = last - at;
+            is_shifted = true;
+        }
+        for moment in [&mut draft.start, &mut draft.end, &mut draft.first_token].into_iter().flatten() {
+            *moment += shift;
+        }
+        last = draft.end.or(draft.first_token).or(draft.start);
+    }
+    is_shifted
 }
 
 /// The host of a URI, without what might identify a caller.

@@ -56,8 +56,13 @@ pub(super) fn request(body: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong> 
 
 /// Whether a body asks a language model for text.
 pub(super) fn is_request(body: &Field<'_>) -> bool {
-    let has_prompt = ["messages", "input", "contents", "prompt"].iter().any(|key| body.get(key).is_some());
-    has_prompt && !body.get("encoding_format").is_some()
+    let is_prompt = |key: &&str| match body.get(key).value {
+        Value::Null => false,
+        // Searches have `contents` too: options of theirs.
+        Value::Object(parts) if *key == "contents" => parts.contains_key("parts"),
+        _ => true,
+    };
+    ["messages", "input", "contents", "prompt"].iter().any(|key| is_prompt(key)) && !body.get("encoding_format").is_some()
 }
 
 /// A list of messages in any provider's form.
@@ -153,6 +158,37 @@ pub(super) fn content(field: &Field<'_>) -> Result<String, Wrong> {
     }
 }
 
+/// Reads what was asked and what came back in the free forms of tracing stores: messages, a request's body or text; a
+/// message, a response's body or text.
+pub(super) fn exchange(input: &Field<'_>, output: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong> {
+    let user = |content: String| Message { role: "user".to_owned(), content };
+    match input.value {
+        Value::Null => {}
+        Value::String(text) => draft.messages.push(user(text.clone())),
+        Value::Object(_) if is_request(input) => request(input, draft)?,
+        Value::Object(_) if input.get("role").is_some() => draft.messages.push(message(input)?),
+        Value::Array(list) if list.iter().all(Value::is_object) => draft.messages.extend(messages(input)?),
+        other => draft.messages.push(user(other.to_string())),
+    }
+    match output.value {
+        Value::Null => {}
+        Value::String(text) => draft.text = Some(text.clone()),
+        Value::Object(_) if ["choices", "candidates", "output"].iter().any(|key| output.get(key).is_some()) => {
+            response(output, draft)?;
+        }
+        Value::Object(_) if ["content", "parts", "text", "tool_calls"].iter().any(|key| output.get(key).is_some()) => {
+            reply(output, draft)?;
+        }
+        Value::Array(list) if !list.is_empty() && list.iter().all(Value::is_object) => {
+            for one in output.list()? {
+                reply(&one, draft)?;
+            }
+        }
+        other => draft.text = Some(other.to_string()),
+    }
+    Ok(())
+}
+
 /// Reads a response's body (assembled, if it was streamed).
 pub(super) fn response(body: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong> {
     let error = body.get("error");
@@ -162,7 +198,7 @@ pub(super) fn response(body: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong>
         return Ok(());
     }
     let word = |field: Field<'_>| -> Result<Option<String>, Wrong> { Ok(field.text()?.map(str::to_owned)) };
-    draft.reply_model = word(body.get("model"))?.filter(|m| !m.is_empty()).or(draft.reply_model.take());
+    draft.reply_model = word(body.any(&["model", "modelVersion"]))?.filter(|m| !m.is_empty()).or(draft.reply_model.take());
     draft.reply_id = word(body.any(&["id", "responseId"]))?.filter(|id| !id.is_empty());
     let choice = body.any(&["choices", "candidates"]).at(0);
     if choice.is_some() {
@@ -171,7 +207,12 @@ pub(super) fn response(body: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong>
         let said = choice.any(&["message", "content"]);
         reply(&if said.is_some() { said } else { choice }, draft)?;
     }
-    for item in body.get("output").list()? {
+    let output = body.get("output");
+    if output.get("message").value.is_object() {
+        // Bedrock's converse.
+        reply(&output.get("message"), draft)?;
+    }
+    for item in if output.value.is_object() { Vec::new() } else { output.list()? } {
         match item.get("type").value.as_str() {
             Some("function_call" | "custom_tool_call") => tool(&item, draft),
             Some("message") | None => reply(&item, draft)?,
@@ -182,7 +223,7 @@ pub(super) fn response(body: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong>
         reply(body, draft)?;
     }
     if draft.finish_reason.is_none() {
-        draft.finish_reason = word(body.any(&["stop_reason", "status"]))?;
+        draft.finish_reason = word(body.any(&["stop_reason", "stopReason", "status"]))?;
     }
     let used = body.any(&["usage", "usageMetadata", "usage_metadata"]);
     if used.is_some() {
@@ -192,7 +233,8 @@ pub(super) fn response(body: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong>
     Ok(())
 }
 
-fn tool(call: &Field<'_>, draft: &mut Draft) {
+/// A call of a tool in a reply.
+pub(super) fn tool(call: &Field<'_>, draft: &mut Draft) {
     if let Some(name) = tool_name(call) {
         draft.reply_tools.push(name.to_owned());
     }
@@ -234,11 +276,16 @@ pub(super) fn reply(field: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong> {
 pub(super) fn usage(field: &Field<'_>) -> Result<Tokens, Wrong> {
     field.need_object()?;
     let details = field.any(&["prompt_tokens_details", "input_tokens_details"]);
-    let read = field.any(&["cache_read_input_tokens", "input_tokens_cache_read"]).count()?;
-    let write = field.any(&["cache_creation_input_tokens", "input_tokens_cache_write"]).count()?;
-    let mut prompt = field.any(&["prompt_tokens", "input_tokens", "promptTokenCount"]).count()?;
-    let completion = field.any(&["completion_tokens", "output_tokens", "candidatesTokenCount"]).count()?;
-    let total = field.any(&["total_tokens", "totalTokenCount"]).count()?;
+    let read = field.any(&["cache_read_input_tokens", "input_tokens_cache_read", "cacheReadInputTokens"]).count()?;
+    let write = field.any(&["cache_creation_input_tokens", "input_tokens_cache_write", "cacheWriteInputTokens"]).count()?;
+    // Anthropic's tiers, where their sum is not told.
+    let tiers = field.get("cache_creation");
+    let tier = |name: &str| tiers.get(name).count();
+    let tiers = (tier("ephemeral_5m_input_tokens")?, tier("ephemeral_1h_input_tokens")?);
+    let write = write.or((tiers != (None, None)).then(|| tiers.0.unwrap_or(0) + tiers.1.unwrap_or(0)));
+    let mut prompt = field.any(&["prompt_tokens", "input_tokens", "promptTokenCount", "inputTokens"]).count()?;
+    let completion = field.any(&["completion_tokens", "output_tokens", "candidatesTokenCount", "outputTokens"]).count()?;
+    let total = field.any(&["total_tokens", "totalTokenCount", "totalTokens"]).count()?;
     let beside = read.unwrap_or(0) + write.unwrap_or(0);
     let is_apart = !field.get("prompt_tokens").is_some() && !details.is_some() && beside > 0;
     if let Some(prompt) = prompt.as_mut().filter(|_| is_apart) {
@@ -250,13 +297,26 @@ pub(super) fn usage(field: &Field<'_>) -> Result<Tokens, Wrong> {
     let thoughts = field.any(&["reasoning_tokens", "thoughtsTokenCount"]).count()?;
     let inner = field.any(&["completion_tokens_details", "output_tokens_details"]).get("reasoning_tokens").count()?;
     // Gemini counts thoughts beside the candidates.
-    let apart = field.get("thoughtsTokenCount").count()?.unwrap_or(0);
+    let mut apart = field.get("thoughtsTokenCount").count()?.unwrap_or(0);
+    if let Some(used) = field.get("toolUsePromptTokenCount").count()? {
+        prompt = Some(prompt.unwrap_or(0) + used);
+    }
+    // Some providers of OpenAI's form count reasoning beside the completion, and some do not name it: the total tells.
+    let mut reasoning = inner.or(thoughts);
+    if field.get("prompt_tokens").is_some()
+        && let (Some(total), Some(prompt), Some(completion)) = (total, prompt, completion)
+        && let Some(rest) = total.checked_sub(prompt + completion).filter(|rest| *rest > 0)
+        && beside == 0
+    {
+        apart = rest;
+        reasoning = Some(reasoning.unwrap_or(0).max(rest));
+    }
     Ok(Tokens {
         prompt,
         cached: details.get("cached_tokens").count()?.or(read).or(told).unwrap_or(0),
         cache_write: details.get("cache_write_tokens").count()?.or(write).unwrap_or(0),
         completion: completion.map(|n| n + apart).or((apart > 0).then_some(apart)),
-        reasoning: inner.or(thoughts),
+        reasoning,
         estimated: false,
     })
 }

@@ -1,29 +1,21 @@
-//! Claude Code request traces seen through a proxy: one session per line or file, the main agent's requests, and the
-//! requests of its sub-agents nested in it. No text: prompts are lists of ids of blocks of tokens.
+//! Claude Code's own sessions (`~/.claude/projects/PROJECT/SESSION.jsonl`), with their sub-agents in the same file
+//! (`isSidechain`) or in files of their own (`SESSION/subagents/agent-*.jsonl`, or `agent-*.jsonl` beside it). A session
+//! is read as a whole and given away before the next one is.
 //!
-//! A sub-agent's `t` is when it was *recorded*: with a `duration_ms` that is its end (the start then agrees with the
-//! end of the call that spawned it); one that was launched to run beside the main agent has no duration, and `t` is its
-//! start.
+//! An answer stands there once per block of its content, each time with its `message.id` and the usage so far: the last
+//! counts. A resumed session repeats the records of the one before: an answer counts in the session that has it first.
 
-use super::fault::{ImportError, Place, Wrong};
+use super::claude_thread::{Item, Threads};
+use super::fault::{ImportError, Wrong};
 use super::field::Field;
-use super::moment::{self, Nanos};
-use super::session::{Draft, Session};
+use super::openai_log::stem;
 use super::source::{Records, Sample};
 use super::{Importer, Out};
-use crate::model::call::Purpose;
-use serde_json::Value;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-/// Reads request traces.
+/// Reads Claude Code's sessions.
 pub(super) struct ClaudeCode;
-
-/// The main agent.
-const MAIN: &str = "main";
-/// Earlier requests whose prefix may still be cached.
-const REMEMBERED: usize = 8;
-/// A recorded second may be rounded.
-const ROUNDING: Nanos = 2_000_000_000;
 
 impl Importer for ClaudeCode {
     fn name(&self) -> &'static str {
@@ -31,208 +23,115 @@ impl Importer for ClaudeCode {
     }
 
     fn reads(&self) -> &'static str {
-        "Claude Code request traces with sub-agents (JSON, or JSON Lines with a trace per line)"
+        "Claude Code's sessions with their sub-agents (~/.claude/projects, a project, or a session's JSON Lines)"
     }
 
     fn lacks(&self) -> &'static [&'static str] {
         &[
-            "texts: prompts are ids of blocks of tokens",
-            "cached tokens: the longest common prefix of blocks with the last 8 requests of the conversation, an ideal \
-             cache (marked estimated; prompt and completion tokens are as recorded)",
-            "dates: times count from the trace's start; a sub-agent's own requests have whole seconds",
+            "the system prompt and descriptions of tools (their tokens are in the prompts)",
+            "when a call left: the stamp of the prompt or tool result before it",
+            "calls that compacted a context or named the session, and what quotas the client was told",
         ]
     }
 
     fn detect(&self, sample: &Sample) -> Option<String> {
-        if sample.has(&["requests", "block_size"]) || sample.has(&["requests", "hash_id_scope"]) {
-            return Some("fields requests, block_size".to_owned());
-        }
-        None
+        let has = |words: &[&str]| words.iter().all(|word| sample.head.contains(&format!("\"{word}\"")));
+        let is_one = has(&["sessionId", "parentUuid", "isSidechain"]) || has(&["leafUuid", "summary"]);
+        let is_record = sample.record().is_some_and(|record| record.get("type").is_some());
+        (sample.names.is_none() && is_one && is_record).then(|| "fields sessionId, parentUuid, isSidechain".to_owned())
     }
 
     fn read(&self, path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
-        let mut records = Records::open(path)?;
-        while out.wants_more() {
-            let Some((place, value)) = records.next(out)? else { break };
-            match Trace::new(&Field::root(&value)) {
-                Ok(trace) => trace.read(&place, out)?,
-                Err(wrong) => out.damaged(place, wrong)?,
+        self.read_all(&[path], out)
+    }
+
+    fn read_all(&self, paths: &[&Path], out: &mut Out<'_>) -> Result<(), ImportError> {
+        let mut sessions: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        let mut order: Vec<String> = Vec::new();
+        let given: BTreeSet<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
+        for path in paths {
+            let name = session_of(path);
+            let files = sessions.entry(name.clone()).or_insert_with(|| {
+                order.push(name);
+                Vec::new()
+            });
+            files.push(path.to_path_buf());
+            let beside = sub_agents(path);
+            let beside: Vec<PathBuf> = beside.into_iter().filter(|path| !given.contains(path)).collect();
+            if !beside.is_empty() {
+                out.note(format!("{}: {} files of its sub-agents were read too", path.display(), beside.len()));
+                files.extend(beside);
             }
+        }
+        let mut told: BTreeSet<String> = BTreeSet::new();
+        let mut repeated = 0;
+        for name in order {
+            if !out.wants_more() {
+                break;
+            }
+            let mut threads = Threads::default();
+            for path in &sessions[&name] {
+                out.guard(|out| read(path, &mut threads, out))?;
+            }
+            repeated += threads.forget(&mut told);
+            for kind in std::mem::take(&mut threads.left_out) {
+                out.left_out(kind);
+            }
+            out.session(threads.session(name))?;
+        }
+        if repeated > 0 {
+            out.note(format!("{repeated} answers stand in a resumed session too; counted where they stand first"));
         }
         Ok(())
     }
 }
 
-struct Trace<'a> {
-    requests: Vec<Field<'a>>,
-    block: u64,
-    session: Session,
-    left_out: u64,
+/// The session that a file belongs to: what its first records say, or its folder, or its name.
+fn session_of(path: &Path) -> String {
+    let parent = path.parent().filter(|parent| parent.file_name().is_some_and(|name| name == "subagents"));
+    if let Some(session) = parent.and_then(Path::parent).and_then(Path::file_name) {
+        return session.to_string_lossy().into_owned();
+    }
+    let head = Sample::of(path).map(|sample| sample.head).unwrap_or_default();
+    let told = head.lines().find_map(|line| {
+        let record: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(record.get("sessionId")?.as_str()?.to_owned())
+    });
+    told.unwrap_or_else(|| stem(path))
 }
 
-/// A conversation so far: blocks of its last requests.
-#[derive(Default)]
-struct Cache<'a> {
-    recent: Vec<&'a [Value]>,
+/// Files of the sub-agents of a session's file.
+fn sub_agents(path: &Path) -> Vec<PathBuf> {
+    let folder = path.with_extension("").join("subagents");
+    let names = super::source::names(&folder).unwrap_or_default();
+    names.iter().filter(|name| name.ends_with(".jsonl")).map(|name| folder.join(name)).collect()
 }
 
-impl<'a> Cache<'a> {
-    /// Blocks at the beginning that an earlier request had too.
-    fn hit(&mut self, blocks: &'a [Value]) -> u64 {
-        let common = |old: &&[Value]| old.iter().zip(blocks).take_while(|(a, b)| a == b).count();
-        let hit = self.recent.iter().map(common).max().unwrap_or(0);
-        if self.recent.len() == REMEMBERED {
-            self.recent.remove(0);
+fn read(path: &Path, threads: &mut Threads, out: &mut Out<'_>) -> Result<(), ImportError> {
+    let mut records = Records::open(path)?;
+    threads.begin_file(&stem(path));
+    while let Some((place, value)) = records.next(out)? {
+        if let Err(wrong) = take(&Field::root(&value), threads) {
+            threads.damaged += 1;
+            out.damaged(place, wrong)?;
         }
-        self.recent.push(blocks);
-        hit as u64
     }
+    threads.is_cut |= records.is_cut();
+    Ok(())
 }
 
-impl<'a> Trace<'a> {
-    fn new(root: &Field<'a>) -> Result<Self, Wrong> {
-        root.need_object()?;
-        let name = root.get("id").need_text()?;
-        let requests = root.get("requests");
-        if !requests.is_some() {
-            return Err(requests.wrong("a list of requests"));
+fn take(record: &Field<'_>, threads: &mut Threads) -> Result<(), Wrong> {
+    let kind = record.need_object()?.get("type").value.as_str().unwrap_or("");
+    match kind {
+        "user" | "assistant" => {
+            let item = Item::read(record)?;
+            threads.push(record, item);
         }
-        let block = root.get("block_size").count()?.unwrap_or(64);
-        Ok(Self { requests: requests.list()?, block, session: Session::new(name), left_out: 0 })
-    }
-
-    fn read(mut self, place: &Place, out: &mut Out<'_>) -> Result<(), ImportError> {
-        let mut cache = Cache::default();
-        let mut last: Option<usize> = None;
-        let mut running: Vec<(Nanos, usize)> = Vec::new();
-        for request in std::mem::take(&mut self.requests) {
-            let is_nested = request.get("type").value.as_str() == Some("subagent");
-            let done = if is_nested {
-                self.nested(&request, last, &mut running, place, out)?
-            } else {
-                self.call(&request, MAIN, 0, 0, &mut cache).map(|mut draft| {
-                    let start = draft.start.unwrap_or(0);
-                    running.retain(|&(end, conversation)| {
-                        let over = end <= start.saturating_add(ROUNDING / 2);
-                        if over {
-                            draft.joins.push(conversation);
-                        }
-                        !over
-                    });
-                    last = Some(self.session.call(draft));
-                })
-            };
-            if let Err(wrong) = done {
-                out.damaged(place.clone(), wrong)?;
-                self.left_out += 1;
-            }
+        "system" if record.get("subtype").value == "compact_boundary" => {
+            let before = record.get("compactMetadata").get("preTokens").count()?;
+            threads.push(record, Some(Item::Compaction(before)));
         }
-        if self.left_out > 0 {
-            self.session.miss(format!("damaged requests left out: {}", self.left_out));
-        }
-        self.finish(out)
+        _ => {}
     }
-
-    fn finish(mut self, out: &mut Out<'_>) -> Result<(), ImportError> {
-        self.session.miss("texts, dates");
-        out.session(self.session)
-    }
-
-    /// A sub-agent's requests.
-    fn nested(
-        &mut self,
-        agent: &Field<'a>,
-        starter: Option<usize>,
-        running: &mut Vec<(Nanos, usize)>,
-        place: &Place,
-        out: &mut Out<'_>,
-    ) -> Result<Result<(), Wrong>, ImportError> {
-        let head = || -> Result<_, Wrong> {
-            let at = agent.get("t");
-            let at =
-                at.number()?.and_then(moment::seconds).ok_or_else(|| at.wrong("seconds from the trace's start"))?;
-            let length = agent.get("duration_ms").positive()?.and_then(|ms| moment::seconds(ms / 1e3));
-            Ok((at, length, agent.get("agent_id").need_text()?, agent.get("requests").list()?))
-        };
-        let (at, length, id, requests) = match head() {
-            Ok(head) => head,
-            Err(wrong) => return Ok(Err(wrong)),
-        };
-        let earliest = starter.and_then(|s| self.session.calls[s].end).unwrap_or(Nanos::MIN);
-        let ended = length.map(|length| at.saturating_sub(length)).filter(|s| s.saturating_add(ROUNDING) >= earliest);
-        let start = ended.unwrap_or(at);
-        let kind = agent.get("subagent_type").value.as_str().unwrap_or("sub-agent");
-        let name = format!("{id} ({kind})");
-        let conversation = self.session.conversation(starter);
-        let mut cache = Cache::default();
-        let mut end = start;
-        for request in requests {
-            match self.call(&request, &name, conversation, start, &mut cache) {
-                Ok(draft) => {
-                    end = end.max(draft.end.unwrap_or(end));
-                    self.session.call(draft);
-                }
-                Err(wrong) => {
-                    out.damaged(place.clone(), wrong)?;
-                    self.left_out += 1;
-                }
-            }
-        }
-        running.push((end, conversation));
-        Ok(Ok(()))
-    }
-
-    /// A request tells the gap since the answer before it: that answer's end, where it is not told itself.
-    fn end_by_gap(&mut self, request: &Field<'a>, conversation: usize, start: Option<Nanos>) -> Result<(), Wrong> {
-        let gap = request.get("think_time").positive()?.and_then(moment::seconds);
-        let before = self.session.calls.iter_mut().rev().find(|call| call.conversation == conversation);
-        if let (Some(start), Some(gap), Some(before)) = (start, gap, before)
-            && before.end.is_none()
-        {
-            before.end = start.checked_sub(gap).max(before.start);
-            before
-                .miss("completed_ns: not recorded; from the gap before the next request (`think_time`, whole seconds)");
-        }
-        Ok(())
-    }
-
-    fn call(
-        &mut self,
-        request: &Field<'a>,
-        agent: &str,
-        conversation: usize,
-        origin: Nanos,
-        cache: &mut Cache<'a>,
-    ) -> Result<Draft, Wrong> {
-        let start = request.need_object()?.get("t");
-        let start = start.number()?.and_then(moment::seconds).ok_or_else(|| start.wrong("seconds"))?;
-        let prompt = request.get("in").need_count()?;
-        let completion = request.get("out").need_count()?;
-        let length = request.get("api_time").positive()?.and_then(moment::seconds);
-        let wait = request.get("ttft").positive()?.and_then(moment::seconds);
-        let blocks = request.get("hash_ids");
-        let blocks: &[Value] = match blocks.value {
-            Value::Null => &[],
-            Value::Array(list) => list,
-            _ => return Err(blocks.wrong("a list of block ids")),
-        };
-        let agent = self.session.agent(agent, agent == MAIN);
-        let mut draft = Draft::new(agent, conversation, Purpose::Step);
-        draft.model = request.get("model").text()?.map(str::to_owned);
-        draft.finish_reason = request.get("stop").text()?.map(str::to_owned);
-        draft.tokens.prompt = Some(prompt);
-        draft.tokens.completion = Some(completion);
-        draft.tokens.cached = cache.hit(blocks).saturating_mul(self.block).min(prompt);
-        draft.tokens.estimated = true;
-        draft.miss("usage.cached_tokens: from the common prefix of blocks, an ideal cache");
-        draft.start = Some(origin.saturating_add(start));
-        draft.end = draft.start.zip(length).and_then(|(start, length)| start.checked_add(length));
-        self.end_by_gap(request, conversation, draft.start)?;
-        draft.first_token = draft.start.zip(wait).and_then(|(start, wait)| start.checked_add(wait));
-        let has_tool = request.get("output_types").value.as_array();
-        if has_tool.is_some_and(|types| types.iter().any(|t| t == "tool_use")) {
-            draft.reply_tools.push("tool_use".to_owned());
-        }
-        Ok(draft)
-    }
+    Ok(())
 }

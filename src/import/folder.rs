@@ -5,8 +5,8 @@ use super::source::{Sample, names};
 use super::{FORMATS, Importer};
 use std::path::{Path, PathBuf};
 
-/// Folders inside folders that are looked into.
-const DEEPEST: u32 = 3;
+/// Folders inside folders that are looked into: agents keep sessions by project, or by year, month and day.
+const DEEPEST: u32 = 8;
 
 /// A path and what reads it.
 pub(super) type Found = (PathBuf, &'static dyn Importer, String);

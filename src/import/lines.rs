@@ -7,36 +7,34 @@
 //!   Delegations are numbered from 0 in the order of their beginnings (`about.subtask`), steps inside from 0
 //!   (`about.step`). A lead's calls have subtask 0 and count their own steps. `about.attempt` is 0; `about.line` is 0 or
 //!   the thread.
-//! * A call is released by the latest of: the last completion in its conversation, or the dispatch of the call before it
-//!   if that was still under way; the last completions of the conversations that it waited for; the call that started
-//!   its conversation, if it is the first; else by the arrival. The latest is the immediate cause and has the gap.
+//! * What released a call: [`super::causes`].
 
+use super::causes;
 use super::session::{Draft, Session};
 use super::timing::Times;
-use crate::model::call::{Content, Purpose, SpanRole};
+use crate::model::call::Purpose;
 use crate::model::ids::{About, LineId, SubtaskId};
 use crate::model::price::Picodollars;
 use crate::model::price::Roles;
 use crate::record::transcript::{
-    ArrivalLine, CallLine, CostLine, Dependency, EndLine, FinishLine, LayoutSpan, Line, Release, RequestLine,
-    ResponseLine, RunLine, Status, UsageLine,
+    ArrivalLine, CallLine, CostLine, Dependency, EndLine, FinishLine, LayoutSpan, Line, RequestLine, ResponseLine,
+    RunLine, Status, UsageLine,
 };
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
 /// The lines of a session whose calls have tokens, layouts and times.
 pub(super) fn lines(run: u64, session: Session, times: &[Times], layouts: Vec<Vec<LayoutSpan>>) -> Vec<Line> {
-    let origin = times.iter().map(|t| t.start).min().unwrap_or(0);
+    let origin = times.iter().map(|t| t.asked).min().unwrap_or(0);
     let ns = |at: i64| u64::try_from(at.saturating_sub(origin)).unwrap_or(0);
+    let asked: Vec<u64> = times.iter().map(|t| ns(t.asked)).collect();
     let times: Vec<(u64, u64)> = times.iter().map(|t| (ns(t.start), ns(t.end))).collect();
     let mut order: Vec<usize> = (0..times.len()).collect();
-    order.sort_by_key(|&place| (times[place].0, place));
+    order.sort_by_key(|&place| (asked[place], place));
     let mut number = vec![0_u64; order.len()];
     for (call, &place) in order.iter().enumerate() {
         number[place] = call as u64;
     }
     let numbering = Numbering::new(&session, &order);
-    let released = dependencies(&session, &order, &number, &times);
+    let released = causes::of(&session, &order, &number, &asked, &times);
     let abouts = abouts(&session, &order);
     let makespan_ns = times.iter().map(|t| t.1).max().unwrap_or(0);
     let mut out = vec![
@@ -60,7 +58,7 @@ pub(super) fn lines(run: u64, session: Session, times: &[Times], layouts: Vec<Ve
     let parts = session.calls.into_iter().zip(layouts).zip(released).zip(abouts);
     for (place, (((draft, layout), released_by), about)) in parts.enumerate() {
         let agent = numbering.number[draft.agent];
-        made.push(call_line(draft, layout, released_by, about, agent, number[place], times[place]));
+        made.push(call_line(draft, layout, released_by, about, agent, number[place], asked[place], times[place]));
     }
     made.sort_by_key(|c| (c.completed_ns, c.call));
     out.extend(made.into_iter().map(|c| Line::Call(Box::new(c))));
@@ -80,6 +78,7 @@ pub(super) fn lines(run: u64, session: Session, times: &[Times], layouts: Vec<Ve
     out
 }
 
+#[allow(clippy::too_many_arguments, reason = "all of them become fields of one line")]
 fn call_line(
     draft: Draft,
     layout: Vec<LayoutSpan>,
@@ -87,6 +86,7 @@ fn call_line(
     about: About,
     agent: u32,
     call: u64,
+    asked: u64,
     (start, end): (u64, u64),
 ) -> CallLine {
     let origin_of_first = draft.first_token.zip(draft.start);
@@ -116,7 +116,7 @@ fn call_line(
         background: false,
         endpoint,
         released_by,
-        intended_ns: start,
+        intended_ns: asked,
         dispatched_ns: Some(start),
         first_token_ns,
         chunks_ns: Vec::new(),
@@ -226,82 +226,6 @@ fn abouts(session: &Session, order: &[usize]) -> Vec<About> {
         abouts[place] = About { line: LineId(draft.line), subtask: SubtaskId(subtask), attempt: 0, step };
     }
     abouts
-}
-
-/// What released each call, immediate cause first, by place in the session.
-fn dependencies(session: &Session, order: &[usize], number: &[u64], times: &[(u64, u64)]) -> Vec<Vec<Dependency>> {
-    /// What a conversation looks like so far.
-    #[derive(Clone, Default)]
-    struct Past {
-        under_way: BinaryHeap<Reverse<(u64, u64)>>,
-        ended: Option<(u64, u64)>,
-        previous: Option<usize>,
-    }
-    let mut last_end: Vec<Option<(u64, u64)>> = vec![None; session.conversations.len()];
-    for (place, draft) in session.calls.iter().enumerate() {
-        let end = (times[place].1, number[place]);
-        let last = &mut last_end[draft.conversation];
-        *last = (*last).max(Some(end));
-    }
-    let mut past = vec![Past::default(); session.conversations.len()];
-    let mut released = vec![Vec::new(); order.len()];
-    for &place in order {
-        let draft = &session.calls[place];
-        let start = times[place].0;
-        let mut causes: Vec<(u64, Release, Option<u64>)> = Vec::new();
-        let own = &mut past[draft.conversation];
-        while let Some(Reverse(end)) = own.under_way.peek().copied().filter(|Reverse((at, _))| *at <= start) {
-            own.under_way.pop();
-            own.ended = own.ended.max(Some(end));
-        }
-        match own.previous {
-            Some(previous) => {
-                if let Some((at, call)) = own.ended {
-                    causes.push((at, Release::Completion, Some(call)));
-                }
-                if times[previous].1 > start {
-                    causes.push((times[previous].0, Release::Dispatch, Some(number[previous])));
-                }
-            }
-            None => {
-                if let Some(starter) = session.conversations[draft.conversation]
-                    && number[starter] < number[place]
-                {
-                    causes.push(if times[starter].1 <= start {
-                        (times[starter].1, Release::Completion, Some(number[starter]))
-                    } else {
-                        (times[starter].0, Release::Dispatch, Some(number[starter]))
-                    });
-                }
-            }
-        }
-        for &joined in &draft.joins {
-            if let Some((at, call)) = last_end[joined].filter(|(at, call)| *at <= start && *call < number[place]) {
-                causes.push((at, Release::Completion, Some(call)));
-            }
-        }
-        let own = &mut past[draft.conversation];
-        own.under_way.push(Reverse((times[place].1, number[place])));
-        own.previous = Some(place);
-        if causes.is_empty() {
-            causes.push((0, Release::Arrival, None));
-        }
-        // Latest first; of equals, the later call.
-        causes.sort_by_key(|&(at, _, call)| Reverse((at, call)));
-        causes.dedup();
-        let of = |(index, (at, on, call)): (usize, (u64, Release, Option<u64>))| Dependency {
-            on,
-            call,
-            gap_ns: if index == 0 { start - at } else { 0 },
-        };
-        released[place] = causes.into_iter().enumerate().map(of).collect();
-    }
-    released
-}
-
-/// The part of a message in its prompt.
-pub(super) fn span(role: SpanRole, tokens: u32, key: Option<String>) -> LayoutSpan {
-    LayoutSpan { content: Content::Fresh, role, tokens, key }
 }
 
 #[cfg(test)]

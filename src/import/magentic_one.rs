@@ -38,10 +38,7 @@ impl Importer for MagenticOne {
     fn detect(&self, sample: &Sample) -> Option<String> {
         let told = ["pre-survey", "We are working to address the following user request", "is_request_satisfied"];
         let found = told.iter().find(|words| sample.head.contains(**words)).filter(|_| is_flat(sample));
-        found.map(|words| format!("flattened calls with \"{words}\"")).or_else(|| {
-            // Any other flattened calls are read the same way, all by one lead.
-            is_flat(sample).then(|| "flattened calls (session_id, input, output, timestamp)".to_owned())
-        })
+        found.map(|words| format!("flattened calls with \"{words}\""))
     }
 
     fn read(&self, path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {

@@ -169,21 +169,33 @@ fn trajectory(path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
     let agent = session.agent(AGENT, false);
     let model = root.get("info").get("config");
     let model = model.get("model").any(&["model_name", "name"]).value.as_str().or(model.get("model").value.as_str());
-    let mut history: Vec<Message> = Vec::new();
+    let list = list.list().map_err(at)?;
+    let told: Vec<_> = list.iter().map(stamp).collect();
+    let steady = moment::steady(&told.iter().map(|told| told.at).collect::<Vec<_>>());
+    let mut added: Vec<Message> = Vec::new();
     let mut previous = None;
     let mut left_out = 0;
-    for field in list.list().map_err(at)? {
-        match message(&field, &history, previous, agent, model) {
-            Ok((message, stamp, draft)) => {
-                session.calls.extend(draft);
-                history.push(message);
-                previous = previous.max(stamp);
+    for (field, (told, kept)) in list.iter().zip(told.iter().zip(steady)) {
+        match message(field, agent, model) {
+            Ok((message, None)) => added.push(message),
+            Ok((_, Some(mut draft))) => {
+                draft.goes_on = !session.calls.is_empty();
+                draft.messages = std::mem::take(&mut added);
+                draft.end = kept;
+                (draft.start, draft.start_is_bound) = (previous, previous.is_some());
+                if told.at.is_some() && kept.is_none() {
+                    draft.miss("completed_ns: its stamp does not fit in with the others; the order of the messages is kept");
+                } else if told.is_created && kept.is_some() {
+                    draft.miss("completed_ns: the second of the answer's creation (`extra.response.created`)");
+                }
+                session.call(*draft);
             }
             Err(wrong) => {
                 out.damaged(Place::file(path), wrong)?;
                 left_out += 1;
             }
         }
+        previous = kept.or(previous);
     }
     if left_out > 0 {
         session.miss(format!("damaged messages left out: {left_out}"));
@@ -201,7 +213,22 @@ fn trajectory(path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
     out.session(session)
 }
 
-type Read = (Message, Option<moment::Nanos>, Option<Draft>);
+/// When a message was made, and whether that is the server's word alone.
+struct Told {
+    at: Option<moment::Nanos>,
+    is_created: bool,
+}
+
+fn stamp(field: &Field<'_>) -> Told {
+    let extra = field.get("extra");
+    let date = |field: &Field<'_>| moment::any(field).ok().flatten().filter(|at| moment::is_date(*at));
+    let own = date(&extra.get("timestamp")).or_else(|| date(&field.get("timestamp")));
+    // Version 1 keeps raw answers, and no stamps.
+    let created = || date(&extra.get("response").any(&["created", "created_at"]));
+    Told { at: own.or_else(created), is_created: own.is_none() }
+}
+
+type Read = (Message, Option<Box<Draft>>);
 
 /// The items of a response as one message of the history.
 fn said(response: &Field<'_>) -> Result<Message, Wrong> {
@@ -214,26 +241,21 @@ fn said(response: &Field<'_>) -> Result<Message, Wrong> {
     Ok(Message { role: "assistant".to_owned(), content: texts.join("\n") })
 }
 
-fn message(
-    field: &Field<'_>,
-    history: &[Message],
-    previous: Option<moment::Nanos>,
-    agent: usize,
-    model: Option<&str>,
-) -> Result<Read, Wrong> {
+fn message(field: &Field<'_>, agent: usize, model: Option<&str>) -> Result<Read, Wrong> {
     let extra = field.need_object()?.get("extra");
-    let stamp = moment::any(&extra.get("timestamp"))?.or(moment::any(&field.get("timestamp"))?);
-    let stamp = stamp.filter(|at| moment::is_date(*at));
-    let is_early = stamp.zip(previous).is_some_and(|(at, previous)| at < previous);
-    let stamp = stamp.filter(|_| !is_early);
-    // A message may be a whole response of the responses API.
+    for told in [extra.get("timestamp"), field.get("timestamp")] {
+        moment::any(&told)?;
+    }
+    // A message may be a whole response of the responses API, or an item of it.
     let is_response = field.get("object").value == "response" && field.get("output").value.is_array();
+    if !is_response && !field.any(&["role", "type"]).is_some() {
+        return Err(field.get("role").wrong("a role"));
+    }
     let message = if is_response { said(field)? } else { chat::message(field)? };
     if message.role != "assistant" {
-        return Ok((message, stamp, None));
+        return Ok((message, None));
     }
     let mut draft = Draft::new(agent, 0, Purpose::Step);
-    draft.messages = history.to_vec();
     let raw = extra.get("response");
     if is_response {
         chat::response(field, &mut draft)?;
@@ -245,10 +267,5 @@ fn message(
     }
     draft.model = draft.reply_model.clone().or(model.map(str::to_owned));
     draft.dollars = extra.get("cost").positive()?.or(draft.dollars);
-    draft.end = stamp;
-    (draft.start, draft.start_is_bound) = (previous, previous.is_some());
-    if is_early {
-        draft.miss("completed_ns: stamped before the message before it; the order of the messages is kept");
-    }
-    Ok((message, stamp, Some(draft)))
+    Ok((message, Some(Box::new(draft))))
 }

@@ -7,22 +7,40 @@
 //! Invariant: a transcript is written from undamaged records only; in it every dependency's time plus gap is at most
 //! the call's own time, and equal to it for the immediate cause.
 
+mod atif;
+mod autogen;
 mod cassette;
+mod causes;
 mod chat;
 mod chatdev;
 mod claude_code;
+mod claude_thread;
+mod frames;
+mod json;
+mod kv_cache;
+mod codex;
 mod delm_v1;
 mod delm_v2;
 mod fault;
 mod field;
 mod folder;
 mod groups;
+mod helicone;
+mod inputs;
 mod inspect;
+mod langfuse;
+mod langsmith;
+mod layout;
 mod lines;
+mod litellm;
 mod magentic_one;
+mod mapping;
 mod mini_swe;
 mod moment;
+mod mooncake;
+mod openai_agents;
 mod openai_log;
+mod openhands;
 mod otel;
 mod otel_names;
 mod otel_span;
@@ -30,22 +48,29 @@ mod otel_text;
 mod other;
 mod out;
 mod packed;
+mod plain;
+mod portkey;
 mod redact;
 mod roles;
 mod session;
 mod source;
 mod stream;
+mod swe_agent;
+mod team;
 mod timing;
 mod tokens;
+mod unzip;
 
 pub use fault::{ImportError, Place, Wrong};
 pub use field::Field;
+pub use mapping::{Mapping, TARGETS};
 pub use out::{Options, Out, Report};
 pub use session::{Draft, Outcome, Session, Tokens};
 pub use source::Sample;
 
 use crate::record::transcript::{Header, Origin};
 use folder::{Content, Found};
+use inputs::Inputs;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -80,11 +105,24 @@ pub const FORMATS: &[&dyn Importer] = &[
     &delm_v1::DelmV1,
     &delm_v2::DelmV2,
     &claude_code::ClaudeCode,
+    &kv_cache::KvCacheTrace,
+    &codex::Codex,
+    &openhands::OpenHands,
+    &swe_agent::SweAgent,
+    &atif::Atif,
+    &autogen::AutoGen,
+    &mooncake::Mooncake,
     &inspect::Inspect,
     &mini_swe::MiniSwe,
     &magentic_one::MagenticOne,
     &chatdev::ChatDev,
     &otel::Otel,
+    &langfuse::Langfuse,
+    &langsmith::LangSmith,
+    &openai_agents::OpenAiAgents,
+    &litellm::LiteLlm,
+    &helicone::Helicone,
+    &portkey::Portkey,
     &cassette::Cassette,
     &openai_log::OpenAiLog,
 ];
@@ -116,6 +154,21 @@ pub struct Imported {
 /// # Errors
 /// The first fault, an unknown format, or nothing to write. What the sink got is then worth nothing.
 pub fn import(
+    typed: &[PathBuf],
+    format: Option<&str>,
+    options: &Options,
+    sink: &mut dyn Write,
+) -> Result<Imported, ImportError> {
+    let inputs = Inputs::new(typed)?;
+    let mut imported = read(&inputs.paths, format, options, sink).map_err(|error| inputs.error(error))?;
+    let report = &mut imported.report;
+    let told = [&mut report.damaged, &mut report.cut, &mut report.notes, &mut imported.header.missing];
+    told.into_iter().flatten().for_each(|text| *text = inputs.told(text));
+    imported.inputs.iter_mut().for_each(|input| input.path = inputs.path(&input.path));
+    Ok(imported)
+}
+
+fn read(
     inputs: &[PathBuf],
     format: Option<&str>,
     options: &Options,
@@ -175,6 +228,7 @@ fn choose(
     detected: &mut Vec<Detected>,
     out: &mut Out<'_>,
 ) -> Result<Vec<Found>, ImportError> {
+    let is_mapped = out.mapping().is_any_told();
     let known = || FORMATS.iter().map(|i| i.name()).collect::<Vec<_>>().join(", ");
     if !path.exists() {
         return Err(ImportError::Usage(format!("{}: no such file or folder", path.display())));
@@ -184,6 +238,7 @@ fn choose(
         FORMATS.iter().find(|i| i.name() == name).copied().ok_or_else(told)
     });
     let named = named.transpose()?;
+    let named = named.or(is_mapped.then_some(&openai_log::OpenAiLog as &dyn Importer));
     if path.is_dir() {
         let content = folder::content(path, format)?;
         if content.found.is_empty() {
@@ -194,21 +249,20 @@ fn choose(
         return Ok(files(path, content, detected, out));
     }
     if let Some(importer) = named {
-        return Ok(vec![(path.to_owned(), importer, "as told by --format".to_owned())]);
+        return Ok(vec![(path.to_owned(), importer, if format.is_some() { "as told by --format" } else { "as told by --map" }.to_owned())]);
     }
     let sample = Sample::of(path)?;
     let found = FORMATS.iter().find_map(|i| Some((*i, i.detect(&sample)?)));
     let (importer, reason) = found.ok_or_else(|| {
-        let what = if sample.is_zip {
-            "a zip archive that is no Inspect log; unpack it and give the files"
-        } else if sample.is_cut {
+        let what = if sample.is_cut {
             "the compressed file is cut off at its beginning, and no format is told; get the whole file again"
         } else if sample.head.trim().is_empty() {
             "the file is empty"
         } else if sample.head.contains("delm-sim-transcript") {
             "this is a transcript of delm-sim already; replay it as it is"
         } else {
-            "no known format is told by its beginning; name one with --format"
+            "no known format is told by its beginning; name one with --format, or say which field means what, as in \
+             --map session=workflow,parent=depends_on,start=start_ts,seconds=e2e_s"
         };
         ImportError::Usage(format!("{}: {what} (known: {})", path.display(), known()))
     })?;

@@ -74,10 +74,42 @@ fn unix(n: f64) -> Option<Nanos> {
     seconds(n * unit / 1e9)
 }
 
+/// Moments of a record that is written in order: those that do not fit in with the most others are taken out, so that one
+/// wrong clock takes none of the others with it.
+pub(super) fn steady(moments: &[Option<Nanos>]) -> Vec<Option<Nanos>> {
+    // The longest part that does not decrease: per length, the place where the smallest last moment stands.
+    let mut ends: Vec<usize> = Vec::new();
+    let mut before: Vec<Option<usize>> = vec![None; moments.len()];
+    for (place, at) in moments.iter().enumerate().filter(|(_, at)| at.is_some()) {
+        let length = ends.partition_point(|end| moments[*end] <= *at);
+        before[place] = length.checked_sub(1).map(|shorter| ends[shorter]);
+        if length == ends.len() {
+            ends.push(place);
+        } else {
+            ends[length] = place;
+        }
+    }
+    let mut kept = vec![None; moments.len()];
+    let mut at = ends.last().copied();
+    while let Some(place) = at {
+        kept[place] = moments[place];
+        at = before[place];
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn one_wrong_clock_is_taken_out() {
+        let of = |all: &[i64]| steady(&all.iter().map(|at| Some(*at)).collect::<Vec<_>>());
+        assert_eq!(of(&[1, 2, 900, 3, 4]), [Some(1), Some(2), None, Some(3), Some(4)]);
+        assert_eq!(of(&[5, 5, 1, 6]), [Some(5), Some(5), None, Some(6)]);
+        assert_eq!(steady(&[None, Some(1), None]), [None, Some(1), None]);
+    }
 
     #[test]
     fn dates_of_all_forms() {

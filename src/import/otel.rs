@@ -7,8 +7,9 @@ use super::groups::{Group, Groups};
 use super::moment;
 use super::otel_names as names;
 use super::otel_span::{self, Span};
-use super::session::{Draft, Session};
+use super::session::Draft;
 use super::source::{Records, Sample};
+use super::team::{self, MOST_AROUND, Made, NAMELESS};
 use super::{Importer, Out, otel_text, timing};
 use crate::model::call::Purpose;
 use crate::record::transcript::Status;
@@ -61,7 +62,7 @@ impl Importer for Otel {
             out.note(format!("{} spans stand there twice, read once", spans.repeated));
         }
         for Group { name, things, .. } in sessions(&spans.all, out)? {
-            let mut session = session(name, things);
+            let mut session = team::session(name, things);
             session.is_cut = is_cut;
             out.session(session)?;
         }
@@ -98,9 +99,23 @@ impl Spans {
     }
 }
 
-/// Calls that have another call inside them, without an agent or a tool between: one call that two libraries told.
+/// Calls that have another call inside them, without an agent or a tool between, or that have the same reply: one call
+/// that two libraries told.
 fn doubled(spans: &[Span], parent: impl Fn(&Span) -> Option<usize>) -> BTreeMap<usize, Vec<usize>> {
     let mut inner: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    // Where a span between them is not here, the name of the reply tells.
+    let mut replies: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for (index, span) in spans.iter().enumerate().filter(|(_, span)| span.is_call()) {
+        let Some(id) = span.get(names::RESPONSE_ID).value.as_str().filter(|id| !id.is_empty()) else { continue };
+        if let Some(&other) = replies.get(&(span.trace.as_str(), id)) {
+            let width = |place: usize| spans[place].end.zip(spans[place].start).map_or(0, |(end, start)| end - start);
+            let (around, within) = if width(index) > width(other) { (index, other) } else { (other, index) };
+            inner.entry(around).or_default().push(within);
+            replies.insert((span.trace.as_str(), id), within);
+        } else {
+            replies.insert((span.trace.as_str(), id), index);
+        }
+    }
     for (index, span) in spans.iter().enumerate().filter(|(_, span)| span.is_call()) {
         let (mut at, mut seen) = (parent(span), 0);
         while let Some(up) = at.filter(|up| seen < MOST_AROUND && *up != index) {
@@ -108,7 +123,7 @@ fn doubled(spans: &[Span], parent: impl Fn(&Span) -> Option<usize>) -> BTreeMap<
             if around.is_agent() || names::TOOLS.contains(&around.operation().as_str()) {
                 break;
             }
-            if around.is_call() {
+            if around.is_call() && !inner.get(&up).is_some_and(|inner| inner.contains(&index)) {
                 inner.entry(up).or_default().push(index);
             }
             at = parent(around);
@@ -134,9 +149,6 @@ fn complete(inner: &mut Draft, outer: Draft) {
     inner.model = inner.model.take().or(outer.model);
     inner.dollars = inner.dollars.or(outer.dollars);
 }
-
-/// Spans around one that are looked at.
-const MOST_AROUND: u32 = 1000;
 
 /// Spans by session, with their calls made; spans that are no calls are kept as parents.
 fn sessions(spans: &[Span], out: &mut Out<'_>) -> Result<Vec<Group<Made>>, ImportError> {
@@ -168,17 +180,20 @@ fn sessions(spans: &[Span], out: &mut Out<'_>) -> Result<Vec<Group<Made>>, Impor
         // The nearest agent around it, and all of them.
         let mut agents: Vec<usize> = Vec::new();
         let (mut at, mut seen) = (parent(span), 0);
+        // A trace is one session, whatever its parts call theirs: the outermost name counts.
+        let mut session = span.get(names::SESSION).value.as_str();
         while let Some(up) = at.filter(|_| seen < MOST_AROUND) {
             if spans[up].is_agent() {
                 agents.push(up);
             }
+            session = spans[up].get(names::SESSION).value.as_str().or(session);
             at = parent(&spans[up]);
             seen += 1;
         }
         let own = span.get(names::AGENT).value.as_str().map(str::to_owned);
         let of = |i: usize| spans[i].get(names::AGENT).value.as_str().unwrap_or(&spans[i].name).to_owned();
-        let agent = own.or_else(|| agents.first().map(|i| of(*i))).unwrap_or_else(|| "agent".to_owned());
-        let session = span.get(names::SESSION).value.as_str().unwrap_or(&span.trace);
+        let agent = own.or_else(|| agents.first().map(|i| of(*i))).unwrap_or_else(|| NAMELESS.to_owned());
+        let session = session.unwrap_or(&span.trace);
         let session = if session.is_empty() { "trace" } else { session };
         let made = draft(span).and_then(|mut own| {
             if let Some(outer) = outer.get(&index) {
@@ -187,51 +202,11 @@ fn sessions(spans: &[Span], out: &mut Out<'_>) -> Result<Vec<Group<Made>>, Impor
             Ok(own)
         });
         match made {
-            Ok(draft) => groups.push(session, Made { agent, around: agents, span: index, draft }),
+            Ok(draft) => groups.push(session, Made { agent, around: agents, order: index, draft }),
             Err(wrong) => out.damaged(span.place.clone(), wrong)?,
         }
     }
     Ok(groups.into_groups())
-}
-
-struct Made {
-    agent: String,
-    /// Spans of the agents around it, nearest first.
-    around: Vec<usize>,
-    span: usize,
-    draft: Draft,
-}
-
-/// An agent inside another is a worker of it; each span of an agent is a conversation.
-fn session(name: String, mut made: Vec<Made>) -> Session {
-    made.sort_by_key(|m| (m.draft.start.or(m.draft.end), m.span));
-    let mut session = Session::new(name);
-    session.is_dated = true;
-    let deepest = made.iter().map(|m| m.around.len()).max().unwrap_or(0);
-    let mut conversations: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut last: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut open: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    let workers: Vec<String> = made.iter().filter(|m| m.around.len() > 1).map(|m| m.agent.clone()).collect();
-    for Made { agent, around, mut draft, .. } in made {
-        let is_lead = deepest > 1 && around.len() == 1 && !workers.contains(&agent);
-        draft.agent = session.agent(&agent, is_lead);
-        draft.purpose = if is_lead { Purpose::Dispatch } else { Purpose::Step };
-        if let [inner, outer, ..] = around[..] {
-            let above = conversations.get(&outer).copied().unwrap_or(0);
-            draft.conversation = *conversations.entry(inner).or_insert_with(|| {
-                let new = session.conversation(last.get(&above).copied());
-                open.entry(above).or_default().push(new);
-                new
-            });
-        } else if let [outer] = around[..] {
-            conversations.entry(outer).or_insert(0);
-        }
-        draft.joins = open.remove(&draft.conversation).unwrap_or_default();
-        let conversation = draft.conversation;
-        let place = session.call(draft);
-        last.insert(conversation, place);
-    }
-    session
 }
 
 fn draft(span: &Span) -> Result<Draft, Wrong> {

@@ -78,10 +78,12 @@ pub(super) const TOTAL_TOKENS: &[&str] =
     &["gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total", "ai.usage.totalTokens"];
 pub(super) const REASONING_TOKENS: &[&str] = &[
     "gen_ai.usage.reasoning.output_tokens",
+    "gen_ai.usage.reasoning_tokens",
+    "gen_ai.usage.details.reasoning_tokens",
     "llm.token_count.completion_details.reasoning",
     "ai.usage.reasoningTokens",
 ];
-pub(super) const COST: &[&str] = &["llm.cost.total", "gen_ai.usage.cost"];
+pub(super) const COST: &[&str] = &["llm.cost.total", "gen_ai.usage.cost", "operation.cost", "gen_ai.usage.total_cost", "gen_ai.cost.total_cost"];
 pub(super) const SESSION: &[&str] =
     &["gen_ai.conversation.id", "session.id", "traceloop.association.properties.session_id"];
 pub(super) const AGENT: &[&str] =

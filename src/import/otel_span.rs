@@ -36,7 +36,10 @@ pub(super) fn detect(sample: &Sample) -> Option<String> {
     if let Some(keys) = FLAT.iter().find(|keys| sample.has(keys)) {
         return Some(format!("fields {}", keys.join(", ")));
     }
-    let record = sample.record()?;
+    let Some(record) = sample.record() else {
+        let is = ["\"spans\"", "\"traceID\"", "\"operationName\""].iter().all(|word| sample.head.contains(word));
+        return is.then(|| "the beginning of a list of spans (Jaeger)".to_owned());
+    };
     if record.get("context").is_some_and(|c| c.get("span_id").is_some()) {
         return Some("field context.span_id".to_owned());
     }

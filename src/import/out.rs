@@ -1,13 +1,14 @@
 //! Where importers put sessions: counts what is not told, removes secrets, writes the lines, keeps the report.
 
 use super::fault::{ImportError, Place, Wrong};
-use super::lines::{lines, span};
+use super::layout::{self, Past};
+use super::lines::lines;
+use super::mapping::Mapping;
 use super::redact::redact;
 use super::session::{Draft, Session};
 use super::timing;
 use super::tokens::{self, Counter};
 use crate::model::call::SpanRole;
-use crate::record::transcript::Message;
 use crate::record::transcript::{LayoutSpan, Line};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -23,6 +24,8 @@ pub struct Options {
     pub skip_damaged: bool,
     /// Keep hashes and lengths of texts, but no text.
     pub no_text: bool,
+    /// Which field of a plain log means what.
+    pub mapping: Mapping,
 }
 
 /// What an import did.
@@ -84,6 +87,11 @@ impl<'a> Out<'a> {
             has_several: false,
             others: Vec::new(),
         }
+    }
+
+    /// Which field of a plain log means what.
+    pub(super) fn mapping(&self) -> &Mapping {
+        &self.options.mapping
     }
 
     /// Whether another session would be written.
@@ -157,7 +165,13 @@ impl<'a> Out<'a> {
             // A lead whose workers are not recorded, or that has none, works itself.
             session.agents.iter_mut().for_each(|agent| agent.is_lead = false);
         }
-        let layouts: Vec<Vec<LayoutSpan>> = session.calls.iter_mut().map(|call| self.prepare(call)).collect();
+        let has_history = session.calls.iter().any(|call| call.goes_on);
+        if has_history {
+            session.miss(layout::ADDED);
+        }
+        let mut past = vec![Past::new(has_history); session.conversations.len()];
+        let prepared = |call: &mut Draft| self.prepare(call, &mut past[call.conversation]);
+        let layouts: Vec<Vec<LayoutSpan>> = session.calls.iter_mut().map(prepared).collect();
         let times = timing::fill(&mut session);
         self.tally(&session, &times);
         let run = self.report.sessions;
@@ -180,7 +194,7 @@ impl<'a> Out<'a> {
     }
 
     /// Removes secrets, lays the prompt out, counts what is not told.
-    fn prepare(&mut self, call: &mut Draft) -> Vec<LayoutSpan> {
+    fn prepare(&mut self, call: &mut Draft, past: &mut Past) -> Vec<LayoutSpan> {
         for message in &mut call.messages {
             self.clean(&mut message.content);
         }
@@ -190,16 +204,7 @@ impl<'a> Out<'a> {
         self.clean(&mut call.tools_text);
         self.clean(&mut call.reply_tools_text);
         let model = call.any_model().to_owned();
-        let mut layout = Vec::with_capacity(call.messages.len() + 1);
-        if !call.tools_text.is_empty() {
-            let tokens = self.counter.count(&call.tools_text, &model);
-            layout.push(span(SpanRole::Instructions, tokens, Some(hash("tools", &call.tools_text))));
-        }
-        let roles = roles(&call.messages);
-        for (message, role) in call.messages.iter().zip(roles) {
-            let tokens = self.counter.count(&message.content, &model);
-            layout.push(span(role, tokens, Some(hash(&message.role, &message.content))));
-        }
+        let mut layout = past.layout(call, &mut self.counter, &model);
         let has_text = call.text.is_some() || !call.reply_tools_text.is_empty();
         if call.tokens.prompt.is_none() {
             call.tokens.prompt = Some(layout.iter().map(|s| u64::from(s.tokens)).sum());
@@ -223,8 +228,9 @@ impl<'a> Out<'a> {
             call.tokens.cache_write = call.tokens.cache_write.min(prompt - call.tokens.cached);
             call.miss("usage.cached_tokens: the source tells more than the prompt has; cut to it");
         }
+        past.answered(call, &mut self.counter, &model);
         if layout.is_empty() {
-            layout.push(span(SpanRole::New, u32::try_from(prompt).unwrap_or(u32::MAX), None));
+            layout.push(layout::span(SpanRole::New, u32::try_from(prompt).unwrap_or(u32::MAX), None));
         }
         if self.options.no_text {
             call.messages.clear();
@@ -266,27 +272,4 @@ impl<'a> Out<'a> {
             report.dates_unix_ms = Some((first.min(ms(start)), last.max(ms(end))));
         }
     }
-}
-
-/// Parts of messages: instructions, the first user message as the task, the last as what is new, history between.
-fn roles(messages: &[Message]) -> Vec<SpanRole> {
-    let mut has_task = false;
-    let count = messages.len();
-    let part = |(place, message): (usize, &Message)| match message.role.as_str() {
-        "system" | "developer" => SpanRole::Instructions,
-        "user" if !has_task => {
-            has_task = true;
-            SpanRole::Task
-        }
-        _ if place + 1 == count => SpanRole::New,
-        _ => SpanRole::History,
-    };
-    messages.iter().enumerate().map(part).collect()
-}
-
-/// Hash of a text in its role: 32 hex digits.
-fn hash(role: &str, text: &str) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(role.as_bytes()).update(b"\0").update(text.as_bytes());
-    hasher.finalize().to_hex()[..32].to_owned()
 }

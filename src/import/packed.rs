@@ -2,12 +2,17 @@
 
 use super::fault::Wrong;
 use super::field::Field;
+use super::frames;
+use super::unzip;
 use crate::record::input;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use flate2::read::ZlibDecoder;
 use serde_json::Value;
 use std::borrow::Cow;
+
+/// Above it, base64 of what is no text is no word that looks like it.
+const LEAST_BYTES: usize = 64;
 
 /// The text of a body, unpacked if it is base64 of a document; any other text is given as it is.
 pub(super) fn text<'a>(field: &Field<'a>, encoding: Option<&str>) -> Result<Cow<'a, str>, Wrong> {
@@ -24,6 +29,12 @@ pub(super) fn text<'a>(field: &Field<'a>, encoding: Option<&str>) -> Result<Cow<
     let done = match bytes.as_slice() {
         [0x1f, 0x8b, ..] => input::unpacked(&bytes, &mut unpacked),
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => input::whole(&mut ZlibDecoder::new(&bytes[..]), &mut unpacked),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => unzip::zstd(&bytes[..]).and_then(|mut read| input::whole(&mut read, &mut unpacked)),
+        // Brotli has no mark of its own.
+        _ if encoding == Some("br") => {
+            let mut read = brotli_decompressor::Decompressor::new(&bytes[..], 1 << 16);
+            input::whole(&mut read, &mut unpacked)
+        }
         _ => {
             unpacked.clone_from(&bytes);
             Ok(())
@@ -32,12 +43,16 @@ pub(super) fn text<'a>(field: &Field<'a>, encoding: Option<&str>) -> Result<Cow<
     let mend = "get the whole recording again, or record bodies as text (decode_compressed_response)";
     let wrong = |problem: String| Wrong { field: field.path.clone(), problem, mend: mend.to_owned() };
     done.map_err(|error| wrong(format!("the compressed body cannot be unpacked: {error}")))?;
+    if let Some(body) = frames::assemble(&unpacked) {
+        return Ok(Cow::Owned(body.to_string()));
+    }
     match String::from_utf8(unpacked) {
         Ok(found) if is_plain(&found) => Ok(Cow::Owned(found)),
-        Err(_) if matches!(encoding, Some("br" | "zstd" | "compress")) => {
+        Err(_) if matches!(encoding, Some("compress")) => {
             Err(wrong(format!("the body is packed with `{}`, which is not read", encoding.unwrap_or(""))))
         }
-        // A word that could be base64 by chance.
+        // Bytes that are no text stay no text; a word could be base64 by chance.
+        Err(_) if bytes.len() > LEAST_BYTES => Ok(Cow::Owned("\u{fffd}".to_owned())),
         _ => Ok(Cow::Borrowed(text)),
     }
 }

@@ -2,6 +2,7 @@
 //! one that can hand work over is a lead.
 
 use super::session::{Draft, Session};
+use super::team::Slots;
 use crate::model::call::Purpose;
 use std::collections::BTreeMap;
 
@@ -32,6 +33,18 @@ pub(super) fn session(name: String, calls: Vec<(Option<String>, Draft)>) -> Sess
         named.push((agent, draft));
     }
     let is_team = named.iter().any(|(agent, _)| *agent != named[0].0);
+    if is_team && prompts.is_empty() {
+        // One agent does one thing at a time.
+        let mut slots = Slots::default();
+        for (agent, draft) in &mut named {
+            let end = draft.end.or(draft.start.zip(draft.length).and_then(|(start, length)| start.checked_add(length)));
+            if let (Some(start), Some(end)) = (draft.start.filter(|_| !draft.start_is_bound), end)
+                && !leads.contains(agent)
+            {
+                *agent = slots.take(agent, start, end);
+            }
+        }
+    }
     if prompts.len() > 1 {
         session.miss(BY_PROMPT);
     }

@@ -48,6 +48,9 @@ pub struct Draft {
     pub conversation: usize,
     /// Conversations whose last calls it waited for.
     pub joins: Vec<usize>,
+    /// Places of the calls that it followed, where the source names them; they stand for all that its conversation
+    /// would tell.
+    pub after: Vec<usize>,
     /// Why.
     pub purpose: Purpose,
     /// A new delegation begins here though the same worker goes on.
@@ -58,8 +61,13 @@ pub struct Draft {
     pub endpoint: Option<String>,
     /// Model asked for.
     pub model: Option<String>,
-    /// Messages.
+    /// Messages; of a call that goes on ([`Self::goes_on`]) those that it adds.
     pub messages: Vec<Message>,
+    /// The prompt begins with that of the call before it in its conversation and that call's reply, which are not
+    /// repeated in [`Self::messages`]: histories grow with the square of a session's length.
+    pub goes_on: bool,
+    /// A human asked for it: what stands between it and the call before is no tool.
+    pub is_prompted: bool,
     /// Instructions that stand before the messages and are no message: descriptions of tools.
     pub tools_text: String,
     /// Sampling and form.
@@ -82,6 +90,8 @@ pub struct Draft {
     pub is_from_cache: bool,
     /// Dollars, if the source tells them.
     pub dollars: Option<f64>,
+    /// When it was asked for, if it waited before it left: for a slot or a limit, and for no tool.
+    pub asked: Option<Nanos>,
     /// When it left.
     pub start: Option<Nanos>,
     /// When its first token came.
@@ -105,12 +115,15 @@ impl Draft {
             agent,
             conversation,
             joins: Vec::new(),
+            after: Vec::new(),
             purpose,
             begins_delegation: false,
             line: 0,
             endpoint: None,
             model: None,
             messages: Vec::new(),
+            goes_on: false,
+            is_prompted: false,
             tools_text: String::new(),
             parameters: BTreeMap::new(),
             text: None,
@@ -122,6 +135,7 @@ impl Draft {
             tokens: Tokens::default(),
             is_from_cache: false,
             dollars: None,
+            asked: None,
             start: None,
             first_token: None,
             end: None,

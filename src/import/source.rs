@@ -1,7 +1,8 @@
-//! Reading files that others wrote: plain or gzip, JSON Lines, lists and documents.
+//! Reading files that others wrote: plain, gzip or Zstandard, JSON Lines, lists and documents.
 
 use super::fault::{ImportError, Place, Wrong};
 use super::folder::is_inside;
+use super::json::{documents, json, not_json};
 use super::out::Out;
 use crate::record::input::{self, Refused};
 use serde_json::Value;
@@ -119,8 +120,13 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, ImportError> 
     };
     let mut file = input::file(path).map_err(fault)?;
     let mut beginning = Vec::new();
-    (&mut file).take(2).read_to_end(&mut beginning).map_err(fault)?;
-    if matches!(beginning[..], [0xff, 0xfe] | [0xfe, 0xff]) {
+    (&mut file).take(4).read_to_end(&mut beginning).map_err(fault)?;
+    if beginning[..] == [0x28, 0xb5, 0x2f, 0xfd] {
+        file.rewind().map_err(fault)?;
+        let unpacked = super::unzip::zstd(std::io::BufReader::new(file)).map_err(fault)?;
+        return Ok(Box::new(input::in_one_piece(std::io::BufReader::new(unpacked))));
+    }
+    if matches!(beginning[..], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
         let mend = "convert it, as in `iconv -f UTF-16 -t UTF-8`";
         return Err(Wrong::record("the text is in UTF-16, not in UTF-8", mend).at(Place::file(path)));
     }
@@ -157,57 +163,9 @@ pub(super) fn document(path: &Path) -> Result<Value, ImportError> {
     json(body(&bytes)).map_err(|e| not_json(&e).at(Place::file(path)))
 }
 
-/// One or more documents, one after the other.
-fn documents(bytes: &[u8]) -> Result<Vec<Value>, serde_json::Error> {
-    let read = |bytes: &[u8]| -> Result<Vec<Value>, serde_json::Error> {
-        serde_json::Deserializer::from_slice(bytes).into_iter().collect()
-    };
-    read(bytes).or_else(|error| without_nan(bytes).map_or(Err(error), |bytes| read(&bytes)))
-}
-
-/// JSON; `NaN` and `Infinity`, which Python writes and JSON does not have, are read as null.
-pub(super) fn json(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(bytes).or_else(|error| match without_nan(bytes) {
-        Some(bytes) => serde_json::from_slice(&bytes),
-        None => Err(error),
-    })
-}
-
-/// The same text with null in place of `NaN`, `Infinity` and `-Infinity` outside of strings, if there is any.
-fn without_nan(bytes: &[u8]) -> Option<Vec<u8>> {
-    const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
-    let mut out = Vec::with_capacity(bytes.len());
-    let (mut at, mut in_string, mut found) = (0, false, false);
-    while let Some(&c) = bytes.get(at) {
-        let word = WORDS.iter().find(|word| !in_string && bytes[at..].starts_with(word));
-        if let Some(word) = word {
-            out.extend_from_slice(b"null");
-            at += word.len();
-            found = true;
-            continue;
-        }
-        out.push(c);
-        at += 1;
-        match c {
-            b'"' => in_string = !in_string,
-            b'\\' if in_string => {
-                out.extend(bytes.get(at));
-                at += 1;
-            }
-            _ => {}
-        }
-    }
-    found.then_some(out)
-}
-
 /// Text without a byte order mark.
 fn body(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
-}
-
-pub(super) fn not_json(error: &serde_json::Error) -> Wrong {
-    let what = if error.is_eof() { "the JSON ends too early" } else { "not JSON" };
-    Wrong::record(format!("{what}: {error}"), "get the whole file again, or mend the JSON")
 }
 
 /// Whether a text with this beginning is one list, or objects over several lines, and not one record per line.
@@ -316,17 +274,5 @@ impl Records {
             }
         }
         Ok(None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_json_does_not_have_is_null_outside_of_strings() {
-        let value = json(br#"{"a": NaN, "b": [-Infinity, Infinity], "NaN \" NaN": "Infinity"}"#).unwrap();
-        assert_eq!(value, serde_json::json!({"a": null, "b": [null, null], "NaN \" NaN": "Infinity"}));
-        assert!(json(b"{\"a\": nan}").is_err());
     }
 }

@@ -25,6 +25,8 @@ struct Body {
     finish: Value,
     usage: Map<String, Value>,
     error: Option<Value>,
+    /// Anthropic's stream, which ends with a reason.
+    is_begun: bool,
 }
 
 impl Body {
@@ -45,6 +47,7 @@ impl Body {
                 if let Some(message) = event.get("message") {
                     self.keep(message);
                 }
+                self.is_begun = true;
             }
             "content_block_start" => {
                 let block = event.get("content_block");
@@ -83,6 +86,10 @@ impl Body {
     /// A chunk of a chat completion.
     fn chunk(&mut self, event: &Value) {
         self.keep(event);
+        if let Some(candidate) = event.get("candidates").and_then(|c| c.get(0)) {
+            self.candidate(candidate);
+            return;
+        }
         let Some(choice) = event.get("choices").and_then(|c| c.get(0)) else {
             return;
         };
@@ -93,7 +100,13 @@ impl Body {
             self.text.push_str(choice.get("text").and_then(Value::as_str).unwrap_or(""));
             return;
         };
-        self.text.push_str(delta.get("content").and_then(Value::as_str).unwrap_or(""));
+        match delta.get("content") {
+            Some(Value::Array(parts)) => {
+                let text = |part: &Value| part.get("text").and_then(Value::as_str).map(str::to_owned);
+                self.text.extend(parts.iter().filter_map(text));
+            }
+            content => self.text.push_str(content.and_then(Value::as_str).unwrap_or("")),
+        }
         for tool in delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
             let function = tool.get("function");
             let part = |key: &str| function.and_then(|f| f.get(key)).and_then(Value::as_str);
@@ -106,14 +119,33 @@ impl Body {
         }
     }
 
+    /// A part of Gemini's answer.
+    fn candidate(&mut self, candidate: &Value) {
+        if let Some(reason) = candidate.get("finishReason").filter(|r| !r.is_null()) {
+            self.finish = reason.clone();
+        }
+        let parts = candidate.get("content").and_then(|content| content.get("parts")).and_then(Value::as_array);
+        for part in parts.into_iter().flatten() {
+            let is_thought = part.get("thought") == Some(&Value::Bool(true));
+            if let Some(text) = part.get("text").and_then(Value::as_str).filter(|_| !is_thought) {
+                self.text.push_str(text);
+            }
+            if let Some(call) = part.get("functionCall") {
+                let name = call.get("name").and_then(Value::as_str).unwrap_or("").to_owned();
+                self.tools.push((name, call.get("args").map(Value::to_string).unwrap_or_default()));
+            }
+        }
+    }
+
     /// Id, model, usage of an event.
     fn keep(&mut self, event: &Value) {
-        for key in ["id", "model", "created", "created_at"] {
+        for key in ["id", "responseId", "model", "modelVersion", "created", "created_at"] {
             if let Some(value) = event.get(key).filter(|v| !v.is_null() && v.as_str() != Some("")) {
                 self.head.insert(key.to_owned(), value.clone());
             }
         }
         self.used(event.get("usage"));
+        self.used(event.get("usageMetadata"));
         self.used(event.get("x_groq").and_then(|x| x.get("usage")));
     }
 
@@ -125,11 +157,11 @@ impl Body {
         }
     }
 
-    fn finish(self) -> Value {
+    fn finish(mut self) -> Value {
         if let Some(whole) = self.whole {
             return whole;
         }
-        let mut body = self.head;
+        let mut body = std::mem::take(&mut self.head);
         let tools: Vec<Value> =
             self.tools.into_iter().map(|(name, args)| json!({"function": {"name": name, "arguments": args}})).collect();
         if let Some(error) = self.error.filter(|_| self.text.is_empty() && tools.is_empty()) {
@@ -138,6 +170,10 @@ impl Body {
         }
         let message = json!({"role": "assistant", "content": self.text, "tool_calls": tools});
         body.insert("choices".to_owned(), json!([{"message": message, "finish_reason": self.finish}]));
+        if self.is_begun && self.finish.is_null() {
+            // What a beginning tells of the answer is what there was of it then.
+            self.usage.remove("output_tokens");
+        }
         if !self.usage.is_empty() {
             body.insert("usage".to_owned(), Value::Object(self.usage));
         }

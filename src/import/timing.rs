@@ -35,8 +35,15 @@ const PAUSES: &str = "pauses: more than 10 minutes lie between calls of a conver
 /// When a call left and ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Times {
+    /// At the start, or before it, where the call waited in a queue.
+    pub(super) asked: Nanos,
     pub(super) start: Nanos,
     pub(super) end: Nanos,
+}
+
+struct Span {
+    start: Nanos,
+    end: Nanos,
 }
 
 /// Forgets moments that are no dates, in a session whose moments are dates: writers put 0 for what is not set.
@@ -89,10 +96,10 @@ pub(super) fn fill(session: &mut Session) -> Vec<Times> {
         let next_start = after[index].and_then(|next| session.calls[next].start.or(session.calls[next].end));
         let call = &mut session.calls[index];
         let found = match (call.start.filter(|_| !call.start_is_bound), call.end) {
-            (Some(start), Some(end)) if end >= start => Times { start, end },
+            (Some(start), Some(end)) if end >= start => Span { start, end },
             (Some(start), Some(_)) => {
                 call.miss(BACKWARDS);
-                Times { start, end: start }
+                Span { start, end: start }
             }
             (None, Some(end)) => {
                 let told = call.start.filter(|start| *start <= end);
@@ -100,10 +107,10 @@ pub(super) fn fill(session: &mut Session) -> Vec<Times> {
                 let is_pause = bound.is_some_and(|start| end.saturating_sub(start) > LONGEST_BOUND);
                 if let Some(start) = bound.filter(|_| !is_pause) {
                     call.miss(if told.is_some() { BOUND_START } else { NO_START });
-                    Times { start, end }
+                    Span { start, end }
                 } else {
                     call.miss(&rate.note("dispatched_ns", is_pause));
-                    Times { start: end.saturating_sub(rate.guess(call)), end }
+                    Span { start: end.saturating_sub(rate.guess(call)), end }
                 }
             }
             (Some(start), None) => {
@@ -117,19 +124,20 @@ pub(super) fn fill(session: &mut Session) -> Vec<Times> {
                     call.miss(&rate.note("completed_ns", is_pause));
                     first.unwrap_or(start).saturating_add(rate.guess(call))
                 };
-                Times { start, end }
+                Span { start, end }
             }
             (None, None) => {
                 call.miss(if call.length.is_some() { ONLY_LENGTH } else { NO_TIMES });
                 let length = call.length.unwrap_or(0);
                 let upto = next_start.or(known).map(|next| next.saturating_sub(length));
                 let at = call.start.max(previous_end).or(upto).unwrap_or(0);
-                Times { start: at, end: at.saturating_add(length) }
+                Span { start: at, end: at.saturating_add(length) }
             }
         };
-        let pause = previous_end.map_or(0, |end| found.start.saturating_sub(end));
+        let asked = call.asked.filter(|asked| *asked <= found.start).unwrap_or(found.start);
+        let pause = previous_end.map_or(0, |end| asked.saturating_sub(end));
         has_pause |= pause > LONGEST_BOUND;
-        times.push(found);
+        times.push(Times { asked, start: found.start, end: found.end });
     }
     if has_pause {
         session.miss(PAUSES);

@@ -14,7 +14,7 @@ const FIXTURES: &[(&str, &str)] = &[
     ("mini_swe.traj.json", "mini-swe"),
     ("mini_swe_bare.traj.json", "mini-swe"),
     ("mini_swe_flat.jsonl", "mini-swe"),
-    ("claude_code.jsonl", "claude-code"),
+    ("kv_cache.jsonl", "kv-cache-trace"),
     ("magentic_one.jsonl", "magentic-one"),
     ("chatdev", "chatdev"),
     ("delm_v1", "delm-v1"),
@@ -76,9 +76,9 @@ fn sessions_are_chosen_by_name_and_number() {
 
 #[test]
 fn one_record_may_be_a_document_and_records_may_be_a_list() {
-    let text = std::fs::read_to_string(fixture("claude_code.jsonl")).unwrap();
+    let text = std::fs::read_to_string(fixture("kv_cache.jsonl")).unwrap();
     let trace: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let (lined, _) = run(&fixture("claude_code.jsonl"), None, &Options::default()).unwrap();
+    let (lined, _) = run(&fixture("kv_cache.jsonl"), None, &Options::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let pretty = serde_json::to_string_pretty(&trace).unwrap();
     let list = serde_json::to_string_pretty(&vec![&trace]).unwrap();

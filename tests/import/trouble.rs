@@ -384,7 +384,7 @@ fn files_of_other_kinds_are_told_apart() {
     };
     let wide: Vec<u8> = "\u{feff}{\"a\": 1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(told("wide.json", &wide).contains("UTF-16"));
-    assert!(told("other.zip", b"PK\x03\x04\x14\x00 nothing").contains("a zip archive that is no Inspect log"));
+    assert!(told("other.zip", b"PK\x03\x04\x14\x00 nothing").contains("the archive cannot be unpacked"));
     let bad = span("1", "", (1, 2), chat(json!({"gen_ai.usage.input_tokens": -5})));
     let whole = json!({"resourceSpans": [{"scopeSpans": [{"spans": [bad]}]}]});
     let error = told("o.json", whole.to_string().as_bytes());
