@@ -18,7 +18,7 @@ use crate::kernel::{Key, Span};
 use crate::live::chat::{Transport, unix_ms};
 use crate::live::desk::{Desk, Reading};
 use crate::live::questions::{Question, QuestionsError};
-pub use crate::live::world::{Budget, Caps, Charge, Measured, Quantiles, Stop};
+pub use crate::live::world::{Budget, Caps, Charge, Endings, GIVE_UP_AFTER, Measured, Quantiles, Stop};
 use crate::live::world::{
     JOURNAL_FILE, Journal, Live, LiveOptions, Past, Pasts, ResumeError, Sampling, Session, Setup,
 };
@@ -50,6 +50,8 @@ pub struct Order {
     pub max_delay: Option<Span>,
     /// Instead of the scenario's time limit of a try.
     pub timeout: Option<Span>,
+    /// Equal ends of calls in a row after which the run stops; `None`: never.
+    pub give_up_after: Option<u32>,
     /// Tells whoever waits why nothing happens for long.
     pub tell: Option<fn(&str)>,
 }
@@ -117,6 +119,25 @@ pub struct LiveStudy {
     pub order: Order,
 }
 
+impl LiveStudy {
+    /// How all calls ended.
+    pub fn endings(&self) -> Endings {
+        let mut all = Endings::default();
+        self.cells.iter().for_each(|cell| all.add(&cell.measured.endings));
+        all
+    }
+
+    /// Why it is no measurement, as a whole or at some points, with the mends; empty if it is one.
+    pub fn faults(&self) -> Vec<String> {
+        let whole = self.endings().fault();
+        let alone = self.cells.len() == 1 && whole.is_some();
+        let cells = self.cells.iter().filter(|_| !alone).filter_map(|cell| {
+            Some(format!("{} with {} agents: {}", cell.policy, cell.agents, cell.measured.endings.fault()?))
+        });
+        whole.into_iter().chain(cells).collect()
+    }
+}
+
 /// Runs of a point at a replication.
 struct Task<'a> {
     point: &'a Point<'a>,
@@ -156,7 +177,7 @@ pub fn conduct_live(
         grace: Span::from_secs_f64(2.0),
     });
     let mut session = Session::new(order.caps);
-    session.tell = order.tell;
+    (session.tell, session.give_up_after) = (order.tell, order.give_up_after);
     let most_delay = order.max_delay.unwrap_or(Span::from_secs_f64(spec.max_scheduling_delay_ms * 1e-3));
     let asked = points.len() as u32 * replications;
     let (mut cells, mut runs) = (Vec::new(), Vec::new());

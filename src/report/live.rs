@@ -4,24 +4,33 @@
 use super::files;
 use super::number::digits;
 use super::summary::{self, SummaryFile};
-use crate::experiment::live::{Charge, LiveCell, LiveStudy, Quantiles, Stop};
+use crate::experiment::live::{Charge, Endings, LiveCell, LiveStudy, Quantiles, Stop};
 use crate::model::price::Picodollars;
+use crate::record::transcript::CallClass;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// Name of the file with everything a live run has beyond metrics.
 pub const FILE: &str = "live.json";
+/// Name of the file that stands beside the others if they hold no measurement.
+pub const NOT_VALID_FILE: &str = "NOT-VALID.md";
 /// Version of its form.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Every file of a live run but its journal, by name.
 pub fn files(done: &LiveStudy) -> Vec<(&'static str, String)> {
-    vec![
-        ("metrics.csv", files::metrics_csv(&done.study)),
-        (summary::FILE, SummaryFile::of(&done.study).to_json()),
-        (FILE, json(done)),
-    ]
+    let mut summary = SummaryFile::of(&done.study);
+    let faults = done.faults();
+    summary.warnings.splice(0..0, faults.iter().map(|why| format!("NOT VALID, no measurement: {why}")));
+    let mut files =
+        vec![("metrics.csv", files::metrics_csv(&done.study)), (summary::FILE, summary.to_json()), (FILE, json(done))];
+    if !faults.is_empty() {
+        let head =
+            "The numbers in this directory are no measurement: too few calls gave an answer that could be used.\n";
+        files.push((NOT_VALID_FILE, faults.iter().fold(head.to_owned(), |text, why| text + "* " + why + "\n")));
+    }
+    files
 }
 
 /// The screen, ending in a newline.
@@ -37,7 +46,17 @@ pub fn markdown(done: &LiveStudy) -> String {
 fn text(done: &LiveStudy, is_markdown: bool) -> String {
     let scenario = &done.study.scenario;
     let (head, gap) = if is_markdown { ("# ", "\n") } else { ("", "") };
-    let mut text = format!("{head}{}\n{gap}", scenario.question);
+    let point = if is_markdown { "\n* " } else { "  " };
+    let mut text = String::new();
+    let faults = done.faults();
+    if !faults.is_empty() {
+        text += "NOT VALID: no measurement, too few calls gave an answer that could be used\n";
+        for why in &faults {
+            let _ = writeln!(text, "{point}{why}");
+        }
+        text += "\n";
+    }
+    let _ = write!(text, "{head}{}\n{gap}", scenario.question);
     let _ = writeln!(
         text,
         "live: model {} at {}; {} of {} runs came to their end in {} s\n",
@@ -47,12 +66,11 @@ fn text(done: &LiveStudy, is_markdown: bool) -> String {
         done.runs_asked,
         digits(done.elapsed.as_secs_f64(), 4)
     );
-    for (title, header, rows) in [answers(done), latencies(done), budget(done)] {
+    for (title, header, rows) in [answers(done), ends(done), latencies(done), budget(done)] {
         let head = if is_markdown { "## " } else { "" };
         let _ = writeln!(text, "{head}{title}{gap}\n{}", table(&header, rows, is_markdown));
     }
     if !done.invalid.is_empty() {
-        let point = if is_markdown { "\n* " } else { "  " };
         text += "NOT VALID: the times of these runs are not to be trusted\n";
         for why in &done.invalid {
             let _ = writeln!(text, "{point}{why}");
@@ -158,6 +176,18 @@ fn answers(done: &LiveStudy) -> Titled {
     ("Answers (means per question)", header, rows.collect())
 }
 
+/// How the calls of each point ended.
+fn ends(done: &LiveStudy) -> Titled {
+    let header = ["policy", "N", "usable %"].into_iter().chain(CallClass::ALL.map(CallClass::name)).collect();
+    let rows = done.cells.iter().map(|cell| {
+        let ends = &cell.measured.endings;
+        let usable = ends.usable().map_or("-".to_owned(), |share| digits(share * 100.0, 3));
+        let counts = CallClass::ALL.map(|class| ends.of(class).to_string());
+        [cell.policy.clone(), cell.agents.to_string(), usable].into_iter().chain(counts).collect()
+    });
+    ("Calls by how they ended (below 95 % usable there is no measurement)", header, rows.collect())
+}
+
 fn latencies(done: &LiveStudy) -> Titled {
     let header = vec![
         "policy",
@@ -221,6 +251,7 @@ pub fn json(done: &LiveStudy) -> String {
     let stop = done.stop.as_ref().map(|stop| match stop {
         Stop::Budget(reached) => json!({ "why": "budget", "told": reached.told }),
         Stop::Interrupted => json!({ "why": "interrupted" }),
+        Stop::Hopeless(told) => json!({ "why": "hopeless", "told": told }),
         Stop::Refused(told) => json!({ "why": "refused", "told": told }),
         Stop::Journal(told) => json!({ "why": "journal", "told": told }),
         Stop::Diverged(told) => json!({ "why": "diverged", "told": told }),
@@ -239,8 +270,11 @@ pub fn json(done: &LiveStudy) -> String {
         "runs_done": done.runs_done,
         "elapsed_s": done.elapsed.as_secs_f64(),
         "stopped": stop,
-        "valid": done.invalid.is_empty(),
-        "not_valid_because": done.invalid,
+        "valid": done.invalid.is_empty() && done.faults().is_empty(),
+        "not_valid_because": done.faults().iter().chain(&done.invalid).collect::<Vec<_>>(),
+        "is_measurement": done.endings().usable().map(|_| done.faults().is_empty()),
+        "usable_share": done.endings().usable(),
+        "calls_by_class": classes(&done.endings()),
         "warnings": done.warnings,
         "budget": {
             "caps": done.budget.caps,
@@ -257,6 +291,10 @@ fn charge(charge: Charge) -> Value {
     json!({ "calls": charge.calls, "tokens": charge.tokens, "usd": Picodollars(charge.picodollars).as_usd() })
 }
 
+fn classes(endings: &Endings) -> Value {
+    CallClass::ALL.into_iter().map(|class| (class.name().to_owned(), Value::from(endings.of(class)))).collect()
+}
+
 fn cell(cell: &LiveCell) -> Value {
     let m = &cell.measured;
     json!({
@@ -271,6 +309,9 @@ fn cell(cell: &LiveCell) -> Value {
         "repairs": m.repairs,
         "salvaged": m.salvaged,
         "failed_calls": m.failures,
+        "usable_share": m.endings.usable(),
+        "calls_by_class": classes(&m.endings),
+        "not_valid_because": m.endings.fault(),
         "answered_by_code": m.known,
         "usage_estimated": m.estimated,
         "budget_waits": m.budget_waits,

@@ -2,6 +2,7 @@
 //! stay secret.
 
 mod budgets;
+mod classes;
 mod faults;
 mod kill;
 mod outages;

@@ -15,6 +15,8 @@ pub(crate) enum Act {
     Answer,
     /// A streamed answer with this text.
     Say(String),
+    /// A streamed answer with this text and this finish reason.
+    Ends(String, &'static str),
     /// The same in one document.
     Document(String),
     /// An answer after a while.
@@ -170,7 +172,8 @@ fn perform(mut stream: &TcpStream, asked: &Asked, act: Act) -> (Option<(String, 
             let text = fitting(&schema(&asked.body), asked.number as usize).to_string();
             perform(stream, asked, Act::Say(text))
         }
-        Act::Say(text) => {
+        Act::Say(text) => perform(stream, asked, Act::Ends(text, "stop")),
+        Act::Ends(text, reason) => {
             let usage = usage(asked, &text);
             let mut body = String::from(": a comment\n\n");
             let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(i, _)| i);
@@ -178,7 +181,7 @@ fn perform(mut stream: &TcpStream, asked: &Asked, act: Act) -> (Option<(String, 
                 let chunk = json!({"id": "c", "model": "scripted-1", "choices": [{"delta": {"content": part}}]});
                 let _ = write!(body, "data: {chunk}\n\n");
             }
-            let _ = write!(body, "data: {}\n\n", json!({"choices": [{"delta": {}, "finish_reason": "stop"}]}));
+            let _ = write!(body, "data: {}\n\n", json!({"choices": [{"delta": {}, "finish_reason": reason}]}));
             let _ = write!(body, "data: {}\n\n", json!({"choices": [], "usage": usage}));
             body += "data: [DONE]\n\n";
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -2,6 +2,7 @@
 
 use crate::cli::flags::ChangeArgs;
 use crate::cli::format::Format;
+use crate::experiment::live::GIVE_UP_AFTER;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -53,6 +54,13 @@ pub struct LiveArgs {
     /// Seconds for a whole try, where the endpoint names none [default: the scenario's]
     #[arg(long, value_name = "SECONDS", value_parser = above_zero, help_heading = "Server")]
     pub timeout_s: Option<f64>,
+    /// At least so many completion tokens (`max_tokens`) for every call; the scenario's longer ones stay
+    #[arg(long, value_name = "N", help_heading = "Server")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub completion_tokens: Option<u32>,
+    /// Stop after so many calls in a row that were cut, filtered, unreadable or refused alike; 0: never
+    #[arg(long, value_name = "N", default_value_t = GIVE_UP_AFTER, help_heading = "Server")]
+    pub give_up_after: u32,
     /// Milliseconds: above this 99 % quantile of the client's own delay the times are not valid [default: the
     /// scenario's]
     #[arg(long, value_name = "MS", value_parser = above_zero, help_heading = "Server")]

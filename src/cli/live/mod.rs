@@ -49,7 +49,13 @@ pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
         flag::register(signal, interrupted.clone())?;
     }
     let connections = (args.concurrency as usize).min(256);
-    let client = Arc::new(Client::new(ClientOptions { base_url, key, connections }));
+    let client = Arc::new(Client::new(ClientOptions {
+        base_url,
+        key,
+        connections,
+        model: args.model.clone(),
+        others: Vec::new(),
+    }));
     greet(&client, args)?;
     if args.resume.is_none() {
         make(&dir, args.overwrite)?;
@@ -63,6 +69,7 @@ pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
         resume: args.resume.is_some(),
         max_delay: args.max_delay_ms.map(|ms| Span::from_secs_f64(ms * 1e-3)),
         timeout: args.timeout_s.map(Span::from_secs_f64),
+        give_up_after: (args.give_up_after > 0).then_some(args.give_up_after),
         tell: Some(output::say),
     };
     let progress = Progress::new(args.quiet);
@@ -94,7 +101,8 @@ pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
         Format::Csv => report::files::metrics_csv(&done.study),
     })?;
     if !args.quiet {
-        output::say(&format!("{}: {}", dir.display(), FILES.join(" ")));
+        let there: Vec<&str> = FILES.into_iter().filter(|name| dir.join(name).exists()).collect();
+        output::say(&format!("{}: {}", dir.display(), there.join(" ")));
     }
     Ok(tell(&done, &dir))
 }
@@ -103,7 +111,26 @@ pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
 fn tell(done: &LiveStudy, dir: &Path) -> u8 {
     let again = format!("go on with the same command and `--resume {}`", dir.display());
     match &done.stop {
-        None => DONE,
+        None => match done.faults().first() {
+            Some(why) if done.endings().fault().is_some() => {
+                let mend =
+                    "mend that and begin anew with another --output-dir: answers in the journal stay as they are";
+                output::say(&format!("error: not valid, no measurement: {why}; {mend}"));
+                FAILED
+            }
+            Some(why) => {
+                output::say(&format!("warning: not valid in part: {why}"));
+                DONE
+            }
+            None => DONE,
+        },
+        Some(Stop::Hopeless(why)) => {
+            output::say(&format!(
+                "error: {why}, then begin anew with another --output-dir; to go on all the same, {again} and \
+                 `--give-up-after 0`"
+            ));
+            FAILED
+        }
         Some(Stop::Interrupted) => {
             output::say(&format!("interrupted: what was done is kept; {again}"));
             INTERRUPTED
@@ -137,6 +164,9 @@ fn load(args: &LiveArgs, catalog: &Catalog) -> Result<Scenario> {
         };
         let live = scenario.live.get_or_insert_default();
         live.questions.source = Source::File(FileSpec { format, ..FileSpec::new(path) });
+    }
+    if let Some(least) = args.completion_tokens {
+        scenario.live.get_or_insert_default().desk.least_completion_tokens = least;
     }
     // Replications are questions: whoever asks for more of them means it.
     if let (Some(n), Some(live)) = (args.change.replications, &mut scenario.live) {
@@ -257,7 +287,8 @@ fn directory(args: &LiveArgs, scenario: &Scenario) -> Result<PathBuf> {
 }
 
 /// Files of a live run's directory.
-const FILES: [&str; 4] = [JOURNAL_FILE, "metrics.csv", "summary.json", report::live::FILE];
+const FILES: [&str; 5] =
+    [JOURNAL_FILE, "metrics.csv", "summary.json", report::live::FILE, report::live::NOT_VALID_FILE];
 
 fn make(dir: &Path, overwrite: bool) -> Result<()> {
     fs::create_dir_all(dir)
@@ -278,7 +309,12 @@ fn make(dir: &Path, overwrite: bool) -> Result<()> {
 }
 
 fn store(dir: &Path, done: &LiveStudy) -> Result<()> {
-    for (name, text) in report::live::files(done) {
+    let files = report::live::files(done);
+    let stale = dir.join(report::live::NOT_VALID_FILE);
+    if stale.exists() && files.iter().all(|(name, _)| *name != report::live::NOT_VALID_FILE) {
+        fs::remove_file(&stale).with_context(|| format!("cannot remove {}", stale.display()))?;
+    }
+    for (name, text) in files {
         whole::write(&dir.join(name), text)?;
     }
     Ok(())

@@ -158,7 +158,7 @@ impl Reading {
 
     pub(super) fn max_tokens(&self, request: &Request) -> u32 {
         let spec = &self.spec;
-        match request.purpose {
+        let own = match request.purpose {
             Purpose::Plan => spec.plan_tokens,
             Purpose::Step | Purpose::Tool if request.product_tokens == 0 => spec.step_tokens,
             Purpose::Step | Purpose::Tool => spec.step_tokens.max(request.product_tokens + spec.form_tokens),
@@ -170,7 +170,8 @@ impl Reading {
             Purpose::Merge => spec.merge_tokens,
             Purpose::MoreSubtasks => spec.more_tokens,
             Purpose::Finalize => spec.answer_tokens,
-        }
+        };
+        own.max(spec.least_completion_tokens)
     }
 
     /// What plain code knows.

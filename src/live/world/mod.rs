@@ -13,6 +13,8 @@ mod bill;
 mod budget;
 mod call;
 mod dialect;
+mod ending;
+mod hopeless;
 mod journal;
 mod measured;
 mod past;
@@ -23,6 +25,8 @@ mod tries;
 
 pub use budget::{Budget, Caps, Charge, Reached};
 pub use dialect::{Dialect, Sampling};
+pub use ending::{Ending, Endings, LEAST_USABLE};
+pub use hopeless::GIVE_UP_AFTER;
 pub use journal::{FILE as JOURNAL_FILE, Journal};
 pub use measured::{Measured, Quantiles};
 pub use past::{Past, Pasts, ResumeError};
@@ -39,6 +43,7 @@ use crate::record::trace::{Told, Trace};
 use crate::record::transcript::{Line, Recorder};
 use crate::runtime::{Delivery, Fleet, World};
 use call::{Pending, Place};
+use hopeless::Hopeless;
 use station::Station;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -96,6 +101,7 @@ impl<'s, T: Transport> Live<'s, T> {
         let Setup { fleet, key, desks, trace, journal, past, options } = setup;
         session.dialects.resize(fleet.endpoints.len(), Dialect::default());
         session.lost.resize(fleet.endpoints.len(), 0);
+        session.hopeless.resize(fleet.endpoints.len(), Hopeless::default());
         session.budget.spent.add(past.spent);
         session.budget.possibly.add(past.possibly);
         transport.set(Time::ZERO);
@@ -303,6 +309,10 @@ impl<'s, T: Transport> Live<'s, T> {
         for name in names {
             let Some(mut pending) = self.calls.remove(&name) else { continue };
             self.withdraw(&mut pending);
+            // Whose last try failed has an end, though the call is open.
+            if let Some(ending) = pending.ending.clone() {
+                self.measured.endings.note(ending);
+            }
             self.tell_details(&pending);
         }
         let complete = self.stop.is_none() && self.open == 0;

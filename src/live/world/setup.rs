@@ -2,6 +2,7 @@
 
 use super::budget::{Budget, Caps, Reached};
 use super::dialect::{Dialect, Sampling};
+use super::hopeless::{GIVE_UP_AFTER, Hopeless};
 use super::journal::Journal;
 use super::measured::Measured;
 use super::past::Past;
@@ -29,7 +30,7 @@ pub struct LiveOptions {
 }
 
 /// What outlives a run: money, and what was learnt of the endpoints.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Session {
     /// The budget.
     pub budget: Budget,
@@ -39,6 +40,10 @@ pub struct Session {
     pub dialects: Vec<Dialect>,
     /// Calls in a row that each endpoint lost for good, tries and all.
     pub(super) lost: Vec<u32>,
+    /// Rows of equal ends of each endpoint.
+    pub(super) hopeless: Vec<Hopeless>,
+    /// Equal ends in a row (cut, filtered, unreadable, refused) after which a run stops; `None`: never.
+    pub give_up_after: Option<u32>,
     /// Tells whoever waits why nothing happens for long.
     pub tell: Option<fn(&str)>,
     pub(super) next_job: u64,
@@ -47,7 +52,16 @@ pub struct Session {
 impl Session {
     /// A fresh session under caps.
     pub fn new(caps: Caps) -> Self {
-        Self { budget: Budget::new(caps), ..Self::default() }
+        Self {
+            budget: Budget::new(caps),
+            elapsed: Span::ZERO,
+            dialects: Vec::new(),
+            lost: Vec::new(),
+            hopeless: Vec::new(),
+            give_up_after: Some(GIVE_UP_AFTER),
+            tell: None,
+            next_job: 0,
+        }
     }
 }
 
@@ -60,6 +74,8 @@ pub enum Stop {
     Interrupted,
     /// The server refused for good, or is out of order.
     Refused(String),
+    /// Calls end alike again and again; more requests would be paid in vain.
+    Hopeless(String),
     /// The journal could not be written.
     Journal(String),
     /// The journal tells of another run than this one.

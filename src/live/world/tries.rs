@@ -3,6 +3,8 @@
 use super::bill;
 use super::budget::{Charge, Reached};
 use super::call::{Pending, Place};
+use super::ending::Ending;
+use super::hopeless;
 use super::station::Wait;
 use super::{Live, Name, Stop, write};
 use crate::kernel::{Address, Span, Time};
@@ -152,6 +154,7 @@ impl<T: Transport> Live<'_, T> {
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect();
             (pending.place, pending.served_at) = (Place::Flying { job: number }, Some(self.now));
+            pending.ending = None;
             self.serve(&pending);
             let job = Job {
                 number,
@@ -212,12 +215,18 @@ impl<T: Transport> Live<'_, T> {
         pending.billed.add(&usage);
         let desk = &mut self.tasks[pending.task.index()].desk;
         let answer = match desk.read(&pending.request, &completion.text) {
-            Ok(answer) => Some(answer),
+            Ok(answer) => {
+                pending.ending = Some(Ending::Answered);
+                Some(answer)
+            }
             Err(wrong) => {
-                let is_cut = completion.finish_reason.as_deref() == Some("length");
-                let first = pending.repair.is_none();
-                let best = if first && !is_cut { None } else { desk.salvage(&pending.request, &completion.text) };
-                if best.is_none() && first {
+                let most = pending.chat.as_ref().map(|chat| chat.max_tokens);
+                let ending = Ending::of_reply(completion.finish_reason.as_deref(), most);
+                // Who asks again for what was cut or withheld pays for the same once more.
+                let first = pending.repair.is_none() && ending == Ending::Unreadable;
+                pending.ending = Some(ending);
+                let best = if first { None } else { desk.salvage(&pending.request, &completion.text) };
+                if first {
                     self.await_repair(name, pending, completion.text, wrong);
                     return None;
                 }
@@ -229,7 +238,7 @@ impl<T: Transport> Live<'_, T> {
         };
         pending.last = Some(completion);
         let Some(answer) = answer else {
-            pending.reason = Some("the answer could not be read".to_owned());
+            pending.reason = pending.ending.as_ref().map(Ending::of_one);
             return Some(self.failed(&pending, CallError::Server));
         };
         self.measured.from_dispatch.push(self.now - sent_at.min(self.now));
@@ -252,6 +261,7 @@ impl<T: Transport> Live<'_, T> {
         let sojourn = self.now - pending.called_at;
         if pending.known.is_none() {
             self.measured.from_intended.push(sojourn);
+            self.ended(pending);
         }
         let first_token = pending.last.as_ref().and_then(|l| l.first_token);
         let said = Some(Said { answer: &answer, usage: &usage, first_token });
@@ -263,9 +273,20 @@ impl<T: Transport> Live<'_, T> {
     fn failed(&mut self, pending: &Pending, error: CallError) -> Delivery {
         let (task, id) = (pending.task, pending.id);
         self.measured.failed(pending.reason.clone());
+        self.ended(pending);
         self.tell_details(pending);
         self.trace.cause = self.trace.failed(self.now, &pending.told(), error, pending.bill());
         Delivery { task, at: self.now, event: Event::Failed(id, error) }
+    }
+
+    /// Counts the end of a call, and ends the run if calls end alike again and again.
+    fn ended(&mut self, pending: &Pending) {
+        let Some(ending) = pending.ending.clone() else { return };
+        let length = self.session.hopeless[pending.endpoint.index()].note(pending.request.purpose, &ending);
+        if self.session.give_up_after.is_some_and(|most| length >= most) {
+            self.stop(Stop::Hopeless(hopeless::told(length, &ending)), Time::MAX);
+        }
+        self.measured.endings.note(ending);
     }
 
     /// A call that will not be tried again: an event for the policy.
@@ -280,7 +301,7 @@ impl<T: Transport> Live<'_, T> {
         match desk.salvage(&pending.request, &text) {
             Some(answer) => {
                 self.measured.salvaged += 1;
-                pending.last = None;
+                (pending.last, pending.ending) = (None, Some(Ending::Unreadable));
                 self.replied(&pending, answer)
             }
             None => self.failed(&pending, error),
@@ -309,9 +330,11 @@ impl<T: Transport> Live<'_, T> {
             write(&mut self.trace, &line);
         }
         pending.reason = Some(error.to_string());
+        pending.ending = Some(Ending::of_error(error));
         if let TryError::Status { status, message, .. } = error
             && !error.is_retryable()
             && !error.is_too_long()
+            && !error.is_filtered()
         {
             let dialect = &mut self.session.dialects[pending.endpoint.index()];
             let outdated = *dialect != pending.dialect;
@@ -332,7 +355,7 @@ impl<T: Transport> Live<'_, T> {
         pending.failed_tries += 1;
         let spec = &self.fleet.endpoints[pending.endpoint.index()];
         let tries = pending.failed_tries;
-        if error.is_too_long() {
+        if error.is_too_long() || error.is_filtered() {
             return Some(self.given_up(pending, kind));
         }
         if tries > spec.retries {
