@@ -18,6 +18,7 @@ use crate::kernel::{Key, Span};
 use crate::live::chat::{Transport, unix_ms};
 use crate::live::desk::{Desk, Reading};
 use crate::live::questions::{Question, QuestionsError};
+pub use crate::live::world::Server;
 pub use crate::live::world::{Budget, Caps, Charge, Endings, GIVE_UP_AFTER, Measured, Quantiles, Stop};
 use crate::live::world::{
     JOURNAL_FILE, Journal, Live, LiveOptions, Past, Pasts, ResumeError, Sampling, Session, Setup,
@@ -28,6 +29,7 @@ use crate::record::Trace;
 use crate::record::transcript::{Header, Origin, RunLine};
 use crate::runtime::{RunError, drive};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +40,10 @@ pub struct Order {
     pub model: String,
     /// Where requests go, without secrets.
     pub url: String,
+    /// The server of all other endpoints; what `model` and `url` say, if there is none.
+    pub server: Option<Server>,
+    /// Servers of endpoints that have their own, by name.
+    pub servers: BTreeMap<String, Server>,
     /// Caps.
     pub caps: Caps,
     /// Most tries in flight per endpoint.
@@ -177,6 +183,8 @@ pub fn conduct_live(
         grace: Span::from_secs_f64(2.0),
     });
     let mut session = Session::new(order.caps);
+    let server = |name| order.servers.get(name).or(order.server.as_ref()).cloned();
+    session.servers = scenario.endpoints.keys().map(server).collect();
     (session.tell, session.give_up_after) = (order.tell, order.give_up_after);
     let most_delay = order.max_delay.unwrap_or(Span::from_secs_f64(spec.max_scheduling_delay_ms * 1e-3));
     let asked = points.len() as u32 * replications;
@@ -334,7 +342,12 @@ fn journal(
         hasher.update(&serde_json::to_vec(&**question).expect("a question is plain values"));
     }
     let hash = hasher.finalize().to_hex()[..32].to_owned();
-    header.live = Some(json!({ "model": order.model, "url": order.url, "questions_hash": hash }));
+    let mut live = json!({ "model": order.model, "url": order.url, "questions_hash": hash });
+    if !order.servers.is_empty() {
+        let of = |s: &Server| json!({ "model": s.model, "url": s.url, "api": s.api.name() });
+        live["endpoints"] = order.servers.iter().map(|(name, s)| (name.clone(), of(s))).collect();
+    }
+    header.live = Some(live);
     header.endpoints = endpoints(scenario);
     if !order.resume {
         return Ok((Journal::create(&path, &header).map_err(io)?, None));
@@ -361,6 +374,21 @@ fn same_question(pasts: &Pasts, now: &Header) -> Result<(), ResumeError> {
     let (a, b) = (told(there, "model"), told(now, "model"));
     if a != b {
         let what = format!("it was recorded with --model {a}, and this command says {b}; resume with the same model");
+        return Err(pasts.other(what));
+    }
+    let models = |h: &Header| {
+        let servers = told(h, "endpoints");
+        let servers = servers.as_object().into_iter().flatten();
+        servers.map(|(name, s)| (name.clone(), s.get("model").cloned().unwrap_or_default())).collect::<BTreeMap<_, _>>()
+    };
+    let (a, b) = (models(there), models(now));
+    if a != b {
+        let show = |models: &BTreeMap<String, Value>| serde_json::to_string(models).unwrap_or_default();
+        let what = format!(
+            "it was recorded with the models {} at its endpoints, and this command says {}; resume with the same ones",
+            show(&a),
+            show(&b)
+        );
         return Err(pasts.other(what));
     }
     let (a, b) = (told(there, "questions_hash"), told(now, "questions_hash"));

@@ -66,6 +66,16 @@ fn text(done: &LiveStudy, is_markdown: bool) -> String {
         done.runs_asked,
         digits(done.elapsed.as_secs_f64(), 4)
     );
+    for (name, server) in &done.order.servers {
+        text.truncate(text.trim_end_matches('\n').len());
+        let _ = writeln!(
+            text,
+            "{gap}\nendpoint {name}: model {} at {} ({})\n",
+            server.model,
+            server.url,
+            server.api.name()
+        );
+    }
     for (title, header, rows) in [answers(done), ends(done), latencies(done), budget(done)] {
         let head = if is_markdown { "## " } else { "" };
         let _ = writeln!(text, "{head}{title}{gap}\n{}", table(&header, rows, is_markdown));
@@ -246,7 +256,18 @@ pub fn json(done: &LiveStudy) -> String {
     let endpoints: Vec<Value> = scenario
         .endpoints
         .iter()
-        .map(|(name, e)| json!({ "name": name, "slots": e.slots, "retries": e.retries, "price": e.price }))
+        .map(|(name, e)| {
+            let server = done.order.servers.get(name);
+            json!({
+                "name": name,
+                "slots": e.slots,
+                "retries": e.retries,
+                "price": e.price,
+                "model": server.map_or(&done.order.model, |s| &s.model),
+                "url": server.map_or(&done.order.url, |s| &s.url),
+                "api": server.map(|s| s.api.name()),
+            })
+        })
         .collect();
     let stop = done.stop.as_ref().map(|stop| match stop {
         Stop::Budget(reached) => json!({ "why": "budget", "told": reached.told }),

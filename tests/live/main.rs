@@ -10,6 +10,8 @@ mod paid;
 mod resume;
 mod runs;
 mod server;
+mod servers;
+mod waits;
 
 use assert_cmd::cargo::cargo_bin;
 use std::fs;

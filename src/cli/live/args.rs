@@ -22,6 +22,17 @@ pub enum DataFormat {
     LongbenchV2,
 }
 
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ApiFlag {
+    /// OpenAI's chat completions
+    Openai,
+    /// Anthropic's messages
+    Anthropic,
+    /// OpenAI's chat completions under Azure's paths and header
+    Azure,
+}
+
 fn above_zero(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|x| x.is_finite() && *x > 0.0);
     number.ok_or_else(|| "must be a number above 0".to_owned())
@@ -41,9 +52,16 @@ pub struct LiveArgs {
     /// Address of the server, as `http://localhost:8000/v1` [default: the variable OPENAI_BASE_URL]
     #[arg(long, value_name = "URL", help_heading = "Server")]
     pub base_url: Option<String>,
-    /// Model that answers all calls
+    /// Model that answers all calls, but for those of endpoints with their own
     #[arg(long, value_name = "NAME", help_heading = "Server")]
-    pub model: String,
+    pub model: Option<String>,
+    /// What the server speaks [default: told by its address; openai]
+    #[arg(long, value_enum, value_name = "API", help_heading = "Server")]
+    pub api: Option<ApiFlag>,
+    /// A server of its own for an endpoint of the scenario, a purpose (as `verify`) or a group of them (`lead`, `worker`,
+    /// `verifier`); KEYENV is the NAME of the environment variable that holds the key, never the key. May be repeated
+    #[arg(long, value_name = "NAME=URL,MODEL,KEYENV", help_heading = "Server")]
+    pub endpoint: Vec<String>,
     /// File that holds the key [default: the variable OPENAI_API_KEY]
     #[arg(long, value_name = "FILE", help_heading = "Server")]
     pub api_key_file: Option<PathBuf>,

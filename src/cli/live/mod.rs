@@ -8,6 +8,7 @@
 //! handed to the client and shown nowhere.
 
 pub mod args;
+mod servers;
 
 use super::format::Format;
 use super::progress::Progress;
@@ -15,7 +16,7 @@ use super::{DONE, FAILED, INTERRUPTED, USAGE, UsageError, output, whole};
 use crate::experiment::Scenario;
 use crate::experiment::live::{self, Caps, LiveError, LiveStudy, Order, Stop};
 use crate::kernel::Span;
-use crate::live::chat::{BaseUrl, Client, ClientOptions, Secret, Threads, TryError};
+use crate::live::chat::{Client, Threads, TryError};
 use crate::live::questions::{FileSpec, Format as Questions, Source};
 use crate::live::world::{JOURNAL_FILE, Journal};
 use crate::policy::Catalog;
@@ -25,7 +26,6 @@ use args::{DataFormat, LiveArgs};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -38,8 +38,7 @@ fn usage(text: impl Into<String>) -> anyhow::Error {
 pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
     let scenario = load(args, catalog)?;
     let caps = caps(args, &scenario)?;
-    let base_url = base_url(args)?;
-    let key = key(args)?;
+    let servers = servers::all(args, &scenario)?;
     live::check(&scenario).map_err(|e| usage(e.to_string()))?;
     let dir = directory(args, &scenario)?;
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -48,21 +47,20 @@ pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
         flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), interrupted.clone())?;
         flag::register(signal, interrupted.clone())?;
     }
-    let connections = (args.concurrency as usize).min(256);
-    let client = Arc::new(Client::new(ClientOptions {
-        base_url,
-        key,
-        connections,
-        model: args.model.clone(),
-        others: Vec::new(),
-    }));
-    greet(&client, args)?;
+    for client in distinct(&servers.clients) {
+        greet(client, args)?;
+    }
     if args.resume.is_none() {
         make(&dir, args.overwrite)?;
     }
+    // Where every endpoint has its own server, the first one stands for the run.
+    let main = servers.default.clone().or_else(|| servers.own.values().next().cloned());
+    let main = main.expect("roles name an endpoint");
     let order = Order {
-        model: args.model.clone(),
-        url: client.url(),
+        model: main.model,
+        url: main.url,
+        server: servers.default,
+        servers: servers.own,
         caps,
         concurrency: args.concurrency,
         dir: dir.clone(),
@@ -73,7 +71,7 @@ pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
         tell: Some(output::say),
     };
     let progress = Progress::new(args.quiet);
-    let mut transport = Threads::new(client, interrupted);
+    let mut transport = Threads::of(servers.clients, interrupted);
     let done = live::conduct_live(&scenario, &order, &mut transport, &|done, total| progress.tick(done, total));
     progress.clear();
     let done = done.map_err(|error| match error {
@@ -168,6 +166,7 @@ fn load(args: &LiveArgs, catalog: &Catalog) -> Result<Scenario> {
     if let Some(least) = args.completion_tokens {
         scenario.live.get_or_insert_default().desk.least_completion_tokens = least;
     }
+    servers::take_up(args, &mut scenario)?;
     // Replications are questions: whoever asks for more of them means it.
     if let (Some(n), Some(live)) = (args.change.replications, &mut scenario.live) {
         live.questions.limit = live.questions.limit.max(n.saturating_mul(scenario.tasks));
@@ -200,38 +199,18 @@ fn caps(args: &LiveArgs, scenario: &Scenario) -> Result<Caps> {
     Ok(caps)
 }
 
-fn base_url(args: &LiveArgs) -> Result<BaseUrl> {
-    let from_env = || std::env::var("OPENAI_BASE_URL").ok().filter(|url| !url.trim().is_empty());
-    let (text, from) = match (&args.base_url, from_env()) {
-        (Some(url), _) => (url.clone(), "--base-url"),
-        (None, Some(url)) => (url, "OPENAI_BASE_URL"),
-        (None, None) => {
-            let told = "no server: give --base-url or set OPENAI_BASE_URL, as in https://api.openai.com/v1";
-            return Err(usage(told));
+/// Each server and model once.
+fn distinct(clients: &[Arc<Client>]) -> Vec<&Client> {
+    let mut seen: Vec<(String, &str)> = Vec::new();
+    let mut found = Vec::new();
+    for client in clients {
+        let name = (client.url(), client.model());
+        if !seen.contains(&name) {
+            seen.push(name);
+            found.push(&**client);
         }
-    };
-    BaseUrl::parse(&text).map_err(|why| usage(format!("{from}: {why}")))
-}
-
-/// No key is as long.
-const MOST_KEY_BYTES: u64 = 1 << 16;
-
-fn key(args: &LiveArgs) -> Result<Secret> {
-    let (key, from) = match &args.api_key_file {
-        Some(path) => {
-            // A key is a line; a device has no end.
-            let mut text = String::new();
-            fs::File::open(path)
-                .and_then(|file| file.take(MOST_KEY_BYTES).read_to_string(&mut text))
-                .map_err(|e| usage(format!("--api-key-file: cannot read {}: {e}", path.display())))?;
-            (Secret::new(&text), "--api-key-file")
-        }
-        None => (Secret::new(&std::env::var("OPENAI_API_KEY").unwrap_or_default()), "OPENAI_API_KEY"),
-    };
-    if !key.is_sendable() {
-        return Err(usage(format!("{from}: a key is one line of plain characters")));
     }
-    Ok(key)
+    found
 }
 
 /// Whether anybody is there; costs nothing.
@@ -242,16 +221,17 @@ fn greet(client: &Client, args: &LiveArgs) -> Result<()> {
         }
     };
     match client.models() {
-        Ok(names) if !names.is_empty() && !names.contains(&args.model) => {
+        Ok(names) if !names.is_empty() && !names.iter().any(|name| name == client.model()) => {
             let some: Vec<&str> = names.iter().take(8).map(String::as_str).collect();
-            warn(&format!("the server does not list the model {}; it lists {}", args.model, some.join(", ")));
+            let (url, model) = (client.url(), client.model());
+            warn(&format!("{url}: the server does not list the model {model}; it lists {}", some.join(", ")));
         }
         Ok(_) | Err(TryError::Status { status: 404 | 405, .. }) => {}
         Err(error @ TryError::Connection { sent: false, .. }) if args.resume.is_none() => {
-            let mend = "is the server running, and are scheme, host and port of --base-url right?";
+            let mend = "is the server running, and are scheme, host and port of --base-url (or --endpoint) right?";
             anyhow::bail!("{}: {error}; nothing was sent; {mend}", client.url());
         }
-        Err(error) => warn(&format!("GET models: {error}")),
+        Err(error) => warn(&format!("{}: GET models: {error}", client.url())),
     }
     Ok(())
 }
@@ -264,7 +244,7 @@ fn directory(args: &LiveArgs, scenario: &Scenario) -> Result<PathBuf> {
         return Ok(dir.clone());
     }
     let dir = args.output_dir.clone().unwrap_or_else(|| {
-        let text = format!("live {} {}", scenario.hash8(), args.model);
+        let text = format!("live {} {}", scenario.hash8(), args.model.as_deref().unwrap_or_default());
         let hash = blake3::hash(text.as_bytes()).to_hex();
         Path::new(report::directory::ROOT).join(format!("live-{}-{}", scenario.name, &hash[..8]))
     });

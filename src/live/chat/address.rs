@@ -2,6 +2,7 @@
 //!
 //! Invariant: neither `Debug` nor `Display` shows what a query may hide.
 
+use crate::model::endpoint::ApiName;
 use std::fmt;
 use ureq::http::Uri;
 
@@ -56,11 +57,30 @@ impl Api {
     }
 }
 
+impl From<ApiName> for Api {
+    fn from(name: ApiName) -> Self {
+        match name {
+            ApiName::Openai => Self::OpenAi,
+            ApiName::Anthropic => Self::Anthropic,
+            ApiName::Azure => Self::Azure,
+        }
+    }
+}
+
+/// Whether a text can be the name of an environment variable: letters, digits and `_`, no digit first. Keys in common
+/// forms cannot.
+pub fn is_variable_name(text: &str) -> bool {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    plain && text.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+}
+
 /// Where the server is. Shows itself without what a query may hide.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BaseUrl {
     /// Up to the path, without a slash at its end.
     base: String,
+    /// No path was given.
+    is_bare: bool,
     query: Option<String>,
     host: String,
     api: Api,
@@ -92,9 +112,9 @@ impl BaseUrl {
         let path = uri.path().trim_end_matches('/');
         let api = Api::of(authority.host(), path);
         let path = path.strip_suffix("/chat/completions").or_else(|| path.strip_suffix("/messages")).unwrap_or(path);
-        let path = if path.is_empty() && api != Api::Azure { "/v1" } else { path };
         Ok(Self {
             base: format!("{scheme}://{authority}{path}"),
+            is_bare: path.is_empty(),
             query: uri.query().map(str::to_owned),
             host: authority.host().to_owned(),
             api,
@@ -105,10 +125,13 @@ impl BaseUrl {
     #[must_use]
     pub fn speaking(mut self, api: Api) -> Self {
         self.api = api;
-        if api != Api::Azure && !self.base.split_once("://").is_some_and(|(_, rest)| rest.contains('/')) {
-            self.base.push_str("/v1");
-        }
         self
+    }
+
+    /// What stands in front of every path.
+    fn root(&self) -> String {
+        let path = if self.is_bare && self.api != Api::Azure { "/v1" } else { "" };
+        format!("{}{path}", self.base)
     }
 
     /// What is spoken there.
@@ -127,7 +150,7 @@ impl BaseUrl {
         let query = self.query.iter().map(String::as_str).chain(version.then_some(AZURE_VERSION));
         let query = query.collect::<Vec<_>>().join("&");
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}{path}{mark}{query}", self.base)
+        format!("{}{path}{mark}{query}", self.root())
     }
 
     /// Path of a completion by a model, behind the base.
@@ -149,7 +172,7 @@ impl BaseUrl {
 
     /// The same for people, without a query.
     pub(super) fn shown(&self, model: &str) -> String {
-        format!("{}{}", self.base, self.chat_path(model))
+        format!("{}{}", self.root(), self.chat_path(model))
     }
 
     /// Where the names of models are.
@@ -170,13 +193,13 @@ fn escaped(name: &str) -> String {
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.base)
+        f.write_str(&self.root())
     }
 }
 
 impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.base)
+        f.write_str(&self.root())
     }
 }
 

@@ -20,7 +20,7 @@ mod transport;
 mod waits;
 mod watch;
 
-pub use address::{Api, BaseUrl};
+pub use address::{Api, BaseUrl, is_variable_name};
 pub use client::{Client, ClientOptions};
 pub use clock::{WallClock, unix_ms};
 pub use ending::{Completion, Tokens, TryError};

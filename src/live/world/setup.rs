@@ -7,6 +7,7 @@ use super::journal::Journal;
 use super::measured::Measured;
 use super::past::Past;
 use crate::kernel::{Key, Span};
+use crate::live::chat::Api;
 use crate::live::desk::Desk;
 use crate::record::trace::{Summary, Trace};
 use crate::runtime::Fleet;
@@ -29,6 +30,34 @@ pub struct LiveOptions {
     pub grace: Span,
 }
 
+impl LiveOptions {
+    /// The server of endpoints that have none of their own.
+    pub fn server(&self) -> Server {
+        Server {
+            model: self.sampling.model.clone(),
+            url: self.url.clone(),
+            api: Api::default(),
+            concurrency: self.concurrency,
+            key_from: "OPENAI_API_KEY (or --api-key-file)".to_owned(),
+        }
+    }
+}
+
+/// The server behind an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Model that answers.
+    pub model: String,
+    /// Where requests go, for errors; without secrets.
+    pub url: String,
+    /// What it speaks.
+    pub api: Api,
+    /// Most tries in flight.
+    pub concurrency: u32,
+    /// Where its key comes from, in words; never the key.
+    pub key_from: String,
+}
+
 /// What outlives a run: money, and what was learnt of the endpoints.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -36,6 +65,8 @@ pub struct Session {
     pub budget: Budget,
     /// Time of the runs before this one.
     pub elapsed: Span,
+    /// Servers by endpoint; endpoints without one are served as the options say.
+    pub servers: Vec<Option<Server>>,
     /// Dialects by endpoint.
     pub dialects: Vec<Dialect>,
     /// Calls in a row that each endpoint lost for good, tries and all.
@@ -55,6 +86,7 @@ impl Session {
         Self {
             budget: Budget::new(caps),
             elapsed: Span::ZERO,
+            servers: Vec::new(),
             dialects: Vec::new(),
             lost: Vec::new(),
             hopeless: Vec::new(),

@@ -6,7 +6,7 @@ use super::call::{Pending, Place};
 use super::ending::Ending;
 use super::hopeless;
 use super::station::Wait;
-use super::{Live, Name, Stop, write};
+use super::{Live, Name, Sampling, Server, Stop, write};
 use crate::kernel::{Address, Span, Time};
 use crate::live::chat::{Arrival, Completion, Job, Transport, TryError};
 use crate::model::call::{Answer, CallError, Reply, prompt_tokens};
@@ -143,14 +143,16 @@ impl<T: Transport> Live<'_, T> {
             let spec = &self.fleet.endpoints[pending.endpoint.index()];
             let timeout = spec.timeout_s.at().map_or(self.options.timeout, Span::from_secs_f64);
             let chat = pending.chat.as_ref().expect("only asked calls leave");
-            let body = pending.dialect.body(chat, &pending.messages(), &self.options.sampling);
+            let model = self.servers[pending.endpoint.index()].model.clone();
+            let sampling = Sampling { model, ..self.options.sampling.clone() };
+            let body = pending.dialect.body(chat, &pending.messages(), &sampling);
             let number = self.session.next_job;
             self.session.next_job += 1;
             pending.parameters = body
                 .as_object()
                 .into_iter()
                 .flatten()
-                .filter(|(key, _)| !matches!(key.as_str(), "model" | "messages"))
+                .filter(|(key, _)| !matches!(key.as_str(), "model" | "messages" | "system"))
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect();
             (pending.place, pending.served_at) = (Place::Flying { job: number }, Some(self.now));
@@ -344,7 +346,7 @@ impl<T: Transport> Live<'_, T> {
                 }
                 self.waiting.insert(0, name);
             } else {
-                let why = refusal(&self.options.url, *status, &error.to_string());
+                let why = refusal(&self.servers[pending.endpoint.index()], *status, &error.to_string());
                 self.stop(Stop::Refused(why), Time::MAX);
             }
             self.calls.insert(name, pending);
@@ -372,7 +374,7 @@ impl<T: Transport> Live<'_, T> {
             let told = format!(
                 "POST {}: {lost} calls in a row failed on every try, the last one after {tries} tries with: {error}; \
                  {mend}",
-                self.options.url
+                self.servers[pending.endpoint.index()].url
             );
             self.stop(Stop::Refused(told), Time::MAX);
             self.calls.insert(name, pending);
@@ -384,7 +386,7 @@ impl<T: Transport> Live<'_, T> {
             let told = format!(
                 "POST {}: the server asks to wait {:.0} s, more than the {:.0} s that a run waits: {error}; wait, or \
                  look after the quota",
-                self.options.url,
+                self.servers[pending.endpoint.index()].url,
                 asked.as_secs_f64(),
                 LONGEST_WAIT.as_secs_f64()
             );
@@ -422,9 +424,11 @@ const LONG_WAIT: Span = Span::from_nanos(600_000_000_000);
 const LONGEST_WAIT: Span = Span::from_nanos(86_400_000_000_000);
 
 /// Why the server refuses for good, and what may help.
-fn refusal(url: &str, status: u16, error: &str) -> String {
+fn refusal(server: &Server, status: u16, error: &str) -> String {
+    let Server { url, key_from, .. } = server;
+    let key = format!("check the key in {key_from}");
     let mend = match status {
-        401 | 403 => "check the key in OPENAI_API_KEY (or --api-key-file)",
+        401 | 403 => key.as_str(),
         404 => "check --base-url (most servers want it to end in /v1) and --model",
         402 | 429 => "the account has no credit or quota left",
         300..=399 => "give the address that it redirects to as --base-url",
