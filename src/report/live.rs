@@ -4,9 +4,12 @@
 use super::files;
 use super::number::digits;
 use super::summary::{self, SummaryFile};
+use super::twins;
 use crate::experiment::live::{Charge, Endings, LiveCell, LiveStudy, Quantiles, Stop};
+use crate::experiment::study::Cell;
 use crate::model::price::Picodollars;
 use crate::record::transcript::CallClass;
+use crate::stats::{Interval, clopper_pearson, share_interval};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -76,7 +79,9 @@ fn text(done: &LiveStudy, is_markdown: bool) -> String {
             server.api.name()
         );
     }
-    for (title, header, rows) in [answers(done), ends(done), latencies(done), budget(done)] {
+    let twins = Some(twins::table(done)).filter(|(.., rows)| !rows.is_empty());
+    let tables = [answers(done)].into_iter().chain(twins).chain([ends(done), latencies(done), budget(done)]);
+    for (title, header, rows) in tables {
         let head = if is_markdown { "## " } else { "" };
         let _ = writeln!(text, "{head}{title}{gap}\n{}", table(&header, rows, is_markdown));
     }
@@ -145,12 +150,23 @@ fn table(header: &[&str], rows: Vec<Vec<String>>, is_markdown: bool) -> String {
     table.trim_fmt() + "\n"
 }
 
+/// 95 % interval of the share of right answers: exact for one outcome per question, however few they are.
+fn accuracy(cell: Option<&Cell>) -> Option<Interval> {
+    let series = cell?.get("avg_at_1")?;
+    match series.values[..] {
+        [one] if one == 0.0 || one == 1.0 => Some(clopper_pearson(one, 1.0)),
+        _ => share_interval(&series.values),
+    }
+}
+
 fn answers(done: &LiveStudy) -> Titled {
     let header = vec![
         "policy",
         "N",
         "runs",
         "right",
+        "95 % from",
+        "to",
         "makespan s",
         "calls",
         "tokens in",
@@ -167,11 +183,15 @@ fn answers(done: &LiveStudy) -> Titled {
             Some(x) => digits(x, n),
             None => "-".to_owned(),
         };
+        let right = accuracy(found);
+        let end = |pick: fn(Interval) -> f64| right.map_or("-".to_owned(), |i| digits(pick(i), 3));
         vec![
             cell.policy.clone(),
             cell.agents.to_string(),
             cell.runs.to_string(),
             mean("avg_at_1", 3),
+            end(|i| i.low),
+            end(|i| i.high),
             mean("makespan_s", 4),
             mean("calls", 4),
             mean("prompt_tokens", 5),
@@ -285,6 +305,9 @@ pub fn json(done: &LiveStudy) -> String {
         "origin": "measured",
         "model": done.order.model,
         "url": done.order.url,
+        "twins": twins::json(done),
+        "prompts_hash": done.order.prompts.as_ref().map(|p| p.hash()),
+        "prompts_replaced": done.order.prompts.as_ref().map(|p| p.replaced()),
         "endpoints": endpoints,
         "concurrency": done.order.concurrency,
         "runs_asked": done.runs_asked,
@@ -303,7 +326,7 @@ pub fn json(done: &LiveStudy) -> String {
             "possibly_billed": charge(done.budget.possibly),
             "exceeded_reservations": done.budget.exceeded,
         },
-        "cells": done.cells.iter().map(cell).collect::<Vec<_>>(),
+        "cells": done.cells.iter().map(|c| cell(c, done.study.cell(&c.policy, c.agents))).collect::<Vec<_>>(),
     });
     serde_json::to_string_pretty(&document).expect("plain values become JSON") + "\n"
 }
@@ -316,12 +339,16 @@ fn classes(endings: &Endings) -> Value {
     CallClass::ALL.into_iter().map(|class| (class.name().to_owned(), Value::from(endings.of(class)))).collect()
 }
 
-fn cell(cell: &LiveCell) -> Value {
+fn cell(cell: &LiveCell, found: Option<&Cell>) -> Value {
     let m = &cell.measured;
+    let right = accuracy(found);
     json!({
         "policy": cell.policy,
         "agents": cell.agents,
         "runs": cell.runs,
+        "right": found.and_then(|c| c.mean("avg_at_1")),
+        "right_ci_low": right.map(|i| i.low),
+        "right_ci_high": right.map(|i| i.high),
         "latency_from_intended": Quantiles::of(&m.from_intended),
         "latency_from_dispatch": Quantiles::of(&m.from_dispatch),
         "first_token": Quantiles::of(&m.first_token),

@@ -6,6 +6,7 @@ mod classes;
 mod faults;
 mod kill;
 mod outages;
+mod own;
 mod paid;
 mod resume;
 mod runs;

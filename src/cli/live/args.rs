@@ -20,6 +20,8 @@ pub enum DataFormat {
     KeyValue,
     /// LongBench-v2
     LongbenchV2,
+    /// One's own: id, question, documents, answers, rule (exact, contains, number, choice)
+    Own,
 }
 
 /// What a server speaks.
@@ -103,6 +105,12 @@ pub struct LiveArgs {
     /// Its format
     #[arg(long, value_enum, default_value_t, requires = "data", help_heading = "Scenario")]
     pub data_format: DataFormat,
+    /// Ask all questions of a policy once more under another name: what differs between the two (A/A) means nothing
+    #[arg(long, value_name = "POLICY", help_heading = "Scenario")]
+    pub twin: Option<String>,
+    /// Folder whose files replace the instructions of the same names (plan.md, step.md, verify.md, ..)
+    #[arg(long, value_name = "FOLDER", help_heading = "Scenario")]
+    pub prompts: Option<PathBuf>,
     /// Changes to the scenario.
     #[command(flatten)]
     pub change: ChangeArgs,

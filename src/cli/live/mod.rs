@@ -17,6 +17,7 @@ use crate::experiment::Scenario;
 use crate::experiment::live::{self, Caps, LiveError, LiveStudy, Order, Stop};
 use crate::kernel::Span;
 use crate::live::chat::{Client, Threads, TryError};
+use crate::live::desk::Prompts;
 use crate::live::questions::{FileSpec, Format as Questions, Source};
 use crate::live::world::{JOURNAL_FILE, Journal};
 use crate::policy::Catalog;
@@ -36,8 +37,11 @@ fn usage(text: impl Into<String>) -> anyhow::Error {
 
 /// Conducts the scenario live, stores what was measured and prints the report.
 pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
-    let scenario = load(args, catalog)?;
+    let mut scenario = load(args, catalog)?;
+    let twins = twins(args, &mut scenario)?;
     let caps = caps(args, &scenario)?;
+    let prompts = args.prompts.as_deref().map(Prompts::read).transpose();
+    let prompts = prompts.map_err(|e| usage(format!("--prompts: {e}")))?.map(Arc::new);
     let servers = servers::all(args, &scenario)?;
     live::check(&scenario).map_err(|e| usage(e.to_string()))?;
     let dir = directory(args, &scenario)?;
@@ -59,6 +63,8 @@ pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
     let order = Order {
         model: main.model,
         url: main.url,
+        twins,
+        prompts,
         server: servers.default,
         servers: servers.own,
         caps,
@@ -159,6 +165,7 @@ fn load(args: &LiveArgs, catalog: &Catalog) -> Result<Scenario> {
             DataFormat::NaturalQuestions => Questions::NaturalQuestions,
             DataFormat::KeyValue => Questions::KeyValue,
             DataFormat::LongbenchV2 => Questions::LongbenchV2,
+            DataFormat::Own => Questions::Own,
         };
         let live = scenario.live.get_or_insert_default();
         live.questions.source = Source::File(FileSpec { format, ..FileSpec::new(path) });
@@ -172,6 +179,30 @@ fn load(args: &LiveArgs, catalog: &Catalog) -> Result<Scenario> {
         live.questions.limit = live.questions.limit.max(n.saturating_mul(scenario.tasks));
     }
     Ok(scenario)
+}
+
+/// Adds the twin of a policy, run last; both names.
+fn twins(args: &LiveArgs, scenario: &mut Scenario) -> Result<Option<(String, String)>> {
+    let Some(policy) = &args.twin else { return Ok(None) };
+    let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    if !scenario.policies.contains(policy) || !is_plain(policy) {
+        let known: Vec<&str> = scenario.policies.iter().map(String::as_str).filter(|name| is_plain(name)).collect();
+        let told =
+            format!("--twin: \"{}\" is not among the policies that run: {}", policy.escape_debug(), known.join(", "));
+        return Err(usage(told));
+    }
+    let twin = format!("{policy}-twin");
+    if scenario.policies.contains(&twin) || scenario.policy.contains_key(&twin) {
+        return Err(usage(format!("--twin: the scenario has a policy {twin} already; rename it")));
+    }
+    let mut own = scenario.policy.get(policy).cloned().unwrap_or_default();
+    own.entry("based_on").or_insert_with(|| policy.as_str().into());
+    scenario.policy.insert(twin.clone(), own);
+    if let Some(protocol) = scenario.protocol.get(policy).cloned() {
+        scenario.protocol.insert(twin.clone(), protocol);
+    }
+    scenario.policies.push(twin.clone());
+    Ok(Some((policy.clone(), twin)))
 }
 
 fn caps(args: &LiveArgs, scenario: &Scenario) -> Result<Caps> {
@@ -244,7 +275,8 @@ fn directory(args: &LiveArgs, scenario: &Scenario) -> Result<PathBuf> {
         return Ok(dir.clone());
     }
     let dir = args.output_dir.clone().unwrap_or_else(|| {
-        let text = format!("live {} {}", scenario.hash8(), args.model.as_deref().unwrap_or_default());
+        let prompts = args.prompts.as_ref().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let text = format!("live {} {}{prompts}", scenario.hash8(), args.model.as_deref().unwrap_or_default());
         let hash = blake3::hash(text.as_bytes()).to_hex();
         Path::new(report::directory::ROOT).join(format!("live-{}-{}", scenario.name, &hash[..8]))
     });

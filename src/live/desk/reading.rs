@@ -4,6 +4,7 @@
 
 use super::answers::{self, Fields};
 use super::histories::{Delegation, Histories};
+use super::prompts::Prompts;
 use super::spec::{DeskSpec, PlanBy};
 use super::subtasks::{self, Unit};
 use super::texts::{Texts, estimated_tokens, shortened};
@@ -23,6 +24,7 @@ const MOST_LABELS: usize = 5;
 pub struct Reading {
     pub(super) question: Arc<Question>,
     pub(super) spec: Arc<DeskSpec>,
+    pub(super) prompts: Arc<Prompts>,
     /// Codes that the documents and the question state, where answers are codes.
     pub(super) codes: BTreeSet<String>,
     pub(super) texts: Texts,
@@ -72,6 +74,7 @@ impl Reading {
         Self {
             question,
             spec,
+            prompts: Arc::default(),
             codes,
             texts: Texts::default(),
             histories: Histories::default(),
@@ -88,6 +91,13 @@ impl Reading {
     #[must_use]
     pub fn headed(mut self, heading: String) -> Self {
         self.heading = heading;
+        self
+    }
+
+    /// Uses these instructions instead of this program's.
+    #[must_use]
+    pub fn prompted(mut self, prompts: Arc<Prompts>) -> Self {
+        self.prompts = prompts;
         self
     }
 

@@ -9,6 +9,8 @@
 //! Invariant: every run goes through the same code, whether it is real or journalled, so that a resumed study gives the
 //! same metrics as one that was never stopped; runs that did not come to their end are in no metric.
 
+mod journal;
+
 use super::cells::cell;
 use super::metrics::Measures;
 use super::replication::{Point, Run};
@@ -16,7 +18,7 @@ use super::scenario::{LiveSpec, Scenario};
 use super::study::Study;
 use crate::kernel::{Key, Span};
 use crate::live::chat::{Transport, unix_ms};
-use crate::live::desk::{Desk, Reading};
+use crate::live::desk::{Desk, Prompts, Reading};
 use crate::live::questions::{Question, QuestionsError};
 pub use crate::live::world::Server;
 pub use crate::live::world::{Budget, Caps, Charge, Endings, GIVE_UP_AFTER, Measured, Quantiles, Stop};
@@ -26,9 +28,8 @@ use crate::live::world::{
 use crate::model::workload::WorkloadSpec;
 use crate::policy::Policy;
 use crate::record::Trace;
-use crate::record::transcript::{Header, Origin, RunLine};
+use crate::record::transcript::RunLine;
 use crate::runtime::{RunError, drive};
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +41,10 @@ pub struct Order {
     pub model: String,
     /// Where requests go, without secrets.
     pub url: String,
+    /// A policy and its twin, for the A/A rows.
+    pub twins: Option<(String, String)>,
+    /// Instructions instead of this program's.
+    pub prompts: Option<Arc<Prompts>>,
     /// The server of all other endpoints; what `model` and `url` say, if there is none.
     pub server: Option<Server>,
     /// Servers of endpoints that have their own, by name.
@@ -169,7 +174,7 @@ pub fn conduct_live(
         .flat_map(|p| scenario.agents.iter().map(move |n| (p, *n)))
         .map(|(p, n)| Point::new(scenario, p, n))
         .collect::<Result<Vec<_>, _>>()?;
-    let (journal, mut pasts) = journal(scenario, order, &questions)?;
+    let (journal, mut pasts) = journal::journal(scenario, order, &questions)?;
     let options = Arc::new(LiveOptions {
         sampling: Sampling {
             model: order.model.clone(),
@@ -182,6 +187,7 @@ pub fn conduct_live(
         silence: Span::from_secs_f64(spec.silence_s),
         grace: Span::from_secs_f64(2.0),
     });
+    let prompts = order.prompts.clone().unwrap_or_default();
     let mut session = Session::new(order.caps);
     let server = |name| order.servers.get(name).or(order.server.as_ref()).cloned();
     session.servers = scenario.endpoints.keys().map(server).collect();
@@ -201,7 +207,7 @@ pub fn conduct_live(
             let number = (cells.len() as u64) * u64::from(replications) + u64::from(replication);
             let task = Task { point, replication, number };
             let (mut policies, setup) =
-                set_up(scenario, &task, &questions, &spec, &options, (&journal, &order.dir), past)?;
+                set_up(scenario, &task, &questions, &spec, (&options, &prompts), (&journal, &order.dir), past)?;
             let mut world = Live::new(&mut *transport, &mut session, setup);
             let driven = drive(&mut world, &mut policies).map_err(|error| error.of(point.policy));
             let ended = world.close(most_delay);
@@ -328,104 +334,12 @@ fn endpoints(scenario: &Scenario) -> Vec<String> {
     scenario.endpoints.keys().cloned().chain(["code".to_owned()]).collect()
 }
 
-fn journal(
-    scenario: &Scenario,
-    order: &Order,
-    questions: &[Arc<Question>],
-) -> Result<(Journal, Option<Pasts>), LiveError> {
-    let path = order.dir.join(JOURNAL_FILE);
-    let io = |source| LiveError::Journal { path: path.clone(), source };
-    let mut header = Header::new(Origin::Measured);
-    header.scenario = Some(serde_json::to_value(scenario).expect("a scenario is plain values"));
-    let mut hasher = blake3::Hasher::new();
-    for question in questions {
-        hasher.update(&serde_json::to_vec(&**question).expect("a question is plain values"));
-    }
-    let hash = hasher.finalize().to_hex()[..32].to_owned();
-    let mut live = json!({ "model": order.model, "url": order.url, "questions_hash": hash });
-    if !order.servers.is_empty() {
-        let of = |s: &Server| json!({ "model": s.model, "url": s.url, "api": s.api.name() });
-        live["endpoints"] = order.servers.iter().map(|(name, s)| (name.clone(), of(s))).collect();
-    }
-    header.live = Some(live);
-    header.endpoints = endpoints(scenario);
-    if !order.resume {
-        return Ok((Journal::create(&path, &header).map_err(io)?, None));
-    }
-    // Nobody else writes it from here on; nothing of it changes before the past was checked.
-    let journal = Journal::append(&path).map_err(io)?;
-    let pasts = Pasts::open(&order.dir)?;
-    same_question(&pasts, &header)?;
-    journal.keep(pasts.whole_bytes);
-    Ok((journal, Some(pasts)))
-}
-
-/// The journal is of the same scenario and model.
-fn same_question(pasts: &Pasts, now: &Header) -> Result<(), ResumeError> {
-    let there = pasts.header();
-    let nothing = Value::Null;
-    let (a, b) = (there.scenario.as_ref().unwrap_or(&nothing), now.scenario.as_ref().unwrap_or(&nothing));
-    if let Some((key, a, b)) = difference(a, b, "") {
-        let what =
-            format!("it was recorded with {key} = {a}, and this command says {b}; resume with the same scenario");
-        return Err(pasts.other(what));
-    }
-    let told = |h: &Header, key: &str| h.live.as_ref().and_then(|l| l.get(key)).cloned().unwrap_or_default();
-    let (a, b) = (told(there, "model"), told(now, "model"));
-    if a != b {
-        let what = format!("it was recorded with --model {a}, and this command says {b}; resume with the same model");
-        return Err(pasts.other(what));
-    }
-    let models = |h: &Header| {
-        let servers = told(h, "endpoints");
-        let servers = servers.as_object().into_iter().flatten();
-        servers.map(|(name, s)| (name.clone(), s.get("model").cloned().unwrap_or_default())).collect::<BTreeMap<_, _>>()
-    };
-    let (a, b) = (models(there), models(now));
-    if a != b {
-        let show = |models: &BTreeMap<String, Value>| serde_json::to_string(models).unwrap_or_default();
-        let what = format!(
-            "it was recorded with the models {} at its endpoints, and this command says {}; resume with the same ones",
-            show(&a),
-            show(&b)
-        );
-        return Err(pasts.other(what));
-    }
-    let (a, b) = (told(there, "questions_hash"), told(now, "questions_hash"));
-    // Older journals do not tell.
-    if !a.is_null() && a != b {
-        let what = format!(
-            "field `live.questions_hash`: it was recorded with the questions {a}, and they are {b} now; resume with the \
-             file of questions as it was, or begin anew with another --output-dir"
-        );
-        return Err(pasts.other(what));
-    }
-    Ok(())
-}
-
-/// The first key at which two documents differ.
-fn difference(a: &Value, b: &Value, path: &str) -> Option<(String, String, String)> {
-    if a == b {
-        return None;
-    }
-    if let (Value::Object(a), Value::Object(b)) = (a, b) {
-        let keys = a.keys().chain(b.keys().filter(|k| !a.contains_key(*k)));
-        let (one, other) = (a, b);
-        let nothing = Value::Null;
-        return keys.into_iter().find_map(|key| {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            difference(one.get(key).unwrap_or(&nothing), other.get(key).unwrap_or(&nothing), &path)
-        });
-    }
-    Some((path.to_owned(), a.to_string(), b.to_string()))
-}
-
 fn set_up(
     scenario: &Scenario,
     task: &Task,
     questions: &[Arc<Question>],
     spec: &LiveSpec,
-    options: &Arc<LiveOptions>,
+    (options, prompts): (&Arc<LiveOptions>, &Arc<Prompts>),
     (journal, dir): (&Journal, &Path),
     past: Past,
 ) -> Result<(Vec<Box<dyn Policy>>, Setup), LiveError> {
@@ -453,7 +367,7 @@ fn set_up(
     let desks = questions[first..first + scenario.tasks as usize]
         .iter()
         .map(|q| {
-            let desk = Reading::new(q.clone(), desk_spec.clone());
+            let desk = Reading::new(q.clone(), desk_spec.clone()).prompted(prompts.clone());
             Box::new(if spec.separate_runs { desk.headed(format!("Run {number}.")) } else { desk }) as Box<dyn Desk>
         })
         .collect();
@@ -469,17 +383,4 @@ fn set_up(
         options: options.clone(),
     };
     Ok((policies, setup))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_difference_is_named_by_its_key() {
-        let (a, b) = (json!({"x": {"y": 1, "z": 2}}), json!({"x": {"y": 1, "z": 3}}));
-        assert_eq!(difference(&a, &b, ""), Some(("x.z".into(), "2".into(), "3".into())));
-        assert_eq!(difference(&a, &a, ""), None);
-        assert_eq!(difference(&a, &json!({}), "").unwrap().0, "x");
-    }
 }
