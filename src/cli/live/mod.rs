@@ -212,8 +212,8 @@ fn caps(args: &LiveArgs, scenario: &Scenario) -> Result<Caps> {
         return Err(usage(told));
     }
     if caps.usd.is_some() {
-        let used = scenario.roles.values().chain(scenario.worker_roles.values());
-        for (name, endpoint) in scenario.endpoints.iter().filter(|(name, _)| used.clone().any(|u| u == *name)) {
+        let used = servers::used(scenario);
+        for (name, endpoint) in scenario.endpoints.iter().filter(|(name, _)| used.contains(name.as_str())) {
             let rates = &endpoint.price.rates;
             let both =
                 [("input_usd_per_mtok", rates.input_usd_per_mtok), ("output_usd_per_mtok", rates.output_usd_per_mtok)];

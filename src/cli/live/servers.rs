@@ -16,7 +16,7 @@ use crate::live::chat::{Api, BaseUrl, Client, ClientOptions, Secret, is_variable
 use crate::model::call::Purpose;
 use crate::model::endpoint::LiveServer;
 use anyhow::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::sync::Arc;
@@ -70,6 +70,13 @@ pub(super) fn take_up(args: &LiveArgs, scenario: &mut Scenario) -> Result<()> {
     Ok(())
 }
 
+/// Endpoints that serve a purpose or a worker.
+pub(super) fn used(scenario: &Scenario) -> BTreeSet<&str> {
+    let default = scenario.roles.get("default");
+    let purposes = Purpose::ALL.iter().filter_map(|purpose| scenario.roles.get(purpose.name()).or(default));
+    purposes.chain(scenario.worker_roles.values()).map(String::as_str).collect()
+}
+
 fn unknown(name: &str, scenario: &Scenario) -> String {
     let endpoints: Vec<&str> = scenario.endpoints.keys().map(String::as_str).collect();
     let purposes: Vec<&str> = Purpose::ALL.iter().map(|p| p.name()).collect();
@@ -120,11 +127,8 @@ pub(super) fn all(args: &LiveArgs, scenario: &Scenario) -> Result<Servers> {
     for (name, live) in scenario.endpoints.iter().filter_map(|(name, e)| Some((name, e.live.as_ref()?))) {
         own.insert(name.clone(), of_endpoint(args, name, live)?);
     }
-    let lacks = scenario.roles.values().chain(scenario.worker_roles.values()).find(|name| !own.contains_key(*name));
-    let default = match lacks {
-        Some(_) => Some(of_flags(args)?),
-        None => None,
-    };
+    let lacks = used(scenario).into_iter().any(|name| !own.contains_key(name));
+    let default = lacks.then(|| of_flags(args)).transpose()?;
     let keys: Vec<Secret> = own.values().chain(&default).map(|wanted| wanted.key.clone()).collect();
     let client = |wanted: &Wanted| {
         Arc::new(Client::new(ClientOptions {

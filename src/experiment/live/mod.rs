@@ -134,7 +134,9 @@ impl LiveStudy {
     /// How all calls ended.
     pub fn endings(&self) -> Endings {
         let mut all = Endings::default();
-        self.cells.iter().for_each(|cell| all.add(&cell.measured.endings));
+        for cell in &self.cells {
+            all.add(&cell.measured.endings);
+        }
         all
     }
 

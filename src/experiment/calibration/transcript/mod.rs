@@ -77,7 +77,9 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
     }
     let mut told = Vec::new();
     let mut usable = Usable::default();
-    runs.iter().for_each(|run| usable.take(run));
+    for run in &runs {
+        usable.take(run);
+    }
     runs.retain(|run| usable.fault(&usable::name(run)).is_none());
     if runs.is_empty() {
         let why = format!("the run is not valid, and nothing can be learnt from it: {}", usable.faults().join("; "));
