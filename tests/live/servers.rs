@@ -144,8 +144,8 @@ fn message(asked: &Asked) -> Act {
         json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 12}}),
         json!({"type": "message_stop"}),
     ];
-    let body: String =
-        events.iter().map(|e| format!("event: {}\ndata: {e}\n\n", e["type"].as_str().unwrap())).collect();
+    let lines = events.map(|e| format!("event: {}\ndata: {e}\n\n", e["type"].as_str().unwrap()));
+    let body = lines.concat();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     Act::Raw(format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()))
 }

@@ -357,7 +357,8 @@ mod tests {
             r#"{"type":"message_delta","delta":{"stop_reason":"max_tokens"},"usage":{"output_tokens":9}}"#,
             r#"{"type":"message_stop"}"#,
         ];
-        let text: String = events.iter().map(|e| format!("event: x\ndata: {}\n\n", e.replace('\n', " "))).collect();
+        let lines = events.map(|e| format!("event: x\ndata: {}\n\n", e.replace('\n', " ")));
+        let text = lines.concat();
         let reply = read(&text).unwrap();
         assert_eq!((reply.text.as_str(), reply.finish_reason.as_deref()), ("{\"x\":1}", Some("max_tokens")));
         assert_eq!((reply.model.as_deref(), reply.id.as_deref()), (Some("claude"), Some("msg_1")));
