@@ -6,6 +6,8 @@ use super::progress::Progress;
 use super::{DONE, UsageError, output, whole};
 use crate::experiment::Options;
 use crate::experiment::prediction::{Prediction, against};
+use crate::experiment::replay::ReplayError;
+use crate::experiment::usable::Usable;
 use crate::policy::Catalog;
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
@@ -20,12 +22,24 @@ pub(super) fn execute(args: &CompareArgs, run: &Path, catalog: &Catalog) -> Resu
     if let Some(path) = csv.as_ref().filter(|path| path.exists() && !args.output.overwrite) {
         return Err(UsageError(format!("{} exists; add --overwrite", path.display())).into());
     }
+    let usable = Usable::of(&transcript).map_err(ReplayError::from)?;
+    for why in usable.faults() {
+        output::say(&format!("NOT VALID and left out, {why}"));
+    }
     let progress = Progress::new(args.output.quiet);
     let tick = |done, total| progress.tick(done, total);
     let jobs = args.output.jobs.map_or(0, NonZeroUsize::get);
     let found = against(&scenario, &transcript, &Options { jobs, progress: Some(&tick), ..Options::default() });
     progress.clear();
-    let found = found?;
+    let mut found = found?;
+    found.rows.retain(|row| usable.fault(&(row.policy.clone(), row.agents)).is_none());
+    if found.rows.is_empty() && !usable.faults().is_empty() {
+        let problem = format!(
+            "the run is not valid, and there is no measurement to compare with: {}; mend what is named and record again",
+            usable.faults().join("; ")
+        );
+        return Err(ReplayError::Unusable { path: transcript, problem }.into());
+    }
     let header =
         ["policy", "agents", "metric", "predicted", "measured", "measured_half_width", "runs", "error_percent"];
     let rows: Vec<Vec<String>> = found.rows.iter().map(|r| row(r, args.output.format)).collect();

@@ -71,6 +71,37 @@ impl Default for CacheSpec {
     }
 }
 
+/// The server that answers for an endpoint in live runs. The key itself stands in no file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LiveServer {
+    /// Address, as `https://api.example.com/v1`.
+    pub base_url: String,
+    /// Model that answers.
+    pub model: String,
+    /// Name of the environment variable that holds the key; none for servers without keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_env: Option<String>,
+    /// What it speaks; told by its address if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<ApiName>,
+    /// Most tries in flight (count); `slots` and `--concurrency` hold as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+}
+
+/// APIs that live runs speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApiName {
+    /// OpenAI's chat completions.
+    Openai,
+    /// Anthropic's messages.
+    Anthropic,
+    /// OpenAI's chat completions under Azure's paths and header.
+    Azure,
+}
+
 /// An endpoint: a model behind an API, or a tool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -139,6 +170,9 @@ pub struct EndpointSpec {
     pub cache: CacheSpec,
     /// Prices.
     pub price: PriceSpec,
+    /// The server that answers in live runs; simulations do not read it. Not written out while there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveServer>,
 }
 
 impl Default for EndpointSpec {
@@ -173,6 +207,7 @@ impl Default for EndpointSpec {
             timeout_from: TimeoutFrom::Dispatch,
             cache: CacheSpec::default(),
             price: PriceSpec::default(),
+            live: None,
         }
     }
 }

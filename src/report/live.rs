@@ -4,24 +4,36 @@
 use super::files;
 use super::number::digits;
 use super::summary::{self, SummaryFile};
-use crate::experiment::live::{Charge, LiveCell, LiveStudy, Quantiles, Stop};
+use super::twins;
+use crate::experiment::live::{Charge, Endings, LiveCell, LiveStudy, Quantiles, Stop};
+use crate::experiment::study::Cell;
 use crate::model::price::Picodollars;
+use crate::record::transcript::CallClass;
+use crate::stats::{Interval, clopper_pearson, share_interval};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// Name of the file with everything a live run has beyond metrics.
 pub const FILE: &str = "live.json";
+/// Name of the file that stands beside the others if they hold no measurement.
+pub const NOT_VALID_FILE: &str = "NOT-VALID.md";
 /// Version of its form.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Every file of a live run but its journal, by name.
 pub fn files(done: &LiveStudy) -> Vec<(&'static str, String)> {
-    vec![
-        ("metrics.csv", files::metrics_csv(&done.study)),
-        (summary::FILE, SummaryFile::of(&done.study).to_json()),
-        (FILE, json(done)),
-    ]
+    let mut summary = SummaryFile::of(&done.study);
+    let faults = done.faults();
+    summary.warnings.splice(0..0, faults.iter().map(|why| format!("NOT VALID, no measurement: {why}")));
+    let mut files =
+        vec![("metrics.csv", files::metrics_csv(&done.study)), (summary::FILE, summary.to_json()), (FILE, json(done))];
+    if !faults.is_empty() {
+        let head =
+            "The numbers in this directory are no measurement: too few calls gave an answer that could be used.\n";
+        files.push((NOT_VALID_FILE, faults.iter().fold(head.to_owned(), |text, why| text + "* " + why + "\n")));
+    }
+    files
 }
 
 /// The screen, ending in a newline.
@@ -37,7 +49,17 @@ pub fn markdown(done: &LiveStudy) -> String {
 fn text(done: &LiveStudy, is_markdown: bool) -> String {
     let scenario = &done.study.scenario;
     let (head, gap) = if is_markdown { ("# ", "\n") } else { ("", "") };
-    let mut text = format!("{head}{}\n{gap}", scenario.question);
+    let point = if is_markdown { "\n* " } else { "  " };
+    let mut text = String::new();
+    let faults = done.faults();
+    if !faults.is_empty() {
+        text += "NOT VALID: no measurement, too few calls gave an answer that could be used\n";
+        for why in &faults {
+            let _ = writeln!(text, "{point}{why}");
+        }
+        text += "\n";
+    }
+    let _ = write!(text, "{head}{}\n{gap}", scenario.question);
     let _ = writeln!(
         text,
         "live: model {} at {}; {} of {} runs came to their end in {} s\n",
@@ -47,12 +69,23 @@ fn text(done: &LiveStudy, is_markdown: bool) -> String {
         done.runs_asked,
         digits(done.elapsed.as_secs_f64(), 4)
     );
-    for (title, header, rows) in [answers(done), latencies(done), budget(done)] {
+    for (name, server) in &done.order.servers {
+        text.truncate(text.trim_end_matches('\n').len());
+        let _ = writeln!(
+            text,
+            "{gap}\nendpoint {name}: model {} at {} ({})\n",
+            server.model,
+            server.url,
+            server.api.name()
+        );
+    }
+    let twins = Some(twins::table(done)).filter(|(.., rows)| !rows.is_empty());
+    let tables = [answers(done)].into_iter().chain(twins).chain([ends(done), latencies(done), budget(done)]);
+    for (title, header, rows) in tables {
         let head = if is_markdown { "## " } else { "" };
         let _ = writeln!(text, "{head}{title}{gap}\n{}", table(&header, rows, is_markdown));
     }
     if !done.invalid.is_empty() {
-        let point = if is_markdown { "\n* " } else { "  " };
         text += "NOT VALID: the times of these runs are not to be trusted\n";
         for why in &done.invalid {
             let _ = writeln!(text, "{point}{why}");
@@ -117,12 +150,23 @@ fn table(header: &[&str], rows: Vec<Vec<String>>, is_markdown: bool) -> String {
     table.trim_fmt() + "\n"
 }
 
+/// 95 % interval of the share of right answers: exact for one outcome per question, however few they are.
+fn accuracy(cell: Option<&Cell>) -> Option<Interval> {
+    let series = cell?.get("avg_at_1")?;
+    match series.values[..] {
+        [one] if one == 0.0 || one == 1.0 => Some(clopper_pearson(one, 1.0)),
+        _ => share_interval(&series.values),
+    }
+}
+
 fn answers(done: &LiveStudy) -> Titled {
     let header = vec![
         "policy",
         "N",
         "runs",
         "right",
+        "95 % from",
+        "to",
         "makespan s",
         "calls",
         "tokens in",
@@ -139,11 +183,15 @@ fn answers(done: &LiveStudy) -> Titled {
             Some(x) => digits(x, n),
             None => "-".to_owned(),
         };
+        let right = accuracy(found);
+        let end = |pick: fn(Interval) -> f64| right.map_or("-".to_owned(), |i| digits(pick(i), 3));
         vec![
             cell.policy.clone(),
             cell.agents.to_string(),
             cell.runs.to_string(),
             mean("avg_at_1", 3),
+            end(|i| i.low),
+            end(|i| i.high),
             mean("makespan_s", 4),
             mean("calls", 4),
             mean("prompt_tokens", 5),
@@ -156,6 +204,18 @@ fn answers(done: &LiveStudy) -> Titled {
         ]
     });
     ("Answers (means per question)", header, rows.collect())
+}
+
+/// How the calls of each point ended.
+fn ends(done: &LiveStudy) -> Titled {
+    let header = ["policy", "N", "usable %"].into_iter().chain(CallClass::ALL.map(CallClass::name)).collect();
+    let rows = done.cells.iter().map(|cell| {
+        let ends = &cell.measured.endings;
+        let usable = ends.usable().map_or("-".to_owned(), |share| digits(share * 100.0, 3));
+        let counts = CallClass::ALL.map(|class| ends.of(class).to_string());
+        [cell.policy.clone(), cell.agents.to_string(), usable].into_iter().chain(counts).collect()
+    });
+    ("Calls by how they ended (below 95 % usable there is no measurement)", header, rows.collect())
 }
 
 fn latencies(done: &LiveStudy) -> Titled {
@@ -216,11 +276,23 @@ pub fn json(done: &LiveStudy) -> String {
     let endpoints: Vec<Value> = scenario
         .endpoints
         .iter()
-        .map(|(name, e)| json!({ "name": name, "slots": e.slots, "retries": e.retries, "price": e.price }))
+        .map(|(name, e)| {
+            let server = done.order.servers.get(name);
+            json!({
+                "name": name,
+                "slots": e.slots,
+                "retries": e.retries,
+                "price": e.price,
+                "model": server.map_or(&done.order.model, |s| &s.model),
+                "url": server.map_or(&done.order.url, |s| &s.url),
+                "api": server.map(|s| s.api.name()),
+            })
+        })
         .collect();
     let stop = done.stop.as_ref().map(|stop| match stop {
         Stop::Budget(reached) => json!({ "why": "budget", "told": reached.told }),
         Stop::Interrupted => json!({ "why": "interrupted" }),
+        Stop::Hopeless(told) => json!({ "why": "hopeless", "told": told }),
         Stop::Refused(told) => json!({ "why": "refused", "told": told }),
         Stop::Journal(told) => json!({ "why": "journal", "told": told }),
         Stop::Diverged(told) => json!({ "why": "diverged", "told": told }),
@@ -233,14 +305,20 @@ pub fn json(done: &LiveStudy) -> String {
         "origin": "measured",
         "model": done.order.model,
         "url": done.order.url,
+        "twins": twins::json(done),
+        "prompts_hash": done.order.prompts.as_ref().map(|p| p.hash()),
+        "prompts_replaced": done.order.prompts.as_ref().map(|p| p.replaced()),
         "endpoints": endpoints,
         "concurrency": done.order.concurrency,
         "runs_asked": done.runs_asked,
         "runs_done": done.runs_done,
         "elapsed_s": done.elapsed.as_secs_f64(),
         "stopped": stop,
-        "valid": done.invalid.is_empty(),
-        "not_valid_because": done.invalid,
+        "valid": done.invalid.is_empty() && done.faults().is_empty(),
+        "not_valid_because": done.faults().iter().chain(&done.invalid).collect::<Vec<_>>(),
+        "is_measurement": done.endings().usable().map(|_| done.faults().is_empty()),
+        "usable_share": done.endings().usable(),
+        "calls_by_class": classes(&done.endings()),
         "warnings": done.warnings,
         "budget": {
             "caps": done.budget.caps,
@@ -248,7 +326,7 @@ pub fn json(done: &LiveStudy) -> String {
             "possibly_billed": charge(done.budget.possibly),
             "exceeded_reservations": done.budget.exceeded,
         },
-        "cells": done.cells.iter().map(cell).collect::<Vec<_>>(),
+        "cells": done.cells.iter().map(|c| cell(c, done.study.cell(&c.policy, c.agents))).collect::<Vec<_>>(),
     });
     serde_json::to_string_pretty(&document).expect("plain values become JSON") + "\n"
 }
@@ -257,12 +335,20 @@ fn charge(charge: Charge) -> Value {
     json!({ "calls": charge.calls, "tokens": charge.tokens, "usd": Picodollars(charge.picodollars).as_usd() })
 }
 
-fn cell(cell: &LiveCell) -> Value {
+fn classes(endings: &Endings) -> Value {
+    CallClass::ALL.into_iter().map(|class| (class.name().to_owned(), Value::from(endings.of(class)))).collect()
+}
+
+fn cell(cell: &LiveCell, found: Option<&Cell>) -> Value {
     let m = &cell.measured;
+    let right = accuracy(found);
     json!({
         "policy": cell.policy,
         "agents": cell.agents,
         "runs": cell.runs,
+        "right": found.and_then(|c| c.mean("avg_at_1")),
+        "right_ci_low": right.map(|i| i.low),
+        "right_ci_high": right.map(|i| i.high),
         "latency_from_intended": Quantiles::of(&m.from_intended),
         "latency_from_dispatch": Quantiles::of(&m.from_dispatch),
         "first_token": Quantiles::of(&m.first_token),
@@ -271,6 +357,9 @@ fn cell(cell: &LiveCell) -> Value {
         "repairs": m.repairs,
         "salvaged": m.salvaged,
         "failed_calls": m.failures,
+        "usable_share": m.endings.usable(),
+        "calls_by_class": classes(&m.endings),
+        "not_valid_because": m.endings.fault(),
         "answered_by_code": m.known,
         "usage_estimated": m.estimated,
         "budget_waits": m.budget_waits,

@@ -18,6 +18,7 @@ pub mod store;
 pub mod summary;
 pub mod table;
 pub mod terms;
+mod twins;
 mod words;
 
 mod columns;

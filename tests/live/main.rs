@@ -2,13 +2,17 @@
 //! stay secret.
 
 mod budgets;
+mod classes;
 mod faults;
 mod kill;
 mod outages;
+mod own;
 mod paid;
 mod resume;
 mod runs;
 mod server;
+mod servers;
+mod waits;
 
 use assert_cmd::cargo::cargo_bin;
 use std::fs;

@@ -1,6 +1,7 @@
 //! A chat-completions server on the loopback interface that can misbehave, and remembers what it was asked.
 
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,12 +16,16 @@ pub(crate) enum Act {
     Answer,
     /// A streamed answer with this text.
     Say(String),
+    /// A streamed answer with this text and this finish reason.
+    Ends(String, &'static str),
     /// The same in one document.
     Document(String),
     /// An answer after a while.
     Late(Duration, Box<Act>),
     /// An error status with headers and a message.
     Status(u16, &'static str, String),
+    /// An error status with a whole body.
+    Refusal(u16, String),
     /// The first half of a stream, then the connection is closed.
     Half,
     /// The first half of a stream, then nothing for a long time.
@@ -42,6 +47,10 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
     /// The header `authorization`.
     pub(crate) key: String,
+    /// Path with its query.
+    pub(crate) path: String,
+    /// All headers, names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
 }
 
 impl Asked {
@@ -66,6 +75,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The same at another path.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
     /// A server that does what `act` says.
     pub(crate) fn start(act: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -80,13 +94,13 @@ impl Server {
                 let (log, act, count) = (entries.clone(), act.clone(), count.clone());
                 std::thread::spawn(move || {
                     let mut reader = BufReader::new(stream.try_clone().unwrap());
-                    while let Some((path, key, body)) = request(&mut reader) {
-                        if path.ends_with("/models") {
+                    while let Some((path, headers, body)) = request(&mut reader) {
+                        if path.split('?').next().unwrap().ends_with("/models") {
                             reply(&stream, 200, "", &json!({"data": [{"id": "scripted"}]}).to_string());
                             continue;
                         }
-                        assert!(path.starts_with("/v1/chat/completions"), "{path}");
-                        let asked = Asked { number: count.fetch_add(1, Ordering::SeqCst), body, key };
+                        let key = headers.get("authorization").cloned().unwrap_or_default();
+                        let asked = Asked { number: count.fetch_add(1, Ordering::SeqCst), body, key, path, headers };
                         let place = {
                             let mut log: std::sync::MutexGuard<Vec<Entry>> = log.lock().unwrap();
                             log.push(Entry::default());
@@ -131,24 +145,21 @@ impl Server {
     }
 }
 
-fn request(reader: &mut BufReader<TcpStream>) -> Option<(String, String, Value)> {
+fn request(reader: &mut BufReader<TcpStream>) -> Option<(String, BTreeMap<String, String>, Value)> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
     let path = line.split(' ').nth(1)?.to_owned();
-    let (mut length, mut key) = (0, String::new());
+    let mut headers = BTreeMap::new();
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).ok().filter(|n| *n > 0)?;
         let Some((name, value)) = header.trim_end().split_once(':') else { break };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.trim().parse().ok()?,
-            "authorization" => value.trim().clone_into(&mut key),
-            _ => {}
-        }
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
+    let length = headers.get("content-length").map_or(Some(0), |n| n.parse().ok())?;
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some((path, key, serde_json::from_slice(&body).unwrap_or_default()))
+    Some((path, headers, serde_json::from_slice(&body).unwrap_or_default()))
 }
 
 fn reply(mut stream: &TcpStream, status: u16, headers: &str, body: &str) -> bool {
@@ -170,7 +181,8 @@ fn perform(mut stream: &TcpStream, asked: &Asked, act: Act) -> (Option<(String, 
             let text = fitting(&schema(&asked.body), asked.number as usize).to_string();
             perform(stream, asked, Act::Say(text))
         }
-        Act::Say(text) => {
+        Act::Say(text) => perform(stream, asked, Act::Ends(text, "stop")),
+        Act::Ends(text, reason) => {
             let usage = usage(asked, &text);
             let mut body = String::from(": a comment\n\n");
             let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(i, _)| i);
@@ -178,7 +190,7 @@ fn perform(mut stream: &TcpStream, asked: &Asked, act: Act) -> (Option<(String, 
                 let chunk = json!({"id": "c", "model": "scripted-1", "choices": [{"delta": {"content": part}}]});
                 let _ = write!(body, "data: {chunk}\n\n");
             }
-            let _ = write!(body, "data: {}\n\n", json!({"choices": [{"delta": {}, "finish_reason": "stop"}]}));
+            let _ = write!(body, "data: {}\n\n", json!({"choices": [{"delta": {}, "finish_reason": reason}]}));
             let _ = write!(body, "data: {}\n\n", json!({"choices": [], "usage": usage}));
             body += "data: [DONE]\n\n";
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -197,6 +209,7 @@ fn perform(mut stream: &TcpStream, asked: &Asked, act: Act) -> (Option<(String, 
             let body = json!({"error": {"message": message, "type": "scripted"}}).to_string();
             (None, reply(stream, status, headers, &body))
         }
+        Act::Refusal(status, body) => (None, reply(stream, status, "", &body)),
         Act::Half => {
             let chunk = json!({"choices": [{"delta": {"content": "{\"half"}}]});
             let body = format!("data: {chunk}\n\n");

@@ -2,6 +2,7 @@
 
 use crate::cli::flags::ChangeArgs;
 use crate::cli::format::Format;
+use crate::experiment::live::GIVE_UP_AFTER;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -19,6 +20,19 @@ pub enum DataFormat {
     KeyValue,
     /// LongBench-v2
     LongbenchV2,
+    /// One's own: id, question, documents, answers, rule (exact, contains, number, choice)
+    Own,
+}
+
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ApiFlag {
+    /// OpenAI's chat completions
+    Openai,
+    /// Anthropic's messages
+    Anthropic,
+    /// OpenAI's chat completions under Azure's paths and header
+    Azure,
 }
 
 fn above_zero(text: &str) -> Result<f64, String> {
@@ -40,9 +54,16 @@ pub struct LiveArgs {
     /// Address of the server, as `http://localhost:8000/v1` [default: the variable OPENAI_BASE_URL]
     #[arg(long, value_name = "URL", help_heading = "Server")]
     pub base_url: Option<String>,
-    /// Model that answers all calls
+    /// Model that answers all calls, but for those of endpoints with their own
     #[arg(long, value_name = "NAME", help_heading = "Server")]
-    pub model: String,
+    pub model: Option<String>,
+    /// What the server speaks [default: told by its address; openai]
+    #[arg(long, value_enum, value_name = "API", help_heading = "Server")]
+    pub api: Option<ApiFlag>,
+    /// A server of its own for an endpoint of the scenario, a purpose (as `verify`) or a group of them (`lead`, `worker`,
+    /// `verifier`); KEYENV is the NAME of the environment variable that holds the key, never the key. May be repeated
+    #[arg(long, value_name = "NAME=URL,MODEL,KEYENV", help_heading = "Server")]
+    pub endpoint: Vec<String>,
     /// File that holds the key [default: the variable OPENAI_API_KEY]
     #[arg(long, value_name = "FILE", help_heading = "Server")]
     pub api_key_file: Option<PathBuf>,
@@ -53,6 +74,13 @@ pub struct LiveArgs {
     /// Seconds for a whole try, where the endpoint names none [default: the scenario's]
     #[arg(long, value_name = "SECONDS", value_parser = above_zero, help_heading = "Server")]
     pub timeout_s: Option<f64>,
+    /// At least so many completion tokens (`max_tokens`) for every call; the scenario's longer ones stay
+    #[arg(long, value_name = "N", help_heading = "Server")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub completion_tokens: Option<u32>,
+    /// Stop after so many calls in a row that were cut, filtered, unreadable or refused alike; 0: never
+    #[arg(long, value_name = "N", default_value_t = GIVE_UP_AFTER, help_heading = "Server")]
+    pub give_up_after: u32,
     /// Milliseconds: above this 99 % quantile of the client's own delay the times are not valid [default: the
     /// scenario's]
     #[arg(long, value_name = "MS", value_parser = above_zero, help_heading = "Server")]
@@ -77,6 +105,12 @@ pub struct LiveArgs {
     /// Its format
     #[arg(long, value_enum, default_value_t, requires = "data", help_heading = "Scenario")]
     pub data_format: DataFormat,
+    /// Ask all questions of a policy once more under another name: what differs between the two (A/A) means nothing
+    #[arg(long, value_name = "POLICY", help_heading = "Scenario")]
+    pub twin: Option<String>,
+    /// Folder whose files replace the instructions of the same names (plan.md, step.md, verify.md, ..)
+    #[arg(long, value_name = "FOLDER", help_heading = "Scenario")]
+    pub prompts: Option<PathBuf>,
     /// Changes to the scenario.
     #[command(flatten)]
     pub change: ChangeArgs,

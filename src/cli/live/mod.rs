@@ -8,6 +8,7 @@
 //! handed to the client and shown nowhere.
 
 pub mod args;
+mod servers;
 
 use super::format::Format;
 use super::progress::Progress;
@@ -15,7 +16,8 @@ use super::{DONE, FAILED, INTERRUPTED, USAGE, UsageError, output, whole};
 use crate::experiment::Scenario;
 use crate::experiment::live::{self, Caps, LiveError, LiveStudy, Order, Stop};
 use crate::kernel::Span;
-use crate::live::chat::{BaseUrl, Client, ClientOptions, Secret, Threads, TryError};
+use crate::live::chat::{Client, Threads, TryError};
+use crate::live::desk::Prompts;
 use crate::live::questions::{FileSpec, Format as Questions, Source};
 use crate::live::world::{JOURNAL_FILE, Journal};
 use crate::policy::Catalog;
@@ -25,7 +27,6 @@ use args::{DataFormat, LiveArgs};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -36,10 +37,12 @@ fn usage(text: impl Into<String>) -> anyhow::Error {
 
 /// Conducts the scenario live, stores what was measured and prints the report.
 pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
-    let scenario = load(args, catalog)?;
+    let mut scenario = load(args, catalog)?;
+    let twins = twins(args, &mut scenario)?;
     let caps = caps(args, &scenario)?;
-    let base_url = base_url(args)?;
-    let key = key(args)?;
+    let prompts = args.prompts.as_deref().map(Prompts::read).transpose();
+    let prompts = prompts.map_err(|e| usage(format!("--prompts: {e}")))?.map(Arc::new);
+    let servers = servers::all(args, &scenario)?;
     live::check(&scenario).map_err(|e| usage(e.to_string()))?;
     let dir = directory(args, &scenario)?;
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -48,25 +51,33 @@ pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
         flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), interrupted.clone())?;
         flag::register(signal, interrupted.clone())?;
     }
-    let connections = (args.concurrency as usize).min(256);
-    let client = Arc::new(Client::new(ClientOptions { base_url, key, connections }));
-    greet(&client, args)?;
+    for client in distinct(&servers.clients) {
+        greet(client, args)?;
+    }
     if args.resume.is_none() {
         make(&dir, args.overwrite)?;
     }
+    // Where every endpoint has its own server, the first one stands for the run.
+    let main = servers.default.clone().or_else(|| servers.own.values().next().cloned());
+    let main = main.expect("roles name an endpoint");
     let order = Order {
-        model: args.model.clone(),
-        url: client.url(),
+        model: main.model,
+        url: main.url,
+        twins,
+        prompts,
+        server: servers.default,
+        servers: servers.own,
         caps,
         concurrency: args.concurrency,
         dir: dir.clone(),
         resume: args.resume.is_some(),
         max_delay: args.max_delay_ms.map(|ms| Span::from_secs_f64(ms * 1e-3)),
         timeout: args.timeout_s.map(Span::from_secs_f64),
+        give_up_after: (args.give_up_after > 0).then_some(args.give_up_after),
         tell: Some(output::say),
     };
     let progress = Progress::new(args.quiet);
-    let mut transport = Threads::new(client, interrupted);
+    let mut transport = Threads::of(servers.clients, interrupted);
     let done = live::conduct_live(&scenario, &order, &mut transport, &|done, total| progress.tick(done, total));
     progress.clear();
     let done = done.map_err(|error| match error {
@@ -94,7 +105,8 @@ pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
         Format::Csv => report::files::metrics_csv(&done.study),
     })?;
     if !args.quiet {
-        output::say(&format!("{}: {}", dir.display(), FILES.join(" ")));
+        let there: Vec<&str> = FILES.into_iter().filter(|name| dir.join(name).exists()).collect();
+        output::say(&format!("{}: {}", dir.display(), there.join(" ")));
     }
     Ok(tell(&done, &dir))
 }
@@ -103,7 +115,26 @@ pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
 fn tell(done: &LiveStudy, dir: &Path) -> u8 {
     let again = format!("go on with the same command and `--resume {}`", dir.display());
     match &done.stop {
-        None => DONE,
+        None => match done.faults().first() {
+            Some(why) if done.endings().fault().is_some() => {
+                let mend =
+                    "mend that and begin anew with another --output-dir: answers in the journal stay as they are";
+                output::say(&format!("error: not valid, no measurement: {why}; {mend}"));
+                FAILED
+            }
+            Some(why) => {
+                output::say(&format!("warning: not valid in part: {why}"));
+                DONE
+            }
+            None => DONE,
+        },
+        Some(Stop::Hopeless(why)) => {
+            output::say(&format!(
+                "error: {why}, then begin anew with another --output-dir; to go on all the same, {again} and \
+                 `--give-up-after 0`"
+            ));
+            FAILED
+        }
         Some(Stop::Interrupted) => {
             output::say(&format!("interrupted: what was done is kept; {again}"));
             INTERRUPTED
@@ -134,15 +165,44 @@ fn load(args: &LiveArgs, catalog: &Catalog) -> Result<Scenario> {
             DataFormat::NaturalQuestions => Questions::NaturalQuestions,
             DataFormat::KeyValue => Questions::KeyValue,
             DataFormat::LongbenchV2 => Questions::LongbenchV2,
+            DataFormat::Own => Questions::Own,
         };
         let live = scenario.live.get_or_insert_default();
         live.questions.source = Source::File(FileSpec { format, ..FileSpec::new(path) });
     }
+    if let Some(least) = args.completion_tokens {
+        scenario.live.get_or_insert_default().desk.least_completion_tokens = least;
+    }
+    servers::take_up(args, &mut scenario)?;
     // Replications are questions: whoever asks for more of them means it.
     if let (Some(n), Some(live)) = (args.change.replications, &mut scenario.live) {
         live.questions.limit = live.questions.limit.max(n.saturating_mul(scenario.tasks));
     }
     Ok(scenario)
+}
+
+/// Adds the twin of a policy, run last; both names.
+fn twins(args: &LiveArgs, scenario: &mut Scenario) -> Result<Option<(String, String)>> {
+    let Some(policy) = &args.twin else { return Ok(None) };
+    let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    if !scenario.policies.contains(policy) || !is_plain(policy) {
+        let known: Vec<&str> = scenario.policies.iter().map(String::as_str).filter(|name| is_plain(name)).collect();
+        let told =
+            format!("--twin: \"{}\" is not among the policies that run: {}", policy.escape_debug(), known.join(", "));
+        return Err(usage(told));
+    }
+    let twin = format!("{policy}-twin");
+    if scenario.policies.contains(&twin) || scenario.policy.contains_key(&twin) {
+        return Err(usage(format!("--twin: the scenario has a policy {twin} already; rename it")));
+    }
+    let mut own = scenario.policy.get(policy).cloned().unwrap_or_default();
+    own.entry("based_on").or_insert_with(|| policy.as_str().into());
+    scenario.policy.insert(twin.clone(), own);
+    if let Some(protocol) = scenario.protocol.get(policy).cloned() {
+        scenario.protocol.insert(twin.clone(), protocol);
+    }
+    scenario.policies.push(twin.clone());
+    Ok(Some((policy.clone(), twin)))
 }
 
 fn caps(args: &LiveArgs, scenario: &Scenario) -> Result<Caps> {
@@ -152,8 +212,8 @@ fn caps(args: &LiveArgs, scenario: &Scenario) -> Result<Caps> {
         return Err(usage(told));
     }
     if caps.usd.is_some() {
-        let used = scenario.roles.values().chain(scenario.worker_roles.values());
-        for (name, endpoint) in scenario.endpoints.iter().filter(|(name, _)| used.clone().any(|u| u == *name)) {
+        let used = servers::used(scenario);
+        for (name, endpoint) in scenario.endpoints.iter().filter(|(name, _)| used.contains(name.as_str())) {
             let rates = &endpoint.price.rates;
             let both =
                 [("input_usd_per_mtok", rates.input_usd_per_mtok), ("output_usd_per_mtok", rates.output_usd_per_mtok)];
@@ -170,38 +230,18 @@ fn caps(args: &LiveArgs, scenario: &Scenario) -> Result<Caps> {
     Ok(caps)
 }
 
-fn base_url(args: &LiveArgs) -> Result<BaseUrl> {
-    let from_env = || std::env::var("OPENAI_BASE_URL").ok().filter(|url| !url.trim().is_empty());
-    let (text, from) = match (&args.base_url, from_env()) {
-        (Some(url), _) => (url.clone(), "--base-url"),
-        (None, Some(url)) => (url, "OPENAI_BASE_URL"),
-        (None, None) => {
-            let told = "no server: give --base-url or set OPENAI_BASE_URL, as in https://api.openai.com/v1";
-            return Err(usage(told));
+/// Each server and model once.
+fn distinct(clients: &[Arc<Client>]) -> Vec<&Client> {
+    let mut seen: Vec<(String, &str)> = Vec::new();
+    let mut found = Vec::new();
+    for client in clients {
+        let name = (client.url(), client.model());
+        if !seen.contains(&name) {
+            seen.push(name);
+            found.push(&**client);
         }
-    };
-    BaseUrl::parse(&text).map_err(|why| usage(format!("{from}: {why}")))
-}
-
-/// No key is as long.
-const MOST_KEY_BYTES: u64 = 1 << 16;
-
-fn key(args: &LiveArgs) -> Result<Secret> {
-    let (key, from) = match &args.api_key_file {
-        Some(path) => {
-            // A key is a line; a device has no end.
-            let mut text = String::new();
-            fs::File::open(path)
-                .and_then(|file| file.take(MOST_KEY_BYTES).read_to_string(&mut text))
-                .map_err(|e| usage(format!("--api-key-file: cannot read {}: {e}", path.display())))?;
-            (Secret::new(&text), "--api-key-file")
-        }
-        None => (Secret::new(&std::env::var("OPENAI_API_KEY").unwrap_or_default()), "OPENAI_API_KEY"),
-    };
-    if !key.is_sendable() {
-        return Err(usage(format!("{from}: a key is one line of plain characters")));
     }
-    Ok(key)
+    found
 }
 
 /// Whether anybody is there; costs nothing.
@@ -212,16 +252,17 @@ fn greet(client: &Client, args: &LiveArgs) -> Result<()> {
         }
     };
     match client.models() {
-        Ok(names) if !names.is_empty() && !names.contains(&args.model) => {
+        Ok(names) if !names.is_empty() && !names.iter().any(|name| name == client.model()) => {
             let some: Vec<&str> = names.iter().take(8).map(String::as_str).collect();
-            warn(&format!("the server does not list the model {}; it lists {}", args.model, some.join(", ")));
+            let (url, model) = (client.url(), client.model());
+            warn(&format!("{url}: the server does not list the model {model}; it lists {}", some.join(", ")));
         }
         Ok(_) | Err(TryError::Status { status: 404 | 405, .. }) => {}
         Err(error @ TryError::Connection { sent: false, .. }) if args.resume.is_none() => {
-            let mend = "is the server running, and are scheme, host and port of --base-url right?";
+            let mend = "is the server running, and are scheme, host and port of --base-url (or --endpoint) right?";
             anyhow::bail!("{}: {error}; nothing was sent; {mend}", client.url());
         }
-        Err(error) => warn(&format!("GET models: {error}")),
+        Err(error) => warn(&format!("{}: GET models: {error}", client.url())),
     }
     Ok(())
 }
@@ -234,7 +275,8 @@ fn directory(args: &LiveArgs, scenario: &Scenario) -> Result<PathBuf> {
         return Ok(dir.clone());
     }
     let dir = args.output_dir.clone().unwrap_or_else(|| {
-        let text = format!("live {} {}", scenario.hash8(), args.model);
+        let prompts = args.prompts.as_ref().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let text = format!("live {} {}{prompts}", scenario.hash8(), args.model.as_deref().unwrap_or_default());
         let hash = blake3::hash(text.as_bytes()).to_hex();
         Path::new(report::directory::ROOT).join(format!("live-{}-{}", scenario.name, &hash[..8]))
     });
@@ -257,7 +299,8 @@ fn directory(args: &LiveArgs, scenario: &Scenario) -> Result<PathBuf> {
 }
 
 /// Files of a live run's directory.
-const FILES: [&str; 4] = [JOURNAL_FILE, "metrics.csv", "summary.json", report::live::FILE];
+const FILES: [&str; 5] =
+    [JOURNAL_FILE, "metrics.csv", "summary.json", report::live::FILE, report::live::NOT_VALID_FILE];
 
 fn make(dir: &Path, overwrite: bool) -> Result<()> {
     fs::create_dir_all(dir)
@@ -278,7 +321,12 @@ fn make(dir: &Path, overwrite: bool) -> Result<()> {
 }
 
 fn store(dir: &Path, done: &LiveStudy) -> Result<()> {
-    for (name, text) in report::live::files(done) {
+    let files = report::live::files(done);
+    let stale = dir.join(report::live::NOT_VALID_FILE);
+    if stale.exists() && files.iter().all(|(name, _)| *name != report::live::NOT_VALID_FILE) {
+        fs::remove_file(&stale).with_context(|| format!("cannot remove {}", stale.display()))?;
+    }
+    for (name, text) in files {
         whole::write(&dir.join(name), text)?;
     }
     Ok(())

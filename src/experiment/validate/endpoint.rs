@@ -49,6 +49,9 @@ impl Judge {
         self.probability(at("failure_probability"), e.failure_probability);
         self.within(at("retries"), e.retries.into(), 0.0, 1000.0, "write fewer");
         self.span_limit(at("timeout_s"), e.timeout_s);
+        if let Some(live) = &e.live {
+            self.live_server(&at("live"), live);
+        }
         self.amount(at("cache").with("lifetime_s"), e.cache.lifetime_s);
         let price = at("price");
         self.rates(&price.with("rates"), &e.price.rates);

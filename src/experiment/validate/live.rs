@@ -1,11 +1,31 @@
 //! Real calls: ranges of the table `[live]`.
 
 use super::{Judge, key};
+use crate::experiment::faults::KeyPath;
 use crate::experiment::scenario::Scenario;
+use crate::live::chat::{BaseUrl, is_variable_name};
 use crate::live::questions::Source;
+use crate::model::endpoint::LiveServer;
 use crate::model::workload::WorkloadSpec;
 
 impl Judge {
+    /// The server of an endpoint. Values that may be keys are not shown.
+    pub(super) fn live_server(&mut self, path: &KeyPath, live: &LiveServer) {
+        if let Err(why) = BaseUrl::parse(&live.base_url) {
+            self.fault(path.with("base_url"), why, "write the address of a server, as https://api.openai.com/v1");
+        }
+        if live.model.trim().is_empty() {
+            self.fault(path.with("model"), "is empty", "name the model that answers");
+        }
+        if live.key_env.as_ref().is_some_and(|name| !is_variable_name(name)) {
+            let mend = "write the name of the environment variable that holds the key, never the key itself";
+            self.fault(path.with("key_env"), "is no name of an environment variable", mend);
+        }
+        if let Some(n) = live.concurrency {
+            self.count(path.with("concurrency"), n, 1024);
+        }
+    }
+
     pub(super) fn live(&mut self, s: &Scenario) {
         let Some(live) = &s.live else { return };
         let at = |name: &str| key("live").with(name);

@@ -65,6 +65,16 @@ pub(super) fn retry_after(header: &str, server_date: Option<&str>) -> Option<Spa
     Some(span(Duration::try_from(then.duration_since(now)).unwrap_or_default()))
 }
 
+/// Time until a date (RFC 3339, a form of HTTP, or `@` and seconds since 1970), by the server's clock if it tells it; none
+/// if it is past.
+pub(super) fn until(text: &str, server_date: Option<&str>) -> Option<Span> {
+    let seconds = text.strip_prefix('@').and_then(|seconds| seconds.parse::<f64>().ok());
+    let epoch = seconds.and_then(|seconds| Timestamp::from_millisecond((seconds * 1e3) as i64).ok());
+    let then = epoch.or_else(|| text.trim().parse().ok()).or_else(|| http_date(text))?;
+    let now = server_date.and_then(http_date).or_else(|| Timestamp::try_from(date()).ok())?;
+    Some(span(Duration::try_from(then.duration_since(now)).unwrap_or_default()))
+}
+
 /// A date of HTTP in any of its three forms.
 fn http_date(text: &str) -> Option<Timestamp> {
     const DATES: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);

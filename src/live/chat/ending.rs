@@ -102,6 +102,18 @@ impl TryError {
         }
     }
 
+    /// Whether the server's content filter withheld this request or its answer; others may pass.
+    pub fn is_filtered(&self) -> bool {
+        let told = ["content_filter", "content management policy", "content_policy", "responsibleaipolicyviolation"];
+        match self {
+            Self::Status { status: 400 | 403 | 422, message, .. } => {
+                let message = message.to_ascii_lowercase();
+                told.iter().any(|words| message.contains(words))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the try may have been billed although nothing usable came back.
     pub fn may_be_billed(&self) -> bool {
         match self {

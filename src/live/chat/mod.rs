@@ -1,4 +1,4 @@
-//! The client of OpenAI-compatible chat completions: one request, streamed, with every instant that matters.
+//! The client of chat completions (OpenAI's, Azure's, Anthropic's messages): one request, streamed, with every instant that matters.
 //!
 //! ```text
 //! Live -> Transport (the clock and the wire) -> one thread per request -> Client -> server
@@ -8,6 +8,8 @@
 //! Invariant: the key is in one place, [`Secret`]; no text that a server sends leaves this folder before it was cleaned
 //! of it. A try ends exactly once: with a completion, an error, or because it was abandoned.
 
+mod address;
+mod anthropic;
 mod client;
 mod clock;
 mod ending;
@@ -15,9 +17,11 @@ mod secret;
 mod stream;
 mod threads;
 mod transport;
+mod waits;
 mod watch;
 
-pub use client::{BaseUrl, Client, ClientOptions};
+pub use address::{Api, BaseUrl, is_variable_name};
+pub use client::{Client, ClientOptions};
 pub use clock::{WallClock, unix_ms};
 pub use ending::{Completion, Tokens, TryError};
 pub use secret::Secret;

@@ -5,6 +5,7 @@
 //! and usage, a clean end after a last chunk that tells only the usage. Not tolerated: another end without a finish
 //! reason, lines that are no JSON, an error among the events.
 
+use super::anthropic;
 use super::ending::{Completion, Tokens, TryError};
 use crate::kernel::Time;
 use crate::model::call::Usage;
@@ -120,6 +121,10 @@ impl Reply {
             return Err(TryError::Broken { what });
         }
         self.done.chunks.push(at);
+        if anthropic::is_event(chunk) {
+            self.is_whole |= anthropic::event(chunk, at, &mut self.done);
+            return Ok(());
+        }
         let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         self.done.model = self.done.model.take().or_else(|| text(chunk, "model"));
         self.done.id = self.done.id.take().or_else(|| text(chunk, "id"));
@@ -194,6 +199,9 @@ fn document(bytes: &[u8]) -> Result<Completion, TryError> {
     let value: Value = serde_json::from_slice(bytes).map_err(|_| garbage(&String::from_utf8_lossy(bytes)))?;
     if let Some(what) = error_in(&value) {
         return Err(TryError::Broken { what });
+    }
+    if anthropic::is_message(&value) {
+        return Ok(checked(anthropic::message(&value)));
     }
     let choice = value.get("choices").and_then(Value::as_array).and_then(|c| c.first());
     let Some(message) = choice.and_then(|c| c.get("message")) else {
@@ -334,6 +342,38 @@ mod tests {
         assert!(read("{\"object\":\"error\",\"message\":\"dead\"}").unwrap_err().to_string().contains("dead"));
         let error = serde_json::json!({"error": {"message": "Unknown parameter", "param": "response_format"}});
         assert_eq!(message_of(&error), "Unknown parameter (response_format)");
+    }
+
+    #[test]
+    fn anthropic_events_make_a_message() {
+        let events = [
+            r#"{"type":"message_start","message":{"id":"msg_1","model":"claude","usage":{"input_tokens":10,
+                "cache_read_input_tokens":80,"cache_creation_input_tokens":5,"output_tokens":1}}}"#,
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+            r#"{"type":"ping"}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"{\"x\""}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":":1}"}}"#,
+            r#"{"type":"content_block_stop","index":0}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":"max_tokens"},"usage":{"output_tokens":9}}"#,
+            r#"{"type":"message_stop"}"#,
+        ];
+        let lines = events.map(|e| format!("event: x\ndata: {}\n\n", e.replace('\n', " ")));
+        let text = lines.concat();
+        let reply = read(&text).unwrap();
+        assert_eq!((reply.text.as_str(), reply.finish_reason.as_deref()), ("{\"x\":1}", Some("max_tokens")));
+        assert_eq!((reply.model.as_deref(), reply.id.as_deref()), (Some("claude"), Some("msg_1")));
+        let usage = reply.tokens.unwrap().usage;
+        assert_eq!((usage.prompt_tokens, usage.cached_tokens, usage.cache_write_tokens), (95, 80, 5));
+        assert_eq!(usage.completion_tokens, 9);
+        let torn = text.split("event: x\ndata: {\"type\":\"message_delta\"").next().unwrap();
+        assert!(read(torn).unwrap_err().to_string().contains("without a finish reason"));
+        let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\
+                     \"message\":\"Overloaded\"}}\n\n";
+        assert!(read(error).unwrap_err().to_string().contains("Overloaded"));
+        let whole = r#"{"type":"message","id":"m","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn",
+            "usage":{"input_tokens":3,"output_tokens":2}}"#;
+        let reply = read(&whole.replace('\n', " ")).unwrap();
+        assert_eq!((reply.text.as_str(), reply.tokens.unwrap().usage.prompt_tokens), ("hi", 3));
     }
 
     #[test]

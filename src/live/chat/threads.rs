@@ -41,7 +41,8 @@ impl Flight {
 
 /// Requests by threads.
 pub struct Threads {
-    client: Arc<Client>,
+    /// By endpoint; the first one serves endpoints that have none of their own.
+    clients: Vec<Arc<Client>>,
     clock: Arc<WallClock>,
     sender: Sender<Arrival>,
     receiver: Receiver<Arrival>,
@@ -54,8 +55,17 @@ pub struct Threads {
 impl Threads {
     /// A transport over a client; setting `interrupted` makes it return early.
     pub fn new(client: Arc<Client>, interrupted: Arc<AtomicBool>) -> Self {
+        Self::of(vec![client], interrupted)
+    }
+
+    /// The same with a client for each endpoint, by its number; the first one serves those beyond.
+    ///
+    /// # Panics
+    /// Without any client.
+    pub fn of(clients: Vec<Arc<Client>>, interrupted: Arc<AtomicBool>) -> Self {
+        assert!(!clients.is_empty(), "somebody must be asked");
         let (sender, receiver) = channel();
-        Self { client, clock: Arc::default(), sender, receiver, flights: BTreeMap::new(), interrupted, told: false }
+        Self { clients, clock: Arc::default(), sender, receiver, flights: BTreeMap::new(), interrupted, told: false }
     }
 
     /// The flight that ran into its time limit first, and when.
@@ -88,7 +98,8 @@ impl Transport for Threads {
         let watch = Arc::<Watch>::default();
         let flight =
             Flight { sent_at: self.clock.now(), timeout: job.timeout, silence: job.silence, watch: watch.clone() };
-        let (client, clock, sender) = (self.client.clone(), self.clock.clone(), self.sender.clone());
+        let client = self.clients.get(job.endpoint.index()).unwrap_or(&self.clients[0]).clone();
+        let (clock, sender) = (self.clock.clone(), self.sender.clone());
         let number = job.number;
         let asked_at = flight.sent_at;
         self.flights.insert(number, flight);

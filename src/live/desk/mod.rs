@@ -13,6 +13,7 @@ mod spec;
 mod subtasks;
 mod texts;
 
+pub use prompts::{Prompts, PromptsError};
 pub use reading::Reading;
 pub use spec::{DeskSpec, PlanBy};
 

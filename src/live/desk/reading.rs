@@ -4,6 +4,7 @@
 
 use super::answers::{self, Fields};
 use super::histories::{Delegation, Histories};
+use super::prompts::Prompts;
 use super::spec::{DeskSpec, PlanBy};
 use super::subtasks::{self, Unit};
 use super::texts::{Texts, estimated_tokens, shortened};
@@ -23,6 +24,7 @@ const MOST_LABELS: usize = 5;
 pub struct Reading {
     pub(super) question: Arc<Question>,
     pub(super) spec: Arc<DeskSpec>,
+    pub(super) prompts: Arc<Prompts>,
     /// Codes that the documents and the question state, where answers are codes.
     pub(super) codes: BTreeSet<String>,
     pub(super) texts: Texts,
@@ -72,6 +74,7 @@ impl Reading {
         Self {
             question,
             spec,
+            prompts: Arc::default(),
             codes,
             texts: Texts::default(),
             histories: Histories::default(),
@@ -88,6 +91,13 @@ impl Reading {
     #[must_use]
     pub fn headed(mut self, heading: String) -> Self {
         self.heading = heading;
+        self
+    }
+
+    /// Uses these instructions instead of this program's.
+    #[must_use]
+    pub fn prompted(mut self, prompts: Arc<Prompts>) -> Self {
+        self.prompts = prompts;
         self
     }
 
@@ -158,7 +168,7 @@ impl Reading {
 
     pub(super) fn max_tokens(&self, request: &Request) -> u32 {
         let spec = &self.spec;
-        match request.purpose {
+        let own = match request.purpose {
             Purpose::Plan => spec.plan_tokens,
             Purpose::Step | Purpose::Tool if request.product_tokens == 0 => spec.step_tokens,
             Purpose::Step | Purpose::Tool => spec.step_tokens.max(request.product_tokens + spec.form_tokens),
@@ -170,7 +180,8 @@ impl Reading {
             Purpose::Merge => spec.merge_tokens,
             Purpose::MoreSubtasks => spec.more_tokens,
             Purpose::Finalize => spec.answer_tokens,
-        }
+        };
+        own.max(spec.least_completion_tokens)
     }
 
     /// What plain code knows.

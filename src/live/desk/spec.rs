@@ -42,6 +42,9 @@ pub struct DeskSpec {
     pub merge_tokens: u32,
     /// Completion of a final answer (tokens at most).
     pub answer_tokens: u32,
+    /// Completion of every call, where the lengths above are shorter (tokens; 0: they hold as they are).
+    #[serde(skip_serializing_if = "crate::model::is_default")]
+    pub least_completion_tokens: u32,
     /// Added to the length of gists, reports, briefs and digests for the form around them (tokens).
     pub form_tokens: u32,
     /// Length of a gist, report, brief or digest where the policy states none, and the least of a brief (tokens).
@@ -63,6 +66,7 @@ impl Default for DeskSpec {
             plan_tokens: 512,
             merge_tokens: 200,
             answer_tokens: 160,
+            least_completion_tokens: 0,
             form_tokens: 40,
             product_tokens: 100,
         }

@@ -12,6 +12,7 @@ pub fn is_right(question: &Question, answer: &str) -> bool {
         Grading::ExactMatch => normalised(answer) == normalised(truth),
         Grading::Contains => contains(&normalised(answer), truth),
         Grading::Letter => choice(answer, &question.choices).is_some_and(|c| truth.trim() == c.to_string()),
+        Grading::Number => number(answer).is_some_and(|n| number(truth).is_some_and(|t| equal(n, t))),
         Grading::Code => codes(answer) == codes(truth),
     })
 }
@@ -26,8 +27,55 @@ pub fn gist(question: &Question, answer: &str) -> String {
     match question.grading {
         Grading::ExactMatch | Grading::Contains => normalised(answer),
         Grading::Letter => choice(answer, &question.choices).map_or_else(|| normalised(answer), String::from),
+        Grading::Number => number(answer).map_or_else(|| normalised(answer), |n| n.to_string()),
         Grading::Code => codes(answer).join(" "),
     }
+}
+
+/// The last number that a text tells: digits with a point, a sign in front, commas between groups of three, an exponent.
+pub fn number(text: &str) -> Option<f64> {
+    let chars: Vec<char> = text.chars().collect();
+    let digit = |i: usize| chars.get(i).is_some_and(char::is_ascii_digit);
+    let (mut found, mut at) = (None, 0);
+    while at < chars.len() {
+        let starts = digit(at) || chars[at] == '.' && digit(at + 1);
+        let in_word = at > 0 && (chars[at - 1].is_alphanumeric() || chars[at - 1] == '_');
+        if !starts || in_word {
+            at += 1;
+            continue;
+        }
+        let sign = at.checked_sub(1).map(|i| chars[i]).filter(|c| matches!(c, '-' | '\u{2212}'));
+        // A hyphen behind a word or a number joins, it is no sign.
+        let joins = at >= 2 && chars[at - 2].is_alphanumeric();
+        let mut told = String::from(if sign.is_some() && !joins { "-" } else { "" });
+        let grouped = |i: usize| chars[i] == ',' && (1..=3).all(|k| digit(i + k)) && !digit(i + 4);
+        let mut is_whole = true;
+        while at < chars.len() {
+            match chars[at] {
+                c if c.is_ascii_digit() => told.push(c),
+                ',' if is_whole && grouped(at) => {}
+                '.' if is_whole && digit(at + 1) => {
+                    is_whole = false;
+                    told.push('.');
+                }
+                'e' | 'E' if digit(at + 1) || matches!(chars.get(at + 1), Some('-' | '+')) && digit(at + 2) => {
+                    told.push('e');
+                    told.push(chars[at + 1]);
+                    at += 1;
+                    is_whole = false;
+                }
+                _ => break,
+            }
+            at += 1;
+        }
+        found = told.parse().ok().filter(|n: &f64| n.is_finite()).or(found);
+    }
+    found
+}
+
+/// Equal but for what writing a number in decimals costs.
+fn equal(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
 }
 
 /// Overlap of words with the nearest right answer: harmonic mean of precision and recall.
@@ -182,6 +230,21 @@ mod tests {
         for wrong in ["BLM-9911, KRT-1204", "KRT-1204", "KRT-1204, XXX-1000, BLM-9911", "KRT1204 BLM9911", ""] {
             assert!(!is_right(&q, wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn numbers_count_by_their_value_and_the_last_one_holds() {
+        let q = question(Grading::Number, &["1234.5"]);
+        for right in ["1234.5", "1,234.50 dollars", "of 12 it is 1234.5.", "1.2345e3", "**1,234.5**", "x = 1234.5"] {
+            assert!(is_right(&q, right), "{right}");
+        }
+        for wrong in ["", "none", "-1234.5", "1234.5 of 2000", "1234", "KX-1234.6"] {
+            assert!(!is_right(&q, wrong), "{wrong}");
+        }
+        assert_eq!(number("between 3-5"), Some(5.0));
+        assert_eq!(number("it is -3 degrees"), Some(-3.0));
+        assert_eq!(number("1,2,3"), Some(3.0));
+        assert_eq!(gist(&q, "1,234.50"), gist(&q, "= 1234.5"));
     }
 
     #[test]

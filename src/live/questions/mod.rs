@@ -11,6 +11,7 @@ mod hotpotqa;
 mod key_value;
 mod longbench;
 mod natural_questions;
+mod own;
 mod records;
 pub mod spec;
 
@@ -44,6 +45,8 @@ pub enum Grading {
     Contains,
     /// It picks the right choice; the answer is a letter.
     Letter,
+    /// The number in it, or the last one, equals an answer.
+    Number,
     /// The codes in it are those of an answer, in the same order.
     Code,
 }

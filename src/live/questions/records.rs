@@ -220,6 +220,11 @@ impl Record<'_> {
         self.fields.contains_key(field)
     }
 
+    /// A field that is none of these.
+    pub(super) fn other_than(&self, known: &[&str]) -> Option<String> {
+        self.fields.keys().find(|name| !known.contains(&name.as_str())).cloned()
+    }
+
     /// Names of the fields, for messages.
     pub(super) fn names(&self) -> String {
         self.fields.keys().map(String::as_str).collect::<Vec<_>>().join(", ")

@@ -5,9 +5,10 @@ use super::generated::{self, GeneratedSpec};
 use super::haystack::{self, Haystack};
 use super::longbench::{self, SplitSpec};
 use super::records::{self, Next, Record};
-use super::{Question, hotpotqa, key_value, natural_questions};
+use super::{Question, hotpotqa, key_value, natural_questions, own};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A set of questions.
@@ -91,6 +92,8 @@ pub enum Format {
     KeyValue,
     /// LongBench-v2: `choice_A` to `choice_D`, `context`.
     LongbenchV2,
+    /// One's own: `id`, `question`, `documents`, `answers`, `rule`.
+    Own,
 }
 
 impl Format {
@@ -99,6 +102,8 @@ impl Format {
             ("ordered_kv_records", Self::KeyValue),
             ("choice_A", Self::LongbenchV2),
             ("ctxs", Self::NaturalQuestions),
+            ("rule", Self::Own),
+            ("documents", Self::Own),
             ("docs", Self::Hotpotqa),
             ("context", Self::Hotpotqa),
         ];
@@ -106,8 +111,8 @@ impl Format {
             record.fault(
                 "",
                 format!("no format is known with the fields {}", record.names()),
-                "give HotpotQA (docs or context), Natural Questions (ctxs), key-value records (ordered_kv_records) or \
-                 LongBench-v2 (choice_A ..)",
+                "give HotpotQA (docs or context), Natural Questions (ctxs), key-value records (ordered_kv_records), \
+                 LongBench-v2 (choice_A ..) or your own (id, question, documents, answers, rule)",
             )
         })
     }
@@ -167,6 +172,7 @@ impl FileSpec {
     fn read(&self, most: u64) -> Result<Vec<Question>, QuestionsError> {
         let mut format = self.format;
         let mut questions = Vec::new();
+        let mut ids = BTreeSet::new();
         records::read(&self.path, |record| {
             if format == Format::Auto {
                 format = Format::told_by(record)?;
@@ -176,6 +182,14 @@ impl FileSpec {
                 Format::NaturalQuestions => natural_questions::question(record)?,
                 Format::KeyValue => key_value::question(record, self.pairs_per_document as usize)?,
                 Format::LongbenchV2 => longbench::question(record, &self.split)?,
+                Format::Own => {
+                    let question = own::question(record)?;
+                    if !ids.insert(question.id.clone()) {
+                        let wrong = format!("\"{}\" stands there twice", question.id.escape_debug());
+                        return Err(record.fault("id", wrong, "give every question an id of its own"));
+                    }
+                    question
+                }
             });
             Ok(if questions.len() as u64 >= most { Next::Enough } else { Next::More })
         })?;

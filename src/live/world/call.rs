@@ -10,6 +10,7 @@
 
 use super::budget::Charge;
 use super::dialect::Dialect;
+use super::ending::Ending;
 use super::past::Tries;
 use crate::kernel::{Span, Time};
 use crate::live::chat::Completion;
@@ -73,6 +74,8 @@ pub(super) struct Pending {
     pub(super) repair: Option<(String, String)>,
     /// Why the last try failed.
     pub(super) reason: Option<String>,
+    /// How the last try ended, once it did.
+    pub(super) ending: Option<Ending>,
     /// What the running or last try was sent with.
     pub(super) dialect: Dialect,
     pub(super) parameters: BTreeMap<String, Value>,
@@ -103,6 +106,7 @@ impl Pending {
             estimated: false,
             repair: None,
             reason: None,
+            ending: None,
             dialect: Dialect::default(),
             parameters: BTreeMap::new(),
             last: None,
@@ -228,6 +232,7 @@ impl Pending {
                 unreadable_text,
                 // Why a call failed is nowhere else in its line.
                 finish_reason: last.finish_reason.or_else(|| self.reason.clone()),
+                class: self.ending.as_ref().map(Ending::class),
                 model: last.model,
                 id: last.id,
                 ..ResponseLine::default()

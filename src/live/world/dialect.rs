@@ -5,6 +5,7 @@
 //! max_tokens -> max_completion_tokens          temperature, seed, stream_options: left out when refused
 //! ```
 
+use crate::live::chat::Api;
 use crate::live::desk::Chat;
 use crate::record::transcript::Message;
 use serde_json::{Map, Value, json};
@@ -20,6 +21,7 @@ enum FormBy {
 /// What one endpoint understands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect {
+    api: Api,
     form: FormBy,
     is_completion_tokens: bool,
     has_temperature: bool,
@@ -30,6 +32,7 @@ pub struct Dialect {
 impl Default for Dialect {
     fn default() -> Self {
         Self {
+            api: Api::OpenAi,
             form: FormBy::Schema,
             is_completion_tokens: false,
             has_temperature: true,
@@ -51,6 +54,17 @@ pub struct Sampling {
 }
 
 impl Dialect {
+    /// The dialect that an API begins with.
+    pub fn of(api: Api) -> Self {
+        match api {
+            Api::OpenAi | Api::Azure => Self { api, ..Self::default() },
+            // Messages have no parameter for the form of an answer, a seed or usage: it is always told.
+            Api::Anthropic => {
+                Self { api, form: FormBy::Words, has_seed: false, has_stream_options: false, ..Self::default() }
+            }
+        }
+    }
+
     /// The body of a request.
     pub fn body(&self, chat: &Chat, messages: &[Message], sampling: &Sampling) -> Value {
         let mut body = Map::new();
@@ -75,6 +89,12 @@ impl Dialect {
                     body.insert("response_format".into(), json!({ "type": "json_object" }));
                 }
             }
+        }
+        if self.api == Api::Anthropic {
+            let (system, rest): (Vec<Message>, Vec<Message>) = messages.into_iter().partition(|m| m.role == "system");
+            let system: Vec<String> = system.into_iter().map(|m| m.content).collect();
+            body.insert("system".into(), json!(system.join("\n\n")));
+            messages = rest;
         }
         body.insert("messages".into(), json!(messages));
         let most = if self.is_completion_tokens { "max_completion_tokens" } else { "max_tokens" };
@@ -145,6 +165,20 @@ mod tests {
         let third = second.after(422, "unknown field response_format").unwrap();
         assert!(third.body(&chat, &chat.messages, &sampling).get("response_format").is_none());
         assert_eq!(third.after(400, "response_format"), None);
+    }
+
+    #[test]
+    fn messages_of_anthropic_have_the_system_apart() {
+        let mut chat = chat();
+        chat.messages.insert(0, Message { role: "system".into(), content: "s".into() });
+        let sampling = Sampling { model: "m".into(), temperature: Some(0.0), seed: Some(1) };
+        let body = Dialect::of(Api::Anthropic).body(&chat, &chat.messages, &sampling);
+        assert_eq!((&body["system"], &body["max_tokens"], &body["stream"]), (&json!("s"), &json!(7), &json!(true)));
+        assert_eq!(body["messages"].as_array().unwrap().len(), 1);
+        assert!(body["messages"][0]["content"].as_str().unwrap().contains("JSON Schema"));
+        for key in ["seed", "stream_options", "response_format"] {
+            assert!(body.get(key).is_none(), "{key}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a live run measures beside its trace: latencies from the intended start and from dispatch, the client's own
 //! delay, and how often something had to be mended.
 
+use super::ending::Endings;
 use crate::kernel::Span;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub struct Measured {
     pub repairs: u64,
     /// Replies that stayed unreadable and of which the best was made.
     pub salvaged: u64,
+    /// How calls ended, by class.
+    pub endings: Endings,
     /// Calls that failed for good.
     pub failures: u64,
     /// Why, with how many of them.
@@ -78,6 +81,7 @@ impl Measured {
         self.retries += other.retries;
         self.repairs += other.repairs;
         self.salvaged += other.salvaged;
+        self.endings.add(&other.endings);
         self.failures += other.failures;
         for (reason, n) in &other.reasons {
             *self.reasons.entry(reason.clone()).or_default() += n;

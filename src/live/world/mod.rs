@@ -13,6 +13,8 @@ mod bill;
 mod budget;
 mod call;
 mod dialect;
+mod ending;
+mod hopeless;
 mod journal;
 mod measured;
 mod past;
@@ -23,10 +25,12 @@ mod tries;
 
 pub use budget::{Budget, Caps, Charge, Reached};
 pub use dialect::{Dialect, Sampling};
+pub use ending::{Ending, Endings, LEAST_USABLE};
+pub use hopeless::GIVE_UP_AFTER;
 pub use journal::{FILE as JOURNAL_FILE, Journal};
 pub use measured::{Measured, Quantiles};
 pub use past::{Past, Pasts, ResumeError};
-pub use setup::{Ended, LiveOptions, Session, Setup, Stop};
+pub use setup::{Ended, LiveOptions, Server, Session, Setup, Stop};
 
 use super::chat::Transport;
 use super::desk::{Desk, Rendered};
@@ -39,6 +43,7 @@ use crate::record::trace::{Told, Trace};
 use crate::record::transcript::{Line, Recorder};
 use crate::runtime::{Delivery, Fleet, World};
 use call::{Pending, Place};
+use hopeless::Hopeless;
 use station::Station;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -64,6 +69,8 @@ pub struct Live<'s, T> {
     session: &'s mut Session,
     options: Arc<LiveOptions>,
     fleet: Arc<Fleet>,
+    /// By endpoint.
+    servers: Vec<Server>,
     key: Key,
     tasks: Vec<Task>,
     open: usize,
@@ -94,13 +101,19 @@ impl<'s, T: Transport> Live<'s, T> {
     /// A world whose tasks all arrive at once. The transport's clock is set to the start of the run.
     pub fn new(mut transport: T, session: &'s mut Session, setup: Setup) -> Self {
         let Setup { fleet, key, desks, trace, journal, past, options } = setup;
-        session.dialects.resize(fleet.endpoints.len(), Dialect::default());
+        let servers: Vec<Server> = (0..fleet.endpoints.len())
+            .map(|endpoint| session.servers.get(endpoint).cloned().flatten().unwrap_or_else(|| options.server()))
+            .collect();
+        let known = session.dialects.len();
+        session.dialects.extend(servers.iter().skip(known).map(|server| Dialect::of(server.api)));
         session.lost.resize(fleet.endpoints.len(), 0);
+        session.hopeless.resize(fleet.endpoints.len(), Hopeless::default());
         session.budget.spent.add(past.spent);
         session.budget.possibly.add(past.possibly);
         transport.set(Time::ZERO);
         Self {
-            stations: fleet.endpoints.iter().map(|e| Station::new(e, options.concurrency)).collect(),
+            stations: fleet.endpoints.iter().zip(&servers).map(|(e, s)| Station::new(e, s.concurrency)).collect(),
+            servers,
             open: desks.len(),
             ready: (0..desks.len() as u32).map(|t| Ready::Arrive(TaskId(t))).collect(),
             tasks: desks.into_iter().map(|desk| Task { desk, over: false }).collect(),
@@ -293,7 +306,8 @@ impl<'s, T: Transport> Live<'s, T> {
     /// Tells the recorder what only a real call has.
     fn tell_details(&mut self, pending: &Pending) {
         if let Some(recorder) = &mut self.trace.recorder {
-            recorder.details(pending.task, pending.id, pending.details(&self.options.sampling.model));
+            let model = &self.servers[pending.endpoint.index()].model;
+            recorder.details(pending.task, pending.id, pending.details(model));
         }
     }
 
@@ -303,6 +317,10 @@ impl<'s, T: Transport> Live<'s, T> {
         for name in names {
             let Some(mut pending) = self.calls.remove(&name) else { continue };
             self.withdraw(&mut pending);
+            // Whose last try failed has an end, though the call is open.
+            if let Some(ending) = pending.ending.clone() {
+                self.measured.endings.note(ending);
+            }
             self.tell_details(&pending);
         }
         let complete = self.stop.is_none() && self.open == 0;

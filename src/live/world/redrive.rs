@@ -5,6 +5,7 @@
 //! journal, and a difference ends it before anything is sent.
 
 use super::call::Pending;
+use super::ending::Ending;
 use super::past::Happened;
 use super::{Live, Ready, Stop};
 use crate::kernel::Time;
@@ -117,7 +118,7 @@ impl<T: Transport> Live<'_, T> {
         let (task, id) = (pending.task, pending.id);
         let told = pending.told();
         let recorded = line.response.as_ref().and_then(|r| r.answer.clone());
-        let now = self.answer_again(&pending, &line);
+        let (now, readable) = self.answer_again(&pending, &line);
         let (Some(answer), true) = (now.clone(), now == recorded) else {
             let show = |answer: &Option<Answer>| match answer {
                 Some(answer) => serde_json::to_string(answer).unwrap_or_default(),
@@ -140,6 +141,8 @@ impl<T: Transport> Live<'_, T> {
         if pending.known.is_none() {
             self.measured.from_intended.push(sojourn);
             self.measured.from_dispatch.push(service);
+            let older = || if readable { Ending::Answered } else { Ending::of_older_reply(&line) };
+            self.end_again(&pending, Ending::of_line(&line).unwrap_or_else(older));
             let first = first_token.zip(pending.served_at).map(|(first, served)| first.max(served) - served);
             self.measured.first_token.extend(first);
         }
@@ -149,30 +152,38 @@ impl<T: Transport> Live<'_, T> {
         Some(Delivery { task, at: self.now, event: Event::Replied(id, Reply { answer, usage, sojourn }) })
     }
 
-    /// What a journalled text says to the desk: as when it came.
-    fn answer_again(&mut self, pending: &Pending, line: &CallLine) -> Option<Answer> {
+    /// Counts the end of a journalled call; whoever recorded it was told already if calls ended alike.
+    fn end_again(&mut self, pending: &Pending, ending: Ending) {
+        self.session.hopeless[pending.endpoint.index()].note(pending.request.purpose, &ending);
+        self.measured.endings.note(ending);
+    }
+
+    /// What a journalled text says to the desk, as when it came, and whether that can be read.
+    fn answer_again(&mut self, pending: &Pending, line: &CallLine) -> (Option<Answer>, bool) {
         if let Some(known) = &pending.known {
-            return Some(known.clone());
+            return (Some(known.clone()), true);
         }
-        let response = line.response.as_ref()?;
+        let Some(response) = &line.response else { return (None, false) };
         let desk = &mut self.tasks[pending.task.index()].desk;
-        let text = response.text.as_deref()?;
+        let Some(text) = response.text.as_deref() else { return (None, false) };
         if let Ok(answer) = desk.read(&pending.request, text) {
-            return Some(answer);
+            return (Some(answer), true);
         }
         self.measured.salvaged += 1;
         let best = desk.salvage(&pending.request, text);
-        best.or_else(|| desk.salvage(&pending.request, response.unreadable_text.as_deref()?))
+        (best.or_else(|| desk.salvage(&pending.request, response.unreadable_text.as_deref()?)), false)
     }
 
     fn failed_before(&mut self, task: u32, call: u64, error: CallError) -> Option<Delivery> {
         let (pending, line) = self.ended_before(task, call)?;
+        let ending = Ending::of_line(&line).unwrap_or_else(|| Ending::of_older_failure(&line, error));
         let response = line.response.as_ref();
         let reason = match response.and_then(|r| r.text.as_ref()) {
-            Some(_) => Some("the answer could not be read".to_owned()),
+            Some(_) => Some(ending.of_one()),
             None => response.and_then(|r| r.finish_reason.clone()),
         };
         self.measured.failed(reason);
+        self.end_again(&pending, ending);
         let tries = line.moments.iter().filter(|m| matches!(m.stage, Stage::TryFailed(_))).count();
         let retries = self.fleet.endpoints[pending.endpoint.index()].retries;
         self.session.lost[pending.endpoint.index()] += u32::from(tries > usize::from(retries));

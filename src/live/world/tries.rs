@@ -3,8 +3,10 @@
 use super::bill;
 use super::budget::{Charge, Reached};
 use super::call::{Pending, Place};
+use super::ending::Ending;
+use super::hopeless;
 use super::station::Wait;
-use super::{Live, Name, Stop, write};
+use super::{Live, Name, Sampling, Server, Stop, write};
 use crate::kernel::{Address, Span, Time};
 use crate::live::chat::{Arrival, Completion, Job, Transport, TryError};
 use crate::model::call::{Answer, CallError, Reply, prompt_tokens};
@@ -141,17 +143,20 @@ impl<T: Transport> Live<'_, T> {
             let spec = &self.fleet.endpoints[pending.endpoint.index()];
             let timeout = spec.timeout_s.at().map_or(self.options.timeout, Span::from_secs_f64);
             let chat = pending.chat.as_ref().expect("only asked calls leave");
-            let body = pending.dialect.body(chat, &pending.messages(), &self.options.sampling);
+            let model = self.servers[pending.endpoint.index()].model.clone();
+            let sampling = Sampling { model, ..self.options.sampling.clone() };
+            let body = pending.dialect.body(chat, &pending.messages(), &sampling);
             let number = self.session.next_job;
             self.session.next_job += 1;
             pending.parameters = body
                 .as_object()
                 .into_iter()
                 .flatten()
-                .filter(|(key, _)| !matches!(key.as_str(), "model" | "messages"))
+                .filter(|(key, _)| !matches!(key.as_str(), "model" | "messages" | "system"))
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect();
             (pending.place, pending.served_at) = (Place::Flying { job: number }, Some(self.now));
+            pending.ending = None;
             self.serve(&pending);
             let job = Job {
                 number,
@@ -212,12 +217,18 @@ impl<T: Transport> Live<'_, T> {
         pending.billed.add(&usage);
         let desk = &mut self.tasks[pending.task.index()].desk;
         let answer = match desk.read(&pending.request, &completion.text) {
-            Ok(answer) => Some(answer),
+            Ok(answer) => {
+                pending.ending = Some(Ending::Answered);
+                Some(answer)
+            }
             Err(wrong) => {
-                let is_cut = completion.finish_reason.as_deref() == Some("length");
-                let first = pending.repair.is_none();
-                let best = if first && !is_cut { None } else { desk.salvage(&pending.request, &completion.text) };
-                if best.is_none() && first {
+                let most = pending.chat.as_ref().map(|chat| chat.max_tokens);
+                let ending = Ending::of_reply(completion.finish_reason.as_deref(), most);
+                // Who asks again for what was cut or withheld pays for the same once more.
+                let first = pending.repair.is_none() && ending == Ending::Unreadable;
+                pending.ending = Some(ending);
+                let best = if first { None } else { desk.salvage(&pending.request, &completion.text) };
+                if first {
                     self.await_repair(name, pending, completion.text, wrong);
                     return None;
                 }
@@ -229,7 +240,7 @@ impl<T: Transport> Live<'_, T> {
         };
         pending.last = Some(completion);
         let Some(answer) = answer else {
-            pending.reason = Some("the answer could not be read".to_owned());
+            pending.reason = pending.ending.as_ref().map(Ending::of_one);
             return Some(self.failed(&pending, CallError::Server));
         };
         self.measured.from_dispatch.push(self.now - sent_at.min(self.now));
@@ -252,6 +263,7 @@ impl<T: Transport> Live<'_, T> {
         let sojourn = self.now - pending.called_at;
         if pending.known.is_none() {
             self.measured.from_intended.push(sojourn);
+            self.ended(pending);
         }
         let first_token = pending.last.as_ref().and_then(|l| l.first_token);
         let said = Some(Said { answer: &answer, usage: &usage, first_token });
@@ -263,9 +275,20 @@ impl<T: Transport> Live<'_, T> {
     fn failed(&mut self, pending: &Pending, error: CallError) -> Delivery {
         let (task, id) = (pending.task, pending.id);
         self.measured.failed(pending.reason.clone());
+        self.ended(pending);
         self.tell_details(pending);
         self.trace.cause = self.trace.failed(self.now, &pending.told(), error, pending.bill());
         Delivery { task, at: self.now, event: Event::Failed(id, error) }
+    }
+
+    /// Counts the end of a call, and ends the run if calls end alike again and again.
+    fn ended(&mut self, pending: &Pending) {
+        let Some(ending) = pending.ending.clone() else { return };
+        let length = self.session.hopeless[pending.endpoint.index()].note(pending.request.purpose, &ending);
+        if self.session.give_up_after.is_some_and(|most| length >= most) {
+            self.stop(Stop::Hopeless(hopeless::told(length, &ending)), Time::MAX);
+        }
+        self.measured.endings.note(ending);
     }
 
     /// A call that will not be tried again: an event for the policy.
@@ -280,7 +303,7 @@ impl<T: Transport> Live<'_, T> {
         match desk.salvage(&pending.request, &text) {
             Some(answer) => {
                 self.measured.salvaged += 1;
-                pending.last = None;
+                (pending.last, pending.ending) = (None, Some(Ending::Unreadable));
                 self.replied(&pending, answer)
             }
             None => self.failed(&pending, error),
@@ -309,9 +332,11 @@ impl<T: Transport> Live<'_, T> {
             write(&mut self.trace, &line);
         }
         pending.reason = Some(error.to_string());
+        pending.ending = Some(Ending::of_error(error));
         if let TryError::Status { status, message, .. } = error
             && !error.is_retryable()
             && !error.is_too_long()
+            && !error.is_filtered()
         {
             let dialect = &mut self.session.dialects[pending.endpoint.index()];
             let outdated = *dialect != pending.dialect;
@@ -321,7 +346,7 @@ impl<T: Transport> Live<'_, T> {
                 }
                 self.waiting.insert(0, name);
             } else {
-                let why = refusal(&self.options.url, *status, &error.to_string());
+                let why = refusal(&self.servers[pending.endpoint.index()], *status, &error.to_string());
                 self.stop(Stop::Refused(why), Time::MAX);
             }
             self.calls.insert(name, pending);
@@ -332,7 +357,7 @@ impl<T: Transport> Live<'_, T> {
         pending.failed_tries += 1;
         let spec = &self.fleet.endpoints[pending.endpoint.index()];
         let tries = pending.failed_tries;
-        if error.is_too_long() {
+        if error.is_too_long() || error.is_filtered() {
             return Some(self.given_up(pending, kind));
         }
         if tries > spec.retries {
@@ -349,7 +374,7 @@ impl<T: Transport> Live<'_, T> {
             let told = format!(
                 "POST {}: {lost} calls in a row failed on every try, the last one after {tries} tries with: {error}; \
                  {mend}",
-                self.options.url
+                self.servers[pending.endpoint.index()].url
             );
             self.stop(Stop::Refused(told), Time::MAX);
             self.calls.insert(name, pending);
@@ -361,7 +386,7 @@ impl<T: Transport> Live<'_, T> {
             let told = format!(
                 "POST {}: the server asks to wait {:.0} s, more than the {:.0} s that a run waits: {error}; wait, or \
                  look after the quota",
-                self.options.url,
+                self.servers[pending.endpoint.index()].url,
                 asked.as_secs_f64(),
                 LONGEST_WAIT.as_secs_f64()
             );
@@ -399,9 +424,11 @@ const LONG_WAIT: Span = Span::from_nanos(600_000_000_000);
 const LONGEST_WAIT: Span = Span::from_nanos(86_400_000_000_000);
 
 /// Why the server refuses for good, and what may help.
-fn refusal(url: &str, status: u16, error: &str) -> String {
+fn refusal(server: &Server, status: u16, error: &str) -> String {
+    let Server { url, key_from, .. } = server;
+    let key = format!("check the key in {key_from}");
     let mend = match status {
-        401 | 403 => "check the key in OPENAI_API_KEY (or --api-key-file)",
+        401 | 403 => key.as_str(),
         404 => "check --base-url (most servers want it to end in /v1) and --model",
         402 | 429 => "the account has no credit or quota left",
         300..=399 => "give the address that it redirects to as --base-url",

@@ -1,5 +1,6 @@
 //! The lines of a transcript. `docs/transcript.md` says what each means to a reader who has only the file.
 
+use super::class::CallClass;
 use super::tries::{Billed, DispatchLine, UnreadableLine};
 use super::usage::UsageLine;
 use crate::model::call::{Answer, CallError, Content, Judge, Purpose, SpanRole};
@@ -247,6 +248,9 @@ pub struct ResponseLine {
     /// `stop`, `length`, ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<String>,
+    /// How the last try ended; absent where nobody classed it (simulated and imported calls, plain code, older versions).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<CallClass>,
     /// Model that answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,

@@ -3,6 +3,7 @@
 //!
 //! Invariant: lines stand in the order in which things ended; a reader needs memory for one line, a replay for one run.
 
+mod class;
 mod key;
 mod line;
 mod message;
@@ -11,6 +12,7 @@ mod recorder;
 mod tries;
 mod usage;
 
+pub use class::CallClass;
 pub use key::content_key;
 pub use line::*;
 pub use message::Message;

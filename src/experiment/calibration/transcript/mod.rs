@@ -13,6 +13,7 @@ pub use outcomes::Outcomes;
 use super::fault::CalibrationError;
 use crate::experiment::reading;
 use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
+use crate::experiment::usable::{self, Usable};
 use crate::kernel::Span;
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
@@ -82,12 +83,25 @@ pub fn learn(path: &Path, agents: Option<&[u32]>) -> Result<Learned, Calibration
     if !unknown.is_empty() {
         told.push(format!("The run is of another version: {} of its scenario is left out.", unknown.join(", ")));
     }
+    let mut usable = Usable::default();
+    for run in &runs {
+        usable.take(run);
+    }
+    runs.retain(|run| usable.fault(&usable::name(run)).is_none());
+    if runs.is_empty() {
+        let why = format!("the run is not valid, and nothing can be learnt from it: {}", usable.faults().join("; "));
+        return Err(wrong(why, "mend what is named and record again with `delm-sim live`"));
+    }
+    told.extend(usable.faults().into_iter().map(|why| format!("NOT VALID and left out: {why}.")));
     if header.origin == Origin::Simulated {
         told.push("The calls were simulated: this tells whether the fit works, nothing about the world.".to_owned());
     }
     let invalid = runs.iter().filter(|r| r.end.as_ref().is_some_and(|e| e.invalid.is_some())).count();
     if invalid > 0 {
-        told.push(format!("{invalid} of {} runs are marked not valid: the client itself was late.", runs.len()));
+        told.push(format!(
+            "{invalid} of {} runs have times that are not valid: the client itself was late.",
+            runs.len()
+        ));
     }
     let latencies = endpoints(&mut scenario, &runs, &mut told)
         .map_err(|why| wrong(why, "record more with `delm-sim live` on a server that tells usage"))?;

@@ -2,29 +2,16 @@
 //! order of the request as one user message, so that prompts that share leading spans share leading text. A few lines
 //! at the end say what this call is about.
 
+mod set;
+
+pub use set::{Prompts, PromptsError};
+
 use super::Message;
 use super::reading::Reading;
 use super::subtasks;
 use crate::live::questions::letter;
 use crate::model::call::{Content, PromptSpan, Purpose, Request};
 use std::fmt::Write;
-
-/// Fixed instructions of a purpose.
-pub(super) fn instructions(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Plan => include_str!("plan.md"),
-        Purpose::Dispatch => include_str!("dispatch.md"),
-        Purpose::Step | Purpose::Tool => include_str!("step.md"),
-        Purpose::Gist => include_str!("gist.md"),
-        Purpose::Verify => include_str!("verify.md"),
-        Purpose::Unfold => include_str!("unfold.md"),
-        Purpose::Report => include_str!("report.md"),
-        Purpose::Compact => include_str!("compact.md"),
-        Purpose::Merge => include_str!("merge.md"),
-        Purpose::MoreSubtasks => include_str!("more-subtasks.md"),
-        Purpose::Finalize => include_str!("finalize.md"),
-    }
-}
 
 /// The messages of a request, and the key of each span's text.
 pub(super) fn messages(desk: &Reading, request: &Request) -> (Vec<Message>, Vec<String>) {
@@ -47,8 +34,8 @@ pub(super) fn messages(desk: &Reading, request: &Request) -> (Vec<Message>, Vec<
     join(&mut user, &closing(desk, request));
     let message = |role: &str, content: &str| Message { role: role.to_owned(), content: content.trim_end().to_owned() };
     let system = match desk.heading.as_str() {
-        "" => instructions(request.purpose).to_owned(),
-        heading => format!("{heading}\n{}", instructions(request.purpose)),
+        "" => desk.prompts.of(request.purpose).to_owned(),
+        heading => format!("{heading}\n{}", desk.prompts.of(request.purpose)),
     };
     (vec![message("system", &system), message("user", &user)], keys)
 }
@@ -63,7 +50,7 @@ fn join(all: &mut String, text: &str) {
 /// What a span says; empty if its text stands elsewhere.
 fn span_text(desk: &Reading, request: &Request, span: &PromptSpan) -> String {
     match span.content {
-        Content::Instructions(purpose) => instructions(purpose).to_owned(),
+        Content::Instructions(purpose) => desk.prompts.of(purpose).to_owned(),
         Content::Task => task(desk),
         Content::Source(subtask) => desk
             .unit(request.about.line, subtask)

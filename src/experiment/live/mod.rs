@@ -9,6 +9,8 @@
 //! Invariant: every run goes through the same code, whether it is real or journalled, so that a resumed study gives the
 //! same metrics as one that was never stopped; runs that did not come to their end are in no metric.
 
+mod journal;
+
 use super::cells::cell;
 use super::metrics::Measures;
 use super::replication::{Point, Run};
@@ -16,18 +18,19 @@ use super::scenario::{LiveSpec, Scenario};
 use super::study::Study;
 use crate::kernel::{Key, Span};
 use crate::live::chat::{Transport, unix_ms};
-use crate::live::desk::{Desk, Reading};
+use crate::live::desk::{Desk, Prompts, Reading};
 use crate::live::questions::{Question, QuestionsError};
-pub use crate::live::world::{Budget, Caps, Charge, Measured, Quantiles, Stop};
+pub use crate::live::world::Server;
+pub use crate::live::world::{Budget, Caps, Charge, Endings, GIVE_UP_AFTER, Measured, Quantiles, Stop};
 use crate::live::world::{
     JOURNAL_FILE, Journal, Live, LiveOptions, Past, Pasts, ResumeError, Sampling, Session, Setup,
 };
 use crate::model::workload::WorkloadSpec;
 use crate::policy::Policy;
 use crate::record::Trace;
-use crate::record::transcript::{Header, Origin, RunLine};
+use crate::record::transcript::RunLine;
 use crate::runtime::{RunError, drive};
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +41,14 @@ pub struct Order {
     pub model: String,
     /// Where requests go, without secrets.
     pub url: String,
+    /// A policy and its twin, for the A/A rows.
+    pub twins: Option<(String, String)>,
+    /// Instructions instead of this program's.
+    pub prompts: Option<Arc<Prompts>>,
+    /// The server of all other endpoints; what `model` and `url` say, if there is none.
+    pub server: Option<Server>,
+    /// Servers of endpoints that have their own, by name.
+    pub servers: BTreeMap<String, Server>,
     /// Caps.
     pub caps: Caps,
     /// Most tries in flight per endpoint.
@@ -50,6 +61,8 @@ pub struct Order {
     pub max_delay: Option<Span>,
     /// Instead of the scenario's time limit of a try.
     pub timeout: Option<Span>,
+    /// Equal ends of calls in a row after which the run stops; `None`: never.
+    pub give_up_after: Option<u32>,
     /// Tells whoever waits why nothing happens for long.
     pub tell: Option<fn(&str)>,
 }
@@ -117,6 +130,27 @@ pub struct LiveStudy {
     pub order: Order,
 }
 
+impl LiveStudy {
+    /// How all calls ended.
+    pub fn endings(&self) -> Endings {
+        let mut all = Endings::default();
+        for cell in &self.cells {
+            all.add(&cell.measured.endings);
+        }
+        all
+    }
+
+    /// Why it is no measurement, as a whole or at some points, with the mends; empty if it is one.
+    pub fn faults(&self) -> Vec<String> {
+        let whole = self.endings().fault();
+        let alone = self.cells.len() == 1 && whole.is_some();
+        let cells = self.cells.iter().filter(|_| !alone).filter_map(|cell| {
+            Some(format!("{} with {} agents: {}", cell.policy, cell.agents, cell.measured.endings.fault()?))
+        });
+        whole.into_iter().chain(cells).collect()
+    }
+}
+
 /// Runs of a point at a replication.
 struct Task<'a> {
     point: &'a Point<'a>,
@@ -142,7 +176,7 @@ pub fn conduct_live(
         .flat_map(|p| scenario.agents.iter().map(move |n| (p, *n)))
         .map(|(p, n)| Point::new(scenario, p, n))
         .collect::<Result<Vec<_>, _>>()?;
-    let (journal, mut pasts) = journal(scenario, order, &questions)?;
+    let (journal, mut pasts) = journal::journal(scenario, order, &questions)?;
     let options = Arc::new(LiveOptions {
         sampling: Sampling {
             model: order.model.clone(),
@@ -155,8 +189,11 @@ pub fn conduct_live(
         silence: Span::from_secs_f64(spec.silence_s),
         grace: Span::from_secs_f64(2.0),
     });
+    let prompts = order.prompts.clone().unwrap_or_default();
     let mut session = Session::new(order.caps);
-    session.tell = order.tell;
+    let server = |name| order.servers.get(name).or(order.server.as_ref()).cloned();
+    session.servers = scenario.endpoints.keys().map(server).collect();
+    (session.tell, session.give_up_after) = (order.tell, order.give_up_after);
     let most_delay = order.max_delay.unwrap_or(Span::from_secs_f64(spec.max_scheduling_delay_ms * 1e-3));
     let asked = points.len() as u32 * replications;
     let (mut cells, mut runs) = (Vec::new(), Vec::new());
@@ -172,7 +209,7 @@ pub fn conduct_live(
             let number = (cells.len() as u64) * u64::from(replications) + u64::from(replication);
             let task = Task { point, replication, number };
             let (mut policies, setup) =
-                set_up(scenario, &task, &questions, &spec, &options, (&journal, &order.dir), past)?;
+                set_up(scenario, &task, &questions, &spec, (&options, &prompts), (&journal, &order.dir), past)?;
             let mut world = Live::new(&mut *transport, &mut session, setup);
             let driven = drive(&mut world, &mut policies).map_err(|error| error.of(point.policy));
             let ended = world.close(most_delay);
@@ -299,84 +336,12 @@ fn endpoints(scenario: &Scenario) -> Vec<String> {
     scenario.endpoints.keys().cloned().chain(["code".to_owned()]).collect()
 }
 
-fn journal(
-    scenario: &Scenario,
-    order: &Order,
-    questions: &[Arc<Question>],
-) -> Result<(Journal, Option<Pasts>), LiveError> {
-    let path = order.dir.join(JOURNAL_FILE);
-    let io = |source| LiveError::Journal { path: path.clone(), source };
-    let mut header = Header::new(Origin::Measured);
-    header.scenario = Some(serde_json::to_value(scenario).expect("a scenario is plain values"));
-    let mut hasher = blake3::Hasher::new();
-    for question in questions {
-        hasher.update(&serde_json::to_vec(&**question).expect("a question is plain values"));
-    }
-    let hash = hasher.finalize().to_hex()[..32].to_owned();
-    header.live = Some(json!({ "model": order.model, "url": order.url, "questions_hash": hash }));
-    header.endpoints = endpoints(scenario);
-    if !order.resume {
-        return Ok((Journal::create(&path, &header).map_err(io)?, None));
-    }
-    // Nobody else writes it from here on; nothing of it changes before the past was checked.
-    let journal = Journal::append(&path).map_err(io)?;
-    let pasts = Pasts::open(&order.dir)?;
-    same_question(&pasts, &header)?;
-    journal.keep(pasts.whole_bytes);
-    Ok((journal, Some(pasts)))
-}
-
-/// The journal is of the same scenario and model.
-fn same_question(pasts: &Pasts, now: &Header) -> Result<(), ResumeError> {
-    let there = pasts.header();
-    let nothing = Value::Null;
-    let (a, b) = (there.scenario.as_ref().unwrap_or(&nothing), now.scenario.as_ref().unwrap_or(&nothing));
-    if let Some((key, a, b)) = difference(a, b, "") {
-        let what =
-            format!("it was recorded with {key} = {a}, and this command says {b}; resume with the same scenario");
-        return Err(pasts.other(what));
-    }
-    let told = |h: &Header, key: &str| h.live.as_ref().and_then(|l| l.get(key)).cloned().unwrap_or_default();
-    let (a, b) = (told(there, "model"), told(now, "model"));
-    if a != b {
-        let what = format!("it was recorded with --model {a}, and this command says {b}; resume with the same model");
-        return Err(pasts.other(what));
-    }
-    let (a, b) = (told(there, "questions_hash"), told(now, "questions_hash"));
-    // Older journals do not tell.
-    if !a.is_null() && a != b {
-        let what = format!(
-            "field `live.questions_hash`: it was recorded with the questions {a}, and they are {b} now; resume with the \
-             file of questions as it was, or begin anew with another --output-dir"
-        );
-        return Err(pasts.other(what));
-    }
-    Ok(())
-}
-
-/// The first key at which two documents differ.
-fn difference(a: &Value, b: &Value, path: &str) -> Option<(String, String, String)> {
-    if a == b {
-        return None;
-    }
-    if let (Value::Object(a), Value::Object(b)) = (a, b) {
-        let keys = a.keys().chain(b.keys().filter(|k| !a.contains_key(*k)));
-        let (one, other) = (a, b);
-        let nothing = Value::Null;
-        return keys.into_iter().find_map(|key| {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            difference(one.get(key).unwrap_or(&nothing), other.get(key).unwrap_or(&nothing), &path)
-        });
-    }
-    Some((path.to_owned(), a.to_string(), b.to_string()))
-}
-
 fn set_up(
     scenario: &Scenario,
     task: &Task,
     questions: &[Arc<Question>],
     spec: &LiveSpec,
-    options: &Arc<LiveOptions>,
+    (options, prompts): (&Arc<LiveOptions>, &Arc<Prompts>),
     (journal, dir): (&Journal, &Path),
     past: Past,
 ) -> Result<(Vec<Box<dyn Policy>>, Setup), LiveError> {
@@ -404,7 +369,7 @@ fn set_up(
     let desks = questions[first..first + scenario.tasks as usize]
         .iter()
         .map(|q| {
-            let desk = Reading::new(q.clone(), desk_spec.clone());
+            let desk = Reading::new(q.clone(), desk_spec.clone()).prompted(prompts.clone());
             Box::new(if spec.separate_runs { desk.headed(format!("Run {number}.")) } else { desk }) as Box<dyn Desk>
         })
         .collect();
@@ -420,17 +385,4 @@ fn set_up(
         options: options.clone(),
     };
     Ok((policies, setup))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_difference_is_named_by_its_key() {
-        let (a, b) = (json!({"x": {"y": 1, "z": 2}}), json!({"x": {"y": 1, "z": 3}}));
-        assert_eq!(difference(&a, &b, ""), Some(("x.z".into(), "2".into(), "3".into())));
-        assert_eq!(difference(&a, &a, ""), None);
-        assert_eq!(difference(&a, &json!({}), "").unwrap().0, "x");
-    }
 }
