@@ -25,6 +25,7 @@ pub fn execute(args: &ImportArgs) -> Result<u8> {
         session: args.session.clone(),
         skip_damaged: args.skip_damaged,
         no_text: args.no_text,
+        ..Options::default()
     };
     let path = args
         .output
