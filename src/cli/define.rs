@@ -21,11 +21,19 @@ pub fn execute(args: &DefineArgs) -> Result<u8> {
         }
         if !unknown.is_empty() {
             let mend = "`delm-sim define` lists all that are";
+            if !found.is_empty() {
+                show(found, args)?;
+            }
             return Err(UsageError(format!("not defined: {}; {mend}", unknown.join(", "))).into());
         }
         found
     };
+    show(found, args)?;
+    Ok(DONE)
+}
+
+fn show(found: Vec<terms::Term>, args: &DefineArgs) -> Result<()> {
     let rows: Vec<Vec<String>> = found.into_iter().map(|t| vec![t.word, t.unit.to_owned(), t.meaning]).collect();
     output::print(&output::table(args.format, &["word", "unit", "meaning"], &rows)?)?;
-    Ok(DONE)
+    Ok(())
 }

@@ -95,11 +95,14 @@ pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run], origin: Ori
 pub(super) fn gather(runs: &[Run]) -> Vec<Series> {
     let mut series: Vec<Series> = METRICS
         .iter()
-        .map(|m| Series { metric: m.name, unit: m.unit, share: m.is_share(), values: Vec::new() })
+        .map(|m| Series { metric: m.name, unit: m.unit, share: m.is_share(), values: Vec::new(), lacking: Vec::new() })
         .collect();
-    for run in runs {
+    for (i, run) in runs.iter().enumerate() {
         for (place, value) in run.measures.iter() {
             series[place].values.push(value);
+        }
+        for s in series.iter_mut().filter(|s| s.values.len() + s.lacking.len() == i) {
+            s.lacking.push(i as u32);
         }
     }
     series.retain(|s| !s.values.is_empty());

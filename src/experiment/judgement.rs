@@ -187,6 +187,10 @@ pub enum Verdict {
         reversals: Vec<Reversal>,
         /// Parameters that were moved, each to both ends.
         moved: usize,
+        /// Runs of each move.
+        replications: u32,
+        /// A reversal of Pass smaller than this may have gone unseen (5 % test, 95 % power); none if Pass is not settled.
+        seen_from: Option<f64>,
     },
 }
 

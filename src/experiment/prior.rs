@@ -18,6 +18,15 @@ pub enum Scale {
     Log,
 }
 
+/// A value that a prior holds for possible by itself, beside its range.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Atom {
+    /// Value.
+    pub at: f64,
+    /// Its probability.
+    pub probability: f64,
+}
+
 /// A range with its scale.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Range {
@@ -27,6 +36,8 @@ pub struct Range {
     pub high: f64,
     /// Scale between them.
     pub scale: Scale,
+    /// A value that is drawn by itself.
+    pub atom: Option<Atom>,
 }
 
 impl Range {
@@ -35,6 +46,15 @@ impl Range {
         match self.scale {
             Scale::Linear => self.low + (self.high - self.low) * share,
             Scale::Log => self.low * libm::pow(self.high / self.low, share),
+        }
+    }
+
+    /// The value of the prior for a uniform number.
+    pub fn draw(&self, uniform: f64) -> f64 {
+        match self.atom {
+            None => self.at(uniform),
+            Some(Atom { at, probability }) if uniform < probability => at,
+            Some(Atom { probability, .. }) => self.at((uniform - probability) / (1.0 - probability)),
         }
     }
 
@@ -81,6 +101,11 @@ impl Movable {
     /// The value at a share of its prior, whole where it must be.
     pub fn at(&self, share: f64) -> f64 {
         self.rounded(self.range.at(share))
+    }
+
+    /// The value of its prior for a uniform number, whole where it must be.
+    pub fn draw(&self, uniform: f64) -> f64 {
+        self.rounded(self.range.draw(uniform))
     }
 
     /// A value as the scenario takes it.
@@ -162,7 +187,7 @@ fn moves(input: &Parameter, tree: &Value) -> Result<Vec<Movable>, &'static str> 
         let range = match range {
             Told::Range(range) => range,
             Told::Factor(_, _) if value == 0.0 => return Err("half and double of 0 are 0"),
-            Told::Factor(low, high) => Range { low: value * low, high: value * high, scale: Scale::Log },
+            Told::Factor(low, high) => Range { low: value * low, high: value * high, scale: Scale::Log, atom: None },
         };
         if !range.share(value).is_finite() && range.scale == Scale::Log && value != 0.0 {
             return Err("its value is not on the scale of its prior");
@@ -199,12 +224,13 @@ fn ranges(text: &str) -> Result<Vec<(Option<&str>, Told)>, &'static str> {
     if text.starts_with("half to double") {
         return Ok(vec![(None, Told::Factor(0.5, 2.0))]);
     }
+    let atom = atom(text);
     for (mark, scale) in [("logU(", Scale::Log), ("U(", Scale::Linear)] {
         if let Some((_, rest)) = text.split_once(mark) {
             let inner = rest.split(')').next().unwrap_or_default();
             let ends: Vec<f64> = inner.split(',').filter_map(|n| number(n.trim())).collect();
             let [low, high] = ends[..] else { return Err("its prior is told in words") };
-            return Ok(vec![(None, Told::Range(Range { low, high, scale }))]);
+            return Ok(vec![(None, Told::Range(Range { low, high, scale, atom }))]);
         }
     }
     let plain = text.split('(').next().unwrap_or_default();
@@ -213,7 +239,7 @@ fn ranges(text: &str) -> Result<Vec<(Option<&str>, Told)>, &'static str> {
         && levels.len() > 1
     {
         let (low, high) = levels.iter().fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
-        return Ok(vec![(None, Told::Range(Range { low, high, scale: Scale::Linear }))]);
+        return Ok(vec![(None, Told::Range(Range { low, high, scale: Scale::Linear, atom: None }))]);
     }
     let mut found = Vec::new();
     for part in parts {
@@ -224,9 +250,20 @@ fn ranges(text: &str) -> Result<Vec<(Option<&str>, Told)>, &'static str> {
         let Some((low, high)) = ends.split_once('-').and_then(|(a, b)| Some((number(a)?, number(b)?))) else {
             continue;
         };
-        found.push((key, Told::Range(Range { low, high, scale: Scale::Linear })));
+        found.push((key, Told::Range(Range { low, high, scale: Scale::Linear, atom: None })));
     }
     if found.is_empty() { Err("its prior is told in words") } else { Ok(found) }
+}
+
+/// The value that a prior holds for possible by itself: `half at 0`, `15 % at 1`.
+fn atom(text: &str) -> Option<Atom> {
+    let (before, after) = text.split_once(" at ")?;
+    let at = number(after.split([',', ' ']).next()?)?;
+    let probability = match before.rsplit(", ").next()?.trim() {
+        "half" => 0.5,
+        share => number(share.strip_suffix(" %")?)? / 100.0,
+    };
+    Some(Atom { at, probability })
 }
 
 /// A number as people write it, such as `.8`.
@@ -242,13 +279,17 @@ mod tests {
 
     #[test]
     fn priors_are_read_as_they_are_written() {
-        let linear = |low, high| Told::Range(Range { low, high, scale: Scale::Linear });
+        let linear = |low, high| Told::Range(Range { low, high, scale: Scale::Linear, atom: None });
         assert_eq!(ranges("0-1"), Ok(vec![(None, linear(0.0, 1.0))]));
         assert_eq!(ranges("U(3, 9) hypotheses of fixed work"), Ok(vec![(None, linear(3.0, 9.0))]));
-        assert_eq!(ranges("half at 0, else U(0, .3)"), Ok(vec![(None, linear(0.0, 0.3))]));
+        let half = Range { low: 0.0, high: 0.3, scale: Scale::Linear, atom: Some(Atom { at: 0.0, probability: 0.5 }) };
+        assert_eq!(ranges("half at 0, else U(0, .3)"), Ok(vec![(None, Told::Range(half))]));
+        assert_eq!([0.0, 0.49, 0.5, 0.75, 1.0].map(|u| half.draw(u)), [0.0, 0.0, 0.0, 0.15, 0.3]);
+        let some = Range { low: 0.8, high: 4.0, scale: Scale::Log, atom: Some(Atom { at: 1.0, probability: 0.15 }) };
+        assert_eq!(ranges("logU(.8, 4), 15 % at 1"), Ok(vec![(None, Told::Range(some))]));
         assert_eq!(
             ranges("logU(1e-4, .03)"),
-            Ok(vec![(None, Told::Range(Range { low: 1e-4, high: 0.03, scale: Scale::Log }))])
+            Ok(vec![(None, Told::Range(Range { low: 1e-4, high: 0.03, scale: Scale::Log, atom: None }))])
         );
         assert_eq!(ranges("0, .05, .10"), Ok(vec![(None, linear(0.0, 0.1))]));
         assert_eq!(ranges("sigma .3-.7"), Ok(vec![(Some("sigma"), linear(0.3, 0.7))]));
@@ -261,7 +302,7 @@ mod tests {
     #[test]
     fn a_share_of_a_range_is_its_inverse() {
         for scale in [Scale::Linear, Scale::Log] {
-            let range = Range { low: 2.0, high: 32.0, scale };
+            let range = Range { low: 2.0, high: 32.0, scale, atom: None };
             for share in [0.0, 0.25, 1.0] {
                 assert!((range.share(range.at(share)) - share).abs() < 1e-12);
             }

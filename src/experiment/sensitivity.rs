@@ -14,6 +14,8 @@ use crate::runtime::RunError;
 
 const REPLICATIONS: u32 = 64;
 const FIRST: u64 = 1 << 41;
+/// z(97.5 %) + z(95 %): a difference of so many standard errors is seen with 95 % chance by a 5 % test.
+const SEEN: f64 = 3.604_8;
 
 /// Which assumption, at which end of its prior, turns a verdict of a decentralized policy around.
 pub(super) fn flips(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparison]) -> Result<Vec<Verdict>, RunError> {
@@ -35,12 +37,13 @@ pub(super) fn flips(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparis
         if settled.is_empty() {
             continue;
         }
-        let mut reversals = Vec::new();
+        let (mut reversals, mut error) = (Vec::new(), None);
         let (mut levers, _) = movables(scenario, &[policy]);
         levers.retain(|lever| lever.path.starts_with("sharing."));
         for lever in &levers {
             for end in [lever.at(0.0), lever.at(1.0)] {
-                let turned = turned(scenario, policy, n, &settled, lever, end)?;
+                let (turned, of_pass) = turned(scenario, policy, n, &settled, lever, end)?;
+                error = of_pass.into_iter().chain(error).reduce(f64::max);
                 let reversal = |metric| Reversal { metric, parameter: lever.path.clone(), value: end };
                 reversals.extend(turned.into_iter().map(reversal));
             }
@@ -50,12 +53,20 @@ pub(super) fn flips(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparis
         } else {
             Rival::Baseline(scenario.baseline.clone())
         };
-        verdicts.push(Verdict::Flips { policy: policy.clone(), agents: n, rival, reversals, moved: levers.len() });
+        verdicts.push(Verdict::Flips {
+            policy: policy.clone(),
+            agents: n,
+            rival,
+            reversals,
+            moved: levers.len(),
+            replications: REPLICATIONS,
+            seen_from: error.map(|error| SEEN * error),
+        });
     }
     Ok(verdicts)
 }
 
-/// Metrics whose verdict no longer holds with the lever at this end.
+/// Metrics whose verdict is reversed with the lever at this end, and the standard error of the difference of Pass there.
 fn turned(
     scenario: &Scenario,
     policy: &str,
@@ -63,9 +74,9 @@ fn turned(
     settled: &[&Comparison],
     lever: &Movable,
     end: f64,
-) -> Result<Vec<&'static str>, RunError> {
+) -> Result<(Vec<&'static str>, Option<f64>), RunError> {
     // An end that makes no scenario turns nothing.
-    let Ok(mut moved) = scenario.with(&lever.edits(end)) else { return Ok(Vec::new()) };
+    let Ok(mut moved) = scenario.with(&lever.edits(end)) else { return Ok((Vec::new(), None)) };
     moved.agents = vec![n];
     let rivals = |p: &&String| {
         if moved.baseline == BEST_CENTRAL { is_central(&moved, p) } else { **p == moved.baseline }
@@ -78,6 +89,7 @@ fn turned(
     let mut cells: Vec<_> = points.iter().zip(&runs).map(|(p, r)| cell(&moved, p, r, Origin::Simulated)).collect();
     let own = cells.pop().expect("the policy itself was run");
     let cells = Search::Found(cells);
+    let mut error = None;
     let turned = settled.iter().filter(|c| {
         let Some(base) = baseline(&moved, &cells, c.metric, n) else {
             return false;
@@ -87,10 +99,15 @@ fn turned(
         let (Some(a), Some(b)) = (own.get(c.metric), rival) else {
             return false;
         };
+        if c.metric == "pass" {
+            let paired = crate::stats::paired(&a.values, &b.values, 0, 0);
+            error = paired.sd.map(|sd| sd / (paired.n as f64).sqrt());
+        }
         let Some(interval) = difference_interval(a.share, &a.values, &b.values) else { return false };
         let lower = metrics::find(c.metric).is_none_or(|m| m.better != Better::Higher);
         let good = if lower { -1 } else { 1 };
         interval.sign() == if c.judgement == Judgement::Better { -good } else { good }
     });
-    Ok(turned.map(|c| c.metric).collect())
+    let turned = turned.map(|c| c.metric).collect();
+    Ok((turned, error))
 }

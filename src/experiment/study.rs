@@ -40,6 +40,9 @@ pub struct Series {
     pub share: bool,
     /// Values of the replications that have one, in order.
     pub values: Vec<f64>,
+    /// Replications, by their place, that have none.
+    #[serde(skip)]
+    pub lacking: Vec<u32>,
 }
 
 impl Series {

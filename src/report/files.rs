@@ -119,8 +119,9 @@ fn values_csv(study: &Study, wanted: fn(&str) -> bool) -> String {
     let whole = study.scenario.replications as usize;
     let rows = study.cells.iter().flat_map(|cell| {
         cell.series.iter().filter(move |s| wanted(s.metric)).flat_map(move |series| {
-            let complete = series.values.len() == whole;
-            series.values.iter().enumerate().map(move |(i, &value)| {
+            let complete = series.values.len() + series.lacking.len() == whole;
+            let having = (0..whole as u32).filter(|i| series.lacking.binary_search(i).is_err());
+            series.values.iter().zip(having).map(move |(&value, i)| {
                 vec![
                     study.scenario.name.clone(),
                     cell.policy.clone(),

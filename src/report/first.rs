@@ -301,8 +301,8 @@ fn reasons(study: &Study, own: &Cell, typed: Typed) -> String {
         own.policy
     ));
     let told = study.verdicts.iter().find_map(|verdict| match verdict {
-        Verdict::Flips { policy, agents, reversals, moved, .. } if *policy == own.policy => {
-            let said = words::flips(reversals, *moved);
+        Verdict::Flips { policy, agents, reversals, moved, replications, seen_from, .. } if *policy == own.policy => {
+            let said = words::flips(reversals, *moved, *replications, *seen_from);
             Some(if *agents == own.agents { said } else { format!("at N = {agents}, {said}") })
         }
         _ => None,

@@ -1,5 +1,6 @@
 //! The words of judgements, verdicts and warnings: every sentence that a study says is made here.
 
+use super::number;
 use crate::experiment::Study;
 use crate::experiment::judgement::{EqualSpend, Judgement, Phrase, Reversal, Rival, Search, Spend, Verdict, Warning};
 use crate::experiment::study::Origin;
@@ -117,11 +118,15 @@ pub(super) fn equal_spend(spend: Spend, best: &Search<EqualSpend>) -> Option<Str
 }
 
 /// What turns verdicts around, as the end of a sentence.
-pub(super) fn flips(reversals: &[Reversal], moved: usize) -> String {
+pub(super) fn flips(reversals: &[Reversal], moved: usize, replications: u32, seen_from: Option<f64>) -> String {
     if reversals.is_empty() {
+        let unseen = seen_from.map_or_else(String::new, |share| {
+            let points = number::rounded(share * 100.0, 1);
+            format!("; a reversal of Pass by less than {points} points may have gone unseen")
+        });
         return format!(
-            "none of {} moves, one at a time, of {moved} sharing parameters to the ends of their priors reverses a \
-             verdict above; the other assumed inputs were not moved (see --set).",
+            "none of {} moves, one at a time, of {moved} sharing parameters to the ends of their priors is seen to reverse a \
+             verdict above, in {replications} runs each{unseen}; the other assumed inputs were not moved.",
             2 * moved
         );
     }
@@ -159,12 +164,12 @@ pub(super) fn verdict(verdict: &Verdict) -> Option<String> {
                  them take exactly as long as recorded."
             )
         }
-        Verdict::Flips { policy, agents, rival: whom, reversals, moved } => {
+        Verdict::Flips { policy, agents, rival: whom, reversals, moved, replications, seen_from } => {
             let whom = match whom {
                 Rival::BestCentral => "the best central forms".to_owned(),
                 other => rival(other),
             };
-            format!("{policy}, N = {agents}, against {whom}: {}", flips(reversals, *moved))
+            format!("{policy}, N = {agents}, against {whom}: {}", flips(reversals, *moved, *replications, *seen_from))
         }
     })
 }

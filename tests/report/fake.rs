@@ -41,7 +41,7 @@ fn wobble(a: usize, b: usize, c: usize) -> f64 {
 
 fn series(metric: &'static str, unit: &'static str, mean: f64, spread: f64, place: usize) -> Series {
     let values = (0..12).map(|r| mean * (1.0 + spread * wobble(place, metric.len(), r))).collect();
-    Series { metric, unit, share: matches!(metric, "avg_at_1" | "pass"), values }
+    Series { metric, unit, share: matches!(metric, "avg_at_1" | "pass"), values, lacking: Vec::new() }
 }
 
 fn cell(place: usize, policy: &str, agents: u32) -> Cell {
@@ -138,7 +138,7 @@ fn every_verdict() -> Vec<Verdict> {
         judgement: Judgement::NotShown,
         ..found.clone()
     };
-    let flips = |rival, reversals| Verdict::Flips { policy: policy.clone(), agents, rival, reversals, moved: 7 };
+    let flips = |rival, reversals| Verdict::Flips { policy: policy.clone(), agents, rival, reversals, moved: 7, replications: 64, seen_from: Some(0.09) };
     vec![
         Verdict::Knee { policy: "orchestrator-async".to_owned(), agents: 16, busy: 0.93 },
         compared(Rival::BestCentral, true, phrases.clone()),
@@ -240,12 +240,13 @@ pub(crate) fn closed_form() -> Study {
     study.scenario.agents = vec![4];
     study.scenario.policies = vec!["orchestrator-parallel".to_owned()];
     study.cells.retain(|c| c.agents == 4 && c.policy == "orchestrator-parallel");
-    study.cells[0].series.push(Series { metric: "empty_s", unit: "s", share: false, values: Vec::new() });
+    study.cells[0].series.push(Series { metric: "empty_s", unit: "s", share: false, values: Vec::new(), lacking: Vec::new() });
     study.cells[0].series.push(Series {
         metric: "gap_s",
         unit: "s",
         share: false,
         values: vec![1.0, f64::NAN, f64::INFINITY],
+        lacking: Vec::new(),
     });
     let headline = |s: &&mut Series| s.metric == "cost_per_submission_usd";
     let broken = study.cells[0].series.iter_mut().find(headline);

@@ -62,6 +62,11 @@ impl Pilots {
         self.means[0][candidate].0
     }
 
+    /// The pilots' mean worth of a candidate; greater is better.
+    pub(super) fn gain(&self, candidate: usize) -> f64 {
+        self.means[0][candidate].1
+    }
+
     /// What each group takes within a spend, on the pilots and on each redraw.
     pub(super) fn choices(&self, groups: &[Group], most: f64) -> Choices {
         self.means.iter().map(|row| groups.iter().map(|group| take(row, group, most)).collect()).collect()

@@ -3,7 +3,7 @@
 use super::AskError;
 use super::choice::{Choices, Pilots, Reports, estimate};
 use super::gauge::{Gauge, typical_s};
-use super::grid::{Axis, Candidate, Grid};
+use super::grid::{Around, Axis, Candidate, Grid, rounded_s};
 use super::mixture::Shares;
 use super::subject::{PILOT, metric, size, subject};
 use crate::experiment::judgement::Search;
@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 pub(super) const REPORT: u64 = 1 << 43;
 /// Spends at which the frontier is drawn.
 const STEPS: usize = 8;
+/// Deadlines, in units of the time that is held equal: a mean below it may come from runs beyond it.
+const LIMITS: [f64; 4] = [0.8, 1.0, 1.25, 1.6];
 /// A spend above the limit by no more than this share of it is the limit.
 const ROUNDING: f64 = 1e-9;
 /// Metrics that can be held equal.
@@ -172,19 +174,36 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
     let step = |i: usize| least * libm::pow(greatest / least, i as f64 / (STEPS - 1) as f64);
     let limits: Vec<f64> = if least > 0.0 && greatest > least { (0..STEPS).map(step).collect() } else { Vec::new() };
     let every: Vec<f64> = std::iter::once(most).chain(limits.iter().copied()).collect();
-    // Deadlines and budgets are tried on what the pilots would take.
-    let mut taken: BTreeSet<usize> = every
+    // Stores and gates are tried on what the pilots would take.
+    let taken: BTreeSet<usize> = every
         .iter()
         .flat_map(|most| pilots.taken(&grid.groups, *most))
         .flat_map(|mixture| mixture.shares().parts().map(|(candidate, _)| candidate).collect::<Vec<_>>())
         .collect();
-    // Where nothing is within the limit, a deadline on the cheapest point may be.
-    let within = |group: &Vec<usize>| group.iter().any(|c| pilots.spend(*c) <= most);
-    let cheapest =
-        |group: &Vec<usize>| group.iter().copied().min_by(|a, b| pilots.spend(*a).total_cmp(&pilots.spend(*b)));
-    taken.extend(grid.groups.iter().filter(|group| !within(group)).filter_map(cheapest));
-    let around: Vec<(usize, f64)> = taken.iter().map(|c| (*c, typical_s(&pilot[*c].time))).collect();
-    grid.grow(&around, &asked.grid)?;
+    // Deadlines and budgets also on the best and the cheapest point of every size, within the limit or not: a deadline
+    // may bring a large team within it. Where time is what is held equal, the limits themselves are deadlines.
+    let mut tried = taken.clone();
+    for group in &grid.groups {
+        for agents in &scenario.agents {
+            let of_size = || group.iter().copied().filter(|c| grid.candidates[*c].side.agents == *agents);
+            tried.extend(of_size().max_by(|a, b| pilots.gain(*a).total_cmp(&pilots.gain(*b))));
+            tried.extend(of_size().min_by(|a, b| pilots.spend(*a).total_cmp(&pilots.spend(*b))));
+        }
+    }
+    let deadlines: Vec<f64> = if asked.spend == "makespan_s" {
+        LIMITS.iter().map(|times| rounded_s(times * most)).collect()
+    } else {
+        Vec::new()
+    };
+    let around: Vec<Around> = tried
+        .into_iter()
+        .map(|candidate| Around {
+            candidate,
+            typical_s: typical_s(&pilot[candidate].time),
+            mechanisms: taken.contains(&candidate),
+        })
+        .collect();
+    grid.grow(&around, &deadlines, &asked.grid)?;
     for candidate in pilot.len()..grid.candidates.len() {
         pilot.push(run(&grid, candidate, PILOT)?);
     }

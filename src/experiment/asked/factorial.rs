@@ -2,7 +2,7 @@
 //!
 //! Main effects and interactions are means over matched cells, that is, over cells that differ in nothing else. The whole
 //! way from the plainest central form to the fullest decentral one is shared out among the three mechanisms by Shapley's
-//! value: the mean over all orders in which they can be switched on, so that the parts sum to the difference. Gists and
+//! value: the mean over all orders in which they can be switched on cell by cell, so that the parts sum to the difference. Gists and
 //! reports are of equal length in all cells: equal tokens lose equally.
 //!
 //! Invariant: a combination that is no point of the space is no cell; a gate where nothing is shared is the same as none.
@@ -109,6 +109,8 @@ pub struct Shares {
     pub to: [&'static str; 3],
     /// The whole difference.
     pub whole: Contrast,
+    /// Orders in which the mechanisms can be switched on one by one: every cell on the way exists.
+    pub orders: usize,
     /// The part of each mechanism; they sum to the whole.
     pub parts: Vec<Contrast>,
 }
@@ -346,7 +348,9 @@ fn crossed(
 /// Orders in which three mechanisms can be switched on.
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
-/// Shares the way from a lead that retells to code with a judged shared store out among the mechanisms.
+/// Shares the way from a lead that retells to code with a judged shared store out among the mechanisms: by Shapley's
+/// value, over the orders that can be walked. An order on which the gate is switched on where nothing passes it is none:
+/// whoever came next would be credited with what the gate does.
 fn shapley<'a>(
     scenario: &Scenario,
     at: &impl Fn([&'static str; 3]) -> Option<&'a Series>,
@@ -364,22 +368,28 @@ fn shapley<'a>(
         } else {
             "relay"
         };
-        let gated = [control, store, if on[2] { gate } else { "none" }];
-        at(gated).or_else(|| at([control, store, "none"]))
+        at([control, store, if on[2] { gate } else { "none" }])
     };
-    let all: Option<Vec<&Series>> = (0..8_usize).map(|bits| cell([bits & 1 > 0, bits & 2 > 0, bits & 4 > 0])).collect();
-    let Some(value) = all else { return Search::NotFound };
+    let value: Vec<Option<&Series>> =
+        (0..8_usize).map(|bits| cell([bits & 1 > 0, bits & 2 > 0, bits & 4 > 0])).collect();
+    // What is on before each mechanism of an order, and what is on with it.
+    let walk = |order: [usize; 3]| {
+        let before = |i: usize| order[..i].iter().map(|f| 1_usize << f).sum::<usize>();
+        let step = |i: usize| Some((order[i], value[before(i + 1)]?, value[before(i)]?));
+        (0..3).map(step).collect::<Option<Vec<_>>>()
+    };
+    let walks: Vec<Vec<(usize, &Series, &Series)>> = ORDERS.into_iter().filter_map(walk).collect();
+    let (Some(&first), Some(last)) = (walks.first().and_then(|w| w.first()), walks.first().and_then(|w| w.last())) else {
+        return Search::NotFound;
+    };
     let parts = (0..3)
         .map(|factor| {
-            let (mut plus, mut minus) = (Vec::new(), Vec::new());
-            for order in ORDERS {
-                let before: usize = order.iter().take_while(|f| **f != factor).map(|f| 1 << f).sum();
-                plus.push(value[before | 1 << factor]);
-                minus.push(value[before]);
-            }
-            contrast(FACTORS[factor].to_owned(), ORDERS.len(), false, &mean_of(&plus), &mean_of(&minus))
+            let steps = || walks.iter().flatten().filter(|(f, ..)| *f == factor);
+            let (plus, minus): (Vec<&Series>, Vec<&Series>) = steps().map(|(_, plus, minus)| (*plus, *minus)).unzip();
+            contrast(FACTORS[factor].to_owned(), walks.len(), false, &mean_of(&plus), &mean_of(&minus))
         })
         .collect();
-    let whole = contrast("whole".to_owned(), 1, share, value[7], value[0]);
-    Search::Found(Shares { from: ["lead", "relay", "none"], to: [free, "shared", gate], whole, parts })
+    let whole = contrast("whole".to_owned(), 1, share, last.1, first.2);
+    let orders = walks.len();
+    Search::Found(Shares { from: ["lead", "relay", "none"], to: [free, "shared", gate], whole, orders, parts })
 }

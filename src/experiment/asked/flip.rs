@@ -310,7 +310,7 @@ impl Bench<'_, '_> {
                 .enumerate()
                 .flat_map(|(i, input)| {
                     let address = crate::kernel::Address { entity: i as u64, ..crate::kernel::Address::default() };
-                    input.edits(input.at(key.draws(address).uniform(0)))
+                    input.edits(input.draw(key.draws(address).uniform(0)))
                 })
                 .collect();
             match self.sample(&edits, replications)? {

@@ -1,7 +1,7 @@
 //! The grid that every policy is optimised over: team sizes, and the free settings of its form.
 //!
-//! It grows by deadlines and budgets around the points that pilots would take: in a product with all lengths they would
-//! multiply the work, and they matter where a policy is good already.
+//! It grows by deadlines and budgets around the best point of every size, and by store and gate around the points that
+//! pilots would take: in a product with all lengths they would multiply the work.
 //!
 //! Invariant: DeLM's forms and their rivals are tuned over grids made by the same rule; a setting that a policy does not
 //! read is not in its grid.
@@ -143,8 +143,45 @@ pub(super) fn rounded_s(seconds: f64) -> f64 {
     if unit < 1.0 { (libm::round(seconds * 10.0) / 10.0).max(0.1) } else { libm::round(seconds / unit) * unit }
 }
 
+/// What is grown around a candidate.
+#[derive(Clone, Debug)]
+pub(super) struct Around {
+    /// Candidate.
+    pub(super) candidate: usize,
+    /// Seconds that half its runs take.
+    pub(super) typical_s: f64,
+    /// Whether other stores and gates are tried, too.
+    pub(super) mechanisms: bool,
+}
+
+/// Stores and gates that are tried together, and whether readers then unfold.
+const MECHANISMS: [(&str, &str, bool); 5] = [
+    ("none", "none", false),
+    ("relay", "none", false),
+    ("shared", "none", false),
+    ("shared", "llm", false),
+    ("shared", "llm", true),
+];
+
+/// Other stores and gates of a point that has a choice of both.
+fn mechanisms(keys: &Map<String, Value>, axes: &[Axis]) -> Vec<Vec<String>> {
+    let said = |key: &str| axes.iter().any(|axis| axis.key == key);
+    let word = |key: &str| keys.get(key).and_then(Value::as_str).filter(|_| !said(key));
+    let (Some(store), Some(gate)) = (word("store"), word("gate")) else { return Vec::new() };
+    let tried = MECHANISMS.iter().map(|(to, by, unfold)| {
+        let mut changes = Vec::new();
+        changes.extend((*to != store).then(|| format!("store=\"{to}\"")));
+        changes.extend((*by != gate).then(|| format!("gate=\"{by}\"")));
+        changes.extend((*unfold && !said("unfold")).then(|| "unfold=true".to_owned()));
+        changes
+    });
+    let switched = keys.get("ask_more").and_then(Value::as_bool).filter(|_| !said("ask_more"));
+    let more = switched.map(|on| vec![format!("ask_more={}", !on)]);
+    tried.filter(|changes| !changes.is_empty()).chain(more).collect()
+}
+
 /// Changes of deadline and budgets, one at a time, for a point whose runs typically take so long.
-fn growth(keys: &Map<String, Value>, axes: &[Axis], typical_s: f64) -> Vec<String> {
+fn growth(keys: &Map<String, Value>, axes: &[Axis], typical_s: f64, deadlines: &[f64]) -> Vec<String> {
     let said = |key: &str| axes.iter().any(|axis| axis.key == key);
     let mut changes = Vec::new();
     if let Some(now) = keys.get("deadline_s").filter(|_| !said("deadline_s")) {
@@ -152,7 +189,10 @@ fn growth(keys: &Map<String, Value>, axes: &[Axis], typical_s: f64) -> Vec<Strin
             changes.push("deadline_s=\"unlimited\"".to_owned());
         }
         if typical_s.is_finite() && typical_s > 0.0 {
-            changes.extend(DEADLINES.iter().map(|times| format!("deadline_s={}", rounded_s(times * typical_s))));
+            let mut tried: Vec<f64> = DEADLINES.iter().map(|times| rounded_s(times * typical_s)).collect();
+            // One that is far beyond every run changes nothing.
+            tried.extend(deadlines.iter().filter(|s| **s < 4.0 * typical_s));
+            changes.extend(tried.iter().map(|s| format!("deadline_s={s:?}")));
         }
     }
     for key in BUDGETS.iter().filter(|key| !said(key)) {
@@ -204,17 +244,23 @@ impl Grid {
         self.scenarios.push(made);
     }
 
-    /// Deadlines and budgets around candidates, each with the time that half its runs take; what would be more than the
-    /// most points of a policy is left out.
-    pub(super) fn grow(&mut self, around: &[(usize, f64)], axes: &[Axis]) -> Result<(), AskError> {
-        for (of, typical_s) in around {
-            let (Candidate { side, changes }, base) = (self.candidates[*of].clone(), self.scenario(*of).clone());
-            let group = self.groups.iter().position(|group| group.contains(of)).expect("a candidate has a policy");
+    /// Deadlines (those of `deadlines` among them), budgets and mechanisms around candidates; what would be more than
+    /// twice the most points of a policy is left out.
+    pub(super) fn grow(&mut self, around: &[Around], deadlines: &[f64], axes: &[Axis]) -> Result<(), AskError> {
+        for Around { candidate, typical_s, mechanisms: other } in around {
+            let (Candidate { side, changes }, base) =
+                (self.candidates[*candidate].clone(), self.scenario(*candidate).clone());
+            let group = self.groups.iter().position(|group| group.contains(candidate)).expect("a candidate has a policy");
             let keys = base.settings(&side.policy).map_err(AskError::Usage)?.keys();
-            for change in growth(&keys, axes, *typical_s) {
-                let Some(made) = changed(&base, &side.policy, std::slice::from_ref(&change)) else { continue };
-                if self.groups[group].len() < MOST {
-                    let changes: Vec<String> = changes.iter().cloned().chain([change]).collect();
+            let mut grown: Vec<Vec<String>> =
+                growth(&keys, axes, *typical_s, deadlines).into_iter().map(|change| vec![change]).collect();
+            if *other {
+                grown.extend(mechanisms(&keys, axes));
+            }
+            for change in grown {
+                let Some(made) = changed(&base, &side.policy, &change) else { continue };
+                if self.groups[group].len() < 2 * MOST {
+                    let changes: Vec<String> = changes.iter().cloned().chain(change).collect();
                     self.add(group, made, &side.policy, &[side.agents], &changes);
                 }
             }

@@ -67,10 +67,10 @@ pub(super) fn metric(name: Option<&str>) -> Result<&'static Metric, AskError> {
     let found = metrics::find(name).ok_or_else(|| {
         let near = crate::experiment::faults::nearest(name, metrics::METRICS.iter().map(|m| m.name));
         let mend = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        AskError::Usage(format!("`{name}` is no metric{mend} (`delm-sim run --format csv` lists them)"))
+        AskError::Usage(format!("--metric {name}: no metric{mend} (`delm-sim run --format csv` lists them)"))
     })?;
     if found.better == Better::Neither {
-        return Err(AskError::Usage(format!("`{name}` has no better side: name a metric that has, such as pass")));
+        return Err(AskError::Usage(format!("--metric {name}: has no better side; name a metric that has, such as pass")));
     }
     Ok(found)
 }
@@ -130,7 +130,8 @@ impl Pair {
                 .min_by(|a, b| a.0.total_cmp(&b.0))
                 .map(|(_, policy)| policy.clone());
             let Some(best) = best else {
-                return Err(AskError::Usage(format!("no central form here has the metric {}", metric.name)));
+                let mend = "name one that they have, such as makespan_s";
+                return Err(AskError::Usage(format!("--metric {}: no central form here has it; {mend}", metric.name)));
             };
             (best, format!("the best of {} central forms on {PILOTS} pilot runs each", central.len()))
         } else {

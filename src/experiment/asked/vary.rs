@@ -80,9 +80,9 @@ pub(super) fn varied(scenario: &Scenario, asked: &VaryAsked, runner: &mut Runner
         .map(|values| {
             let edits: Vec<String> =
                 asked.axes.iter().zip(values).map(|(axis, v)| format!("{}={v}", axis.key)).collect();
-            scenario.with(&edits)
+            scenario.with(&edits).map_err(|fault| AskError::Usage(fault.to_string().replace("--set:", "--vary:")))
         })
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<_, AskError>>()?;
     let mut levels = Vec::new();
     for (values, moved) in all.into_iter().zip(&scenarios) {
         let points: Vec<(&str, u32)> =

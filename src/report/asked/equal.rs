@@ -71,20 +71,25 @@ pub(super) fn page(scenario: &Scenario, e: &Equals) -> Page {
     }
     let header = vec!["policy", "best within the spend", "points", "spends", "gains [95 %]", "subject's lead [95 %]"];
     let rows = e.rows.iter().map(|row| line(e, row, scale)).collect();
+    let known = if e.rows.iter().any(|row| found(row).is_some()) {
+        format!(" (a mean there is known to {} {unit}, one standard error)", number::short(e.choice_error * scale))
+    } else {
+        String::new()
+    };
     let notes = vec![
         format!(
-            "Chosen on {} pilot runs per point (a mean there is known to {} {unit}, one standard error), read from {} other \
+            "Chosen on {} pilot runs per point{known}, read from {} other \
              runs per point on the same random numbers; intervals are of the whole procedure, choice of points and of the \
              rival inside (bootstrap, {} runs in all).",
             e.pilots,
-            number::short(e.choice_error * scale),
             e.replications,
             e.runs
         ),
         "Two points of a policy may be mixed over tasks (shares in percent), so that the spend is met exactly. The grid: \
-         team sizes of the scenario, every length and choice of the policy's form, and around what the pilots take, one at a \
-         time, deadlines (half, once and twice the time of half its runs) and budgets (half, double); --grid replaces \
-         values. Points are chosen on the pilots; where one spends more on the reported runs, tasks go over to the next \
+         team sizes of the scenario, every length and choice of the policy's form; around the best and the cheapest point \
+         of every size, one at a time, deadlines (half, once and twice the time of half its runs; where time is held equal \
+         the limit itself and times around it) and budgets (half, double); around what the pilots take, other stores and \
+         gates, and asking for more; --grid replaces values. Points are chosen on the pilots; where one spends more on the reported runs, tasks go over to the next \
          cheaper point that the pilots found, so that nobody spends more than the limit unless the row says so."
             .to_owned(),
     ];

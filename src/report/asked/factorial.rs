@@ -47,9 +47,17 @@ pub(super) fn page(scenario: &Scenario, f: &Factorial) -> Page {
     } else {
         format!("Interactions shown ({} of {}): {}.", shown.len(), f.interactions.len(), effects(&shown))
     });
+    let orders = match &f.shares {
+        Search::Found(shares) => format!(
+            "parts are means over the {} of 6 orders in which the mechanisms can be switched on cell by cell (Shapley), \
+             and sum to the difference; ",
+            shares.orders
+        ),
+        Search::NotFound | Search::NotLooked => String::new(),
+    };
     notes.push(format!(
-        "{} replications per cell on the same random numbers; gists and reports have {} tokens in all cells; parts are \
-         Shapley values and sum to the difference; {} combinations are no points of the space (factorial.csv says why).",
+        "{} replications per cell on the same random numbers; gists and reports have {} tokens in all cells; {orders}{} \
+         combinations are no points of the space (factorial.csv says why).",
         f.replications,
         f.tokens,
         f.absent.len()
