@@ -197,6 +197,8 @@ struct Links {
     /// Agent of a tool's id.
     agents: BTreeMap<String, String>,
     compactions: u64,
+    /// Tokens of the contexts that were compacted.
+    compacted: u64,
     prompts: u64,
 }
 
@@ -229,8 +231,9 @@ fn thread(name: String, items: Vec<Item>, links: &mut Links) -> Thread {
                 added.push(message);
                 last = at.or(last);
             }
-            Item::Compaction(_) => {
+            Item::Compaction(before) => {
                 thread.compactions += 1;
+                links.compacted += before.unwrap_or(0);
                 added.clear();
                 is_new = true;
             }
@@ -244,7 +247,7 @@ fn thread(name: String, items: Vec<Item>, links: &mut Links) -> Thread {
                 let mut draft = block.draft;
                 draft.messages = std::mem::take(&mut added);
                 draft.goes_on = !std::mem::take(&mut is_new);
-                draft.is_prompted = std::mem::take(&mut is_human) && draft.goes_on;
+                draft.is_prompted = std::mem::take(&mut is_human) && !thread.calls.is_empty();
                 thread.prompts += u64::from(draft.is_prompted);
                 (draft.start, draft.end) = (last, block.at);
                 if draft.length.is_some() {
@@ -340,7 +343,10 @@ fn weave(threads: Vec<Thread>, links: &Links, session: &mut Session) {
         }
     }
     if links.compactions > 0 {
-        session.miss(format!("calls that compacted a context: {}, not recorded by the source", links.compactions));
+        session.miss(format!(
+            "calls that compacted a context: {}, not recorded by the source; the contexts had {} tokens in all",
+            links.compactions, links.compacted
+        ));
     }
     if links.prompts > 0 {
         session.miss(format!(

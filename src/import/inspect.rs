@@ -2,6 +2,7 @@
 //! say when they began and how long they took; agents are its spans of that type.
 
 use super::chat;
+use super::check::Totals;
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::moment;
@@ -199,6 +200,7 @@ fn session(sample: &Field<'_>, log: &Log, place: &Place, out: &mut Out<'_>) -> R
         }
     }
     let mut session = team::session(format!("{}/{id}/{epoch}", log.name), made);
+    session.totals = totals(sample);
     if left_out > 0 {
         session.miss(format!("damaged model events left out: {left_out}"));
     }
@@ -206,6 +208,17 @@ fn session(sample: &Field<'_>, log: &Log, place: &Place, out: &mut Out<'_>) -> R
         out.left_out("samples without model events");
     }
     Ok(Ok(session))
+}
+
+/// The sample's own sums.
+fn totals(sample: &Field<'_>) -> Totals {
+    let mut totals = Totals::default();
+    for usage in sample.get("model_usage").value.as_object().into_iter().flatten().map(|(_, usage)| usage) {
+        let Ok(tokens) = chat::usage(&Field::named(usage, "model_usage")) else { continue };
+        totals.prompt_tokens = Some(totals.prompt_tokens.unwrap_or(0) + tokens.prompt.unwrap_or(0));
+        totals.completion_tokens = Some(totals.completion_tokens.unwrap_or(0) + tokens.completion.unwrap_or(0));
+    }
+    totals
 }
 
 /// An event and those that stand in it, in older logs: a tool's or a subtask's own.

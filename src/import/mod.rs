@@ -13,12 +13,14 @@ mod cassette;
 mod causes;
 mod chat;
 mod chatdev;
+mod check;
 mod claude_code;
 mod claude_thread;
 mod frames;
 mod json;
 mod kv_cache;
 mod codex;
+mod copies;
 mod delm_v1;
 mod delm_v2;
 mod fault;
@@ -61,6 +63,7 @@ mod timing;
 mod tokens;
 mod unzip;
 
+pub use check::{Against, Check, Row, Shares, Totals};
 pub use fault::{ImportError, Place, Wrong};
 pub use field::Field;
 pub use mapping::{Mapping, TARGETS};
@@ -193,6 +196,9 @@ fn read(
                 None => work.push((importer, vec![path])),
             }
         }
+    }
+    for (_, paths) in &mut work {
+        copies::leave_out(paths, &mut out);
     }
     out.has_several = work.iter().map(|(_, paths)| paths.len()).sum::<usize>() > 1;
     for (importer, paths) in work {

@@ -1,6 +1,7 @@
 //! What importers feed: sessions of calls, in plain words of their source. The rest - who is numbered how, what released
 //! a call, which delegation it belongs to, what was counted - is done once for all formats when the session is written.
 
+use super::check::Totals;
 use super::moment::Nanos;
 use crate::model::call::Purpose;
 use crate::record::transcript::Message;
@@ -184,6 +185,8 @@ pub struct Session {
     pub missing: Vec<String>,
     /// Whether what was submitted was right, and named numbers beside it.
     pub outcome: Option<Outcome>,
+    /// What the source itself sums up.
+    pub totals: Totals,
     pub(super) agents: Vec<Agent>,
     /// Per conversation, the call that started it.
     pub(super) conversations: Vec<Option<usize>>,

@@ -2,6 +2,7 @@
 //! shared out by the lengths of the texts, so that their sums are the told ones.
 
 use super::chat;
+use super::check::picodollars;
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::openai_log::stem;
@@ -116,6 +117,10 @@ fn share(session: &mut Session, stats: &Field<'_>) -> Result<(), Wrong> {
     let prompts = sent.map(|sum| parts(sum, lengths.iter().map(|length| length.0)));
     let answers = received.map(|sum| parts(sum, lengths.iter().map(|length| length.1)));
     let dollars = stats.get("instance_cost").positive()?.filter(|cost| *cost > 0.0);
+    session.totals.calls = told;
+    session.totals.prompt_tokens = sent;
+    session.totals.completion_tokens = received;
+    session.totals.picodollars = dollars.map(picodollars);
     let all: u64 = lengths.iter().map(|length| length.0.max(1)).sum();
     for (place, call) in session.calls.iter_mut().enumerate() {
         call.tokens.prompt = prompts.as_ref().map(|parts| parts[place]);

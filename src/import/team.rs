@@ -2,7 +2,7 @@
 //! one that only wraps others and asks nothing itself is none.
 
 use super::Out;
-use super::fault::{ImportError, Place};
+use super::fault::ImportError;
 use super::groups::{Group, Groups};
 use super::moment::Nanos;
 use super::session::{Draft, Session};
@@ -134,7 +134,6 @@ pub(super) enum Kind {
 
 /// A node of a tree of what happened.
 pub(super) struct Node {
-    pub(super) place: Place,
     pub(super) trace: String,
     pub(super) id: String,
     pub(super) parent: Option<String>,

@@ -4,9 +4,9 @@ use super::fault::{ImportError, Place, Wrong};
 use super::inputs::{MOST_ARCHIVE_BYTES, check_members, inside, too_much};
 use super::source;
 use crate::record::input::{self, FREE_EXPANSION_BYTES, MOST_EXPANSION};
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -35,8 +35,33 @@ fn reading<R: Read + Seek>(
 }
 
 /// Unpacks Zstandard; frames may follow one another.
-pub(super) fn zstd<R: Read>(from: R) -> io::Result<impl Read> {
+pub(super) fn zstd<R: BufRead>(from: R) -> io::Result<impl Read + use<R>> {
+    Ok(Frames { now: Some(frame(from)?) })
+}
+
+struct Frames<R: BufRead> {
+    now: Option<StreamingDecoder<R, FrameDecoder>>,
+}
+
+fn frame<R: BufRead>(from: R) -> io::Result<StreamingDecoder<R, FrameDecoder>> {
     StreamingDecoder::new(from).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
+}
+
+impl<R: BufRead> Read for Frames<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(now) = &mut self.now else { return Ok(0) };
+            let count = now.read(into)?;
+            if count > 0 || into.is_empty() {
+                return Ok(count);
+            }
+            let mut rest = self.now.take().expect("it was there").into_inner();
+            if rest.fill_buf()?.is_empty() {
+                return Ok(0);
+            }
+            self.now = Some(frame(rest)?);
+        }
+    }
 }
 
 /// What may still be written.
