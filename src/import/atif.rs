@@ -100,7 +100,8 @@ fn take(
     let mut draft = Draft::new(agent, 0, Purpose::Step);
     draft.text = Some(content);
     for call in step.get("tool_calls").list()? {
-        let told = serde_json::json!({"name": call.get("function_name").value, "arguments": call.get("arguments").value});
+        let told =
+            serde_json::json!({"name": call.get("function_name").value, "arguments": call.get("arguments").value});
         chat::tool(&Field::root(&told), &mut draft);
     }
     let metrics = step.get("metrics");

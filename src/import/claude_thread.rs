@@ -182,7 +182,8 @@ impl Threads {
             session.miss(format!("damaged records left out: {}", self.damaged));
         }
         let mut links = Links::default();
-        let mut read: Vec<Thread> = self.threads.into_iter().map(|(name, items)| thread(name, items, &mut links)).collect();
+        let mut read: Vec<Thread> =
+            self.threads.into_iter().map(|(name, items)| thread(name, items, &mut links)).collect();
         // The main agent first, then in the order of their beginnings.
         read.retain(|thread| !thread.calls.is_empty());
         read.sort_by_key(|thread| (thread.name != MAIN, thread.calls[0].0.start.or(thread.calls[0].0.end)));
@@ -355,7 +356,8 @@ fn weave(threads: Vec<Thread>, links: &Links, session: &mut Session) {
         ));
     }
     let lost: BTreeSet<&String> = links.agents.values().collect();
-    let lost = lost.iter().filter(|name| !session.agents.iter().any(|agent| agent.name.starts_with(name.as_str()))).count();
+    let lost =
+        lost.iter().filter(|name| !session.agents.iter().any(|agent| agent.name.starts_with(name.as_str()))).count();
     if lost > 0 {
         session.miss(format!("calls of {lost} sub-agents: their files are not here"));
     }

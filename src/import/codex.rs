@@ -303,9 +303,8 @@ fn session(name: String, threads: Vec<Thread>) -> Session {
         }
         let begin = thread.calls.first().and_then(|call| call.start.or(call.end));
         let above = thread.parent.as_ref().and_then(|parent| conversations.get(parent).copied());
-        let starter = above.and_then(|above| {
-            session.calls.iter().rposition(|call| call.conversation == above && call.end <= begin)
-        });
+        let starter = above
+            .and_then(|above| session.calls.iter().rposition(|call| call.conversation == above && call.end <= begin));
         let conversation = if place == 0 { 0 } else { session.conversation(starter) };
         conversations.insert(thread.id.clone(), conversation);
         let name = if several { format!("{} {}", thread.agent, short(&thread.id)) } else { thread.agent.clone() };

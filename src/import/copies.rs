@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 /// Leaves copies of files out, and says which.
 pub(super) fn leave_out(paths: &mut Vec<PathBuf>, out: &mut Out<'_>) {
-    let size = |path: &PathBuf| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|found| found.len());
+    let size =
+        |path: &PathBuf| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|found| found.len());
     let mut by_size: BTreeMap<u64, u32> = BTreeMap::new();
     paths.iter().filter_map(size).for_each(|size| *by_size.entry(size).or_default() += 1);
     let mut known: BTreeMap<[u8; 32], PathBuf> = BTreeMap::new();

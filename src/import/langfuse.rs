@@ -115,7 +115,8 @@ fn draft(record: &Field<'_>) -> Result<Draft, Wrong> {
     let at = |keys: &[&str]| -> Result<_, Wrong> { moment::any(&record.any(keys)) };
     draft.start = at(&["startTime", "start_time"])?;
     draft.end = at(&["endTime", "end_time"])?;
-    draft.first_token = at(&["completionStartTime", "completion_start_time"])?.filter(|first| draft.start <= Some(*first));
+    draft.first_token =
+        at(&["completionStartTime", "completion_start_time"])?.filter(|first| draft.start <= Some(*first));
     if draft.end.is_none() {
         draft.length = record.get("latency").positive()?.and_then(moment::seconds);
     }

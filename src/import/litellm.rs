@@ -33,7 +33,10 @@ impl Importer for LiteLlm {
 
     fn detect(&self, sample: &Sample) -> Option<String> {
         let is = |cost: &str| sample.has(&["call_type", "startTime", cost]);
-        ["response_cost", "spend"].iter().find(|cost| is(cost)).map(|cost| format!("fields call_type, startTime, {cost}"))
+        ["response_cost", "spend"]
+            .iter()
+            .find(|cost| is(cost))
+            .map(|cost| format!("fields call_type, startTime, {cost}"))
     }
 
     fn read(&self, path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {

@@ -185,7 +185,9 @@ fn trajectory(path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
                 draft.end = kept;
                 (draft.start, draft.start_is_bound) = (previous, previous.is_some());
                 if told.at.is_some() && kept.is_none() {
-                    draft.miss("completed_ns: its stamp does not fit in with the others; the order of the messages is kept");
+                    draft.miss(
+                        "completed_ns: its stamp does not fit in with the others; the order of the messages is kept",
+                    );
                 } else if told.is_created && kept.is_some() {
                     draft.miss("completed_ns: the second of the answer's creation (`extra.response.created`)");
                 }

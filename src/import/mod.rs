@@ -16,9 +16,6 @@ mod chatdev;
 mod check;
 mod claude_code;
 mod claude_thread;
-mod frames;
-mod json;
-mod kv_cache;
 mod codex;
 mod copies;
 mod delm_v1;
@@ -26,10 +23,13 @@ mod delm_v2;
 mod fault;
 mod field;
 mod folder;
+mod frames;
 mod groups;
 mod helicone;
 mod inputs;
 mod inspect;
+mod json;
+mod kv_cache;
 mod langfuse;
 mod langsmith;
 mod layout;
@@ -255,7 +255,11 @@ fn choose(
         return Ok(files(path, content, detected, out));
     }
     if let Some(importer) = named {
-        return Ok(vec![(path.to_owned(), importer, if format.is_some() { "as told by --format" } else { "as told by --map" }.to_owned())]);
+        return Ok(vec![(
+            path.to_owned(),
+            importer,
+            if format.is_some() { "as told by --format" } else { "as told by --map" }.to_owned(),
+        )]);
     }
     let sample = Sample::of(path)?;
     let found = FORMATS.iter().find_map(|i| Some((*i, i.detect(&sample)?)));

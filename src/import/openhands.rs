@@ -150,7 +150,13 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(&mut self, event: &Field<'_>, at: Option<Nanos>, agent: usize, told: &Told) -> Result<Option<Draft>, Wrong> {
+    fn take(
+        &mut self,
+        event: &Field<'_>,
+        at: Option<Nanos>,
+        agent: usize,
+        told: &Told,
+    ) -> Result<Option<Draft>, Wrong> {
         event.need_object()?;
         let before = self.at;
         self.at = at.max(before);

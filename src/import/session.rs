@@ -91,6 +91,8 @@ pub struct Draft {
     pub is_from_cache: bool,
     /// Dollars, if the source tells them.
     pub dollars: Option<f64>,
+    /// It was recorded at another time than the call before it: what lies between is no part of the session.
+    pub is_apart: bool,
     /// When it was asked for, if it waited before it left: for a slot or a limit, and for no tool.
     pub asked: Option<Nanos>,
     /// When it left.
@@ -136,6 +138,7 @@ impl Draft {
             tokens: Tokens::default(),
             is_from_cache: false,
             dollars: None,
+            is_apart: false,
             asked: None,
             start: None,
             first_token: None,

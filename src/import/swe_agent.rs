@@ -101,7 +101,8 @@ fn share(session: &mut Session, stats: &Field<'_>) -> Result<(), Wrong> {
     let told = stats.get("api_calls").count()?;
     if let Some(told) = told.filter(|told| *told != session.calls.len() as u64) {
         let here = session.calls.len();
-        session.miss(format!("calls without a step: {told} were made, {here} are here; their tokens are in the others'"));
+        session
+            .miss(format!("calls without a step: {told} were made, {here} are here; their tokens are in the others'"));
     }
     // How long each prompt is: all that was said and seen before.
     let mut before = 0;

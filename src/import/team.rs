@@ -161,14 +161,10 @@ pub(super) fn forest(nodes: Vec<Node>, is_cut: bool, out: &mut Out<'_>) -> Resul
     if repeated > 0 {
         out.note(format!("{repeated} records stand there twice, read once"));
     }
-    let parents: Vec<Option<usize>> = nodes
-        .iter()
-        .map(|node| place.get(&(node.trace.clone(), node.parent.clone()?)).copied())
-        .collect();
-    let names: Vec<Option<String>> = nodes
-        .iter()
-        .map(|node| if let Kind::Agent(name) = &node.kind { Some(name.clone()) } else { None })
-        .collect();
+    let parents: Vec<Option<usize>> =
+        nodes.iter().map(|node| place.get(&(node.trace.clone(), node.parent.clone()?)).copied()).collect();
+    let names: Vec<Option<String>> =
+        nodes.iter().map(|node| if let Kind::Agent(name) = &node.kind { Some(name.clone()) } else { None }).collect();
     let sessions: Vec<Option<String>> = nodes.iter().map(|node| node.session.clone()).collect();
     let mut groups = Groups::new();
     for (index, node) in nodes.into_iter().enumerate() {

@@ -93,12 +93,18 @@ impl Budget {
 
 fn over(path: &Path) -> ImportError {
     let limit = MOST_ARCHIVE_BYTES >> 30;
-    too_much(path, &format!("the archive unpacks to more than the limit: {MOST_EXPANSION} times its size, or {limit} GiB"))
+    too_much(
+        path,
+        &format!("the archive unpacks to more than the limit: {MOST_EXPANSION} times its size, or {limit} GiB"),
+    )
 }
 
 fn damaged(path: &Path, error: &dyn std::fmt::Display) -> ImportError {
-    Wrong::record(format!("the archive cannot be unpacked: {error}"), "get the whole file again, or give the files in it")
-        .at(Place::file(path))
+    Wrong::record(
+        format!("the archive cannot be unpacked: {error}"),
+        "get the whole file again, or give the files in it",
+    )
+    .at(Place::file(path))
 }
 
 /// Unpacks a zip archive.
@@ -154,7 +160,8 @@ pub(super) fn tar(path: &Path, folder: &Path) -> Result<(), ImportError> {
             let end = part.iter().position(|byte| *byte == 0).unwrap_or(part.len());
             String::from_utf8_lossy(&part[..end]).into_owned()
         };
-        let size = u64::from_str_radix(text(124..136).trim(), 8).map_err(|_| damaged(path, &"a member without a size"))?;
+        let size =
+            u64::from_str_radix(text(124..136).trim(), 8).map_err(|_| damaged(path, &"a member without a size"))?;
         let padding = (BLOCK - size % BLOCK) % BLOCK;
         let kind = head[156];
         let mut body = from.by_ref().take(size);
