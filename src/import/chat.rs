@@ -62,8 +62,7 @@ pub(super) fn is_request(body: &Field<'_>) -> bool {
         Value::Object(parts) if *key == "contents" => parts.contains_key("parts"),
         _ => true,
     };
-    ["messages", "input", "contents", "prompt"].iter().any(|key| is_prompt(key))
-        && !body.get("encoding_format").is_some()
+    ["messages", "input", "contents", "prompt"].iter().any(is_prompt) && !body.get("encoding_format").is_some()
 }
 
 /// A list of messages in any provider's form.

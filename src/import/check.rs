@@ -137,6 +137,7 @@ pub(super) fn picodollars(dollars: f64) -> u64 {
     (dollars * 1e12).round() as u64
 }
 
+#[derive(Clone, Copy)]
 enum From {
     Measured,
     Counted,

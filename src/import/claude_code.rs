@@ -104,7 +104,11 @@ fn session_of(path: &Path) -> String {
 fn sub_agents(path: &Path) -> Vec<PathBuf> {
     let folder = path.with_extension("").join("subagents");
     let names = super::source::names(&folder).unwrap_or_default();
-    names.iter().filter(|name| name.ends_with(".jsonl")).map(|name| folder.join(name)).collect()
+    names
+        .iter()
+        .map(|name| folder.join(name))
+        .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+        .collect()
 }
 
 fn read(path: &Path, threads: &mut Threads, out: &mut Out<'_>) -> Result<(), ImportError> {

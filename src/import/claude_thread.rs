@@ -321,7 +321,7 @@ fn weave(threads: Vec<Thread>, links: &Links, session: &mut Session) {
         let mut end = Nanos::MIN;
         for (mut draft, tools) in thread.calls {
             (draft.agent, draft.conversation) = (agent, conversation);
-            draft.model = draft.reply_model.clone();
+            draft.model.clone_from(&draft.reply_model);
             if !tools.is_empty() {
                 draft.purpose = Purpose::Dispatch;
             }

@@ -3,7 +3,7 @@
 use super::out::Out;
 use crate::record::input;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Leaves copies of files out, and says which.
 pub(super) fn leave_out(paths: &mut Vec<PathBuf>, out: &mut Out<'_>) {
@@ -26,7 +26,7 @@ pub(super) fn leave_out(paths: &mut Vec<PathBuf>, out: &mut Out<'_>) {
     });
 }
 
-fn hash(path: &PathBuf) -> Option<[u8; 32]> {
+fn hash(path: &Path) -> Option<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(input::file(path).ok()?).ok()?;
     Some(*hasher.finalize().as_bytes())

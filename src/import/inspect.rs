@@ -172,7 +172,9 @@ fn session(sample: &Field<'_>, log: &Log, place: &Place, out: &mut Out<'_>) -> R
         Err(wrong) => return Ok(Err(wrong)),
     };
     let mut events = Vec::new();
-    top.into_iter().for_each(|event| with_inner(event, 0, &mut events));
+    for event in top {
+        with_inner(event, 0, &mut events);
+    }
     let spans = Spans::new(&events);
     let attachments = sample.get("attachments");
     let mut made = Vec::new();
@@ -227,7 +229,9 @@ fn with_inner<'a>(event: Field<'a>, depth: u32, into: &mut Vec<Field<'a>>) {
     let inner = event.get("events");
     let inner = if depth < DEEPEST { inner.list().unwrap_or_default() } else { Vec::new() };
     into.push(event);
-    inner.into_iter().for_each(|event| with_inner(event, depth + 1, into));
+    for event in inner {
+        with_inner(event, depth + 1, into);
+    }
 }
 
 /// The spans of a sample, by their ids.

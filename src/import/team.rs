@@ -49,7 +49,9 @@ impl Slots {
 pub(super) fn session(name: String, mut made: Vec<Made>) -> Session {
     made.sort_by_key(|m| (m.draft.start.or(m.draft.end), m.order));
     let asking: BTreeSet<usize> = made.iter().filter_map(|m| m.around.first().copied()).collect();
-    made.iter_mut().for_each(|m| m.around.retain(|agent| asking.contains(agent)));
+    for m in &mut made {
+        m.around.retain(|agent| asking.contains(agent));
+    }
     let names: BTreeMap<usize, String> =
         made.iter().filter_map(|m| Some((*m.around.first()?, m.agent.clone()))).collect();
     let mut leads: BTreeSet<&String> = BTreeSet::new();
@@ -151,12 +153,9 @@ pub(super) fn forest(nodes: Vec<Node>, is_cut: bool, out: &mut Out<'_>) -> Resul
         if node.id.is_empty() {
             continue;
         }
-        if place.contains_key(&(node.trace.clone(), node.id.clone())) {
-            is_new[index] = false;
-            repeated += 1;
-        } else {
-            place.insert((node.trace.clone(), node.id.clone()), index);
-        }
+        let first = *place.entry((node.trace.clone(), node.id.clone())).or_insert(index);
+        is_new[index] = first == index;
+        repeated += u64::from(first != index);
     }
     if repeated > 0 {
         out.note(format!("{repeated} records stand there twice, read once"));
