@@ -5,6 +5,7 @@
 //! Totals of a sub-agent that stand in its result (`toolUseResult`) are not added: its own calls are.
 
 use super::chat;
+use super::check::{Totals, picodollars};
 use super::fault::Wrong;
 use super::field::Field;
 use super::moment::{self, Nanos};
@@ -111,8 +112,8 @@ pub(super) struct Threads {
     pub(super) damaged: u64,
     /// Kinds of records that are no calls.
     pub(super) left_out: Vec<&'static str>,
-    /// What sub-agents' results tell, by agent: they are not added.
     side_chains: u64,
+    totals: Totals,
 }
 
 impl Threads {
@@ -121,12 +122,25 @@ impl Threads {
         name.clone_into(&mut self.file);
     }
 
+    /// Takes the sums that a printed session ends with.
+    pub(super) fn result(&mut self, record: &Field<'_>) -> Result<(), Wrong> {
+        let usage = record.get("usage");
+        if usage.value.is_object() {
+            let tokens = chat::usage(&usage)?;
+            (self.totals.prompt_tokens, self.totals.completion_tokens) = (tokens.prompt, tokens.completion);
+        }
+        self.totals.picodollars = record.get("total_cost_usd").positive()?.map(picodollars);
+        Ok(())
+    }
+
     /// Puts an item into its thread.
     pub(super) fn push(&mut self, record: &Field<'_>, item: Option<Item>) {
         let word = |key: &str| record.get(key).value.as_str().map(str::to_owned);
         let is_side = record.get("isSidechain").value == true;
         let parent = word("parentUuid").and_then(|parent| self.of_record.get(&parent).cloned());
-        let thread = if !is_side {
+        let thread = if let Some(tool) = word("parent_tool_use_id") {
+            tool
+        } else if !is_side {
             MAIN.to_owned()
         } else if let Some(agent) = word("agentId") {
             agent
@@ -176,8 +190,8 @@ impl Threads {
     /// The session of all threads.
     pub(super) fn session(self, name: String) -> Session {
         let mut session = Session::new(name);
-        session.is_dated = true;
         session.is_cut = self.is_cut;
+        session.totals = self.totals;
         if self.damaged > 0 {
             session.miss(format!("damaged records left out: {}", self.damaged));
         }
@@ -188,6 +202,10 @@ impl Threads {
         read.retain(|thread| !thread.calls.is_empty());
         read.sort_by_key(|thread| (thread.name != MAIN, thread.calls[0].0.start.or(thread.calls[0].0.end)));
         weave(read, &links, &mut session);
+        session.is_dated = session.calls.iter().any(|call| call.end.or(call.start).is_some());
+        if let Some(sum) = self.totals.picodollars.filter(|_| session.calls.iter().all(|call| call.dollars.is_none())) {
+            session.miss(format!("cost: the source tells ${} for the session, and none for a call", sum as f64 / 1e12));
+        }
         session
     }
 }
@@ -303,7 +321,7 @@ fn weave(threads: Vec<Thread>, links: &Links, session: &mut Session) {
     let mut ends: Vec<(usize, Nanos)> = Vec::new();
     for thread in threads {
         let begin = thread.calls[0].0.start.or(thread.calls[0].0.end);
-        let by_result = |tool: &Tool| links.agents.get(&tool.id) == Some(&thread.name);
+        let by_result = |tool: &Tool| tool.id == thread.name || links.agents.get(&tool.id) == Some(&thread.name);
         let by_prompt = |tool: &Tool| tool.prompt.is_some() && tool.prompt == thread.prompt;
         let before = |at: Option<Nanos>| at.zip(begin).is_none_or(|(at, begin)| at <= begin + 1_000_000_000);
         let found = (asked.iter().position(|(_, _, tool)| by_result(tool)))

@@ -62,6 +62,7 @@ mod team;
 mod timing;
 mod tokens;
 mod unzip;
+mod warehouse;
 
 pub use check::{Against, Check, Row, Shares, Totals};
 pub use fault::{ImportError, Place, Wrong};
@@ -119,6 +120,7 @@ pub const FORMATS: &[&dyn Importer] = &[
     &mini_swe::MiniSwe,
     &magentic_one::MagenticOne,
     &chatdev::ChatDev,
+    &warehouse::WareHouse,
     &otel::Otel,
     &langfuse::Langfuse,
     &langsmith::LangSmith,

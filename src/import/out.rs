@@ -157,6 +157,9 @@ impl<'a> Out<'a> {
     /// If the sink fails.
     pub fn session(&mut self, mut session: Session) -> Result<(), ImportError> {
         session.name = redact(&session.name).0.into_owned();
+        for agent in &mut session.agents {
+            self.clean(&mut agent.name);
+        }
         if session.calls.is_empty() || !self.wants_more() {
             return Ok(());
         }
@@ -203,6 +206,10 @@ impl<'a> Out<'a> {
         }
         if let Some(text) = &mut call.text {
             self.clean(text);
+        }
+        if let Some(reason) = &mut call.finish_reason {
+            // What a service said when it failed.
+            self.clean(reason);
         }
         self.clean(&mut call.tools_text);
         self.clean(&mut call.reply_tools_text);

@@ -71,6 +71,30 @@ fn side_chains_in_the_same_file_are_sub_agents_and_resumed_answers_count_once() 
 }
 
 #[test]
+fn a_printed_session_is_read_without_times_and_its_sums_are_the_check() {
+    let answer = |id: &str, parent: Value, block: Value| {
+        json!({"type": "assistant", "session_id": "p", "parent_tool_use_id": parent, "message": {"id": id,
+            "role": "assistant", "model": "m", "content": [block], "usage": {"input_tokens": 10, "output_tokens": 5}}})
+    };
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let task = json!({"type": "tool_use", "id": "t1", "name": "Task", "input": {"prompt": "Look."}});
+    let all = [
+        json!({"type": "system", "subtype": "init", "session_id": "p", "model": "m"}),
+        answer("m1", Value::Null, task),
+        answer("m2", json!("t1"), text("Seen.")),
+        answer("m3", Value::Null, text("Done.")),
+        json!({"type": "result", "session_id": "p", "total_cost_usd": 0.5, "usage": {"input_tokens": 30, "output_tokens": 90}}),
+    ];
+    let (imported, runs) = file("p.jsonl", &lines(&all));
+    assert_eq!((imported.inputs[0].format, imported.report.calls), ("claude-code", 3));
+    assert_eq!((runs[0].run.leads, runs[0].run.workers), (1, 1));
+    let check = &imported.report.check;
+    assert_eq!((check.completion_tokens.told, check.completion_tokens.found), (90, 15), "a beginning's usage");
+    assert_eq!((check.times.missing, check.picodollars.told), (3, 500_000_000_000));
+    assert!(runs[0].run.missing.iter().any(|what| what.contains("cost: the source tells $0.5")));
+}
+
+#[test]
 fn codex_tells_its_usage_twice_and_it_counts_once() {
     let (imported, runs) = of("codex");
     let report = &imported.report;

@@ -19,6 +19,7 @@ const FIXTURES: &[(&str, &str)] = &[
     ("chatdev", "chatdev"),
     ("delm_v1", "delm-v1"),
     ("delm_v2", "delm-v2"),
+    ("warehouse.log", "warehouse"),
     ("claude_code", "claude-code"),
     ("codex", "codex"),
     ("openhands.json", "openhands"),

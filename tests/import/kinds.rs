@@ -5,12 +5,14 @@ use super::trouble::{file, lines, missing, record, times, write};
 use delm_sim::import::Options;
 use serde_json::{Value, json};
 
+#[allow(clippy::needless_pass_by_value, reason = "calls read better without references to literals")]
 fn trajectory(messages: Value) -> String {
     json!({"trajectory_format": "mini-swe-agent-1", "messages": messages,
         "info": {"exit_status": "Submitted", "model_stats": {"instance_cost": 0.03, "api_calls": 2}}})
     .to_string()
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "calls read better without references to literals")]
 fn says(role: &str, extra: Value) -> Value {
     json!({"role": role, "content": "x", "extra": extra})
 }
@@ -88,7 +90,7 @@ fn reasoning_beside_the_completion_counts() {
 #[test]
 fn streams_count_what_they_end_with() {
     let stream = |events: &[Value]| {
-        let text: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        let text = events.iter().map(|event| format!("data: {event}")).collect::<Vec<_>>().join("\n\n");
         let mut call = record(json!({}));
         call["response"] = text.into();
         let (imported, runs) = file("a.jsonl", &lines(&[call]));

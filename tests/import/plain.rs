@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::io::Write as _;
 
 /// A call of a workflow.
+#[allow(clippy::needless_pass_by_value, reason = "calls read better without references to literals")]
 fn step(flow: u32, id: &str, role: &str, after: Value, start: f64, seconds: f64) -> Value {
     record(json!({"id": format!("{flow}{id}"), "workflow": format!("w{flow}"), "agent_role": role, "depends_on": after,
         "start_ts": f64::from(flow) * 5.0 + 1000.0 + start, "e2e_s": seconds}))
@@ -189,6 +190,7 @@ fn archives_patterns_and_packed_files_are_inputs() {
     let error = import(&[folder.path().join("none*")], None, &Options::default(), &mut Vec::new()).unwrap_err();
     assert!(error.to_string().contains("no file matches the pattern"), "{error}");
     let broken = write(folder.path(), "broken.zip", b"PK\x03\x04 and no more");
-    let error = import(&[broken.clone()], None, &Options::default(), &mut Vec::new()).unwrap_err().to_string();
+    let error =
+        import(std::slice::from_ref(&broken), None, &Options::default(), &mut Vec::new()).unwrap_err().to_string();
     assert!(error.starts_with(&broken.display().to_string()), "{error}");
 }
