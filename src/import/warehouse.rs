@@ -89,7 +89,7 @@ impl Reading {
             self.waiting = self.waiting.take().or(self.call.take());
             let speaker = rest.split_once(": **").filter(|(_, told)| told.contains("<->"));
             if let (Some((speaker, _)), Some(draft)) = (speaker, self.waiting.take_if(|_| speaker.is_some())) {
-                self.push(draft, speaker.trim(), session);
+                Self::push(draft, speaker.trim(), session);
                 self.is_speaking = true;
             }
             return Ok(());
@@ -121,11 +121,11 @@ impl Reading {
     /// The last call, if nobody spoke after it.
     fn end(&mut self, session: &mut Session) {
         for draft in [self.waiting.take(), self.call.take()].into_iter().flatten() {
-            self.push(draft, "ChatDev", session);
+            Self::push(draft, "ChatDev", session);
         }
     }
 
-    fn push(&self, mut draft: Draft, speaker: &str, session: &mut Session) {
+    fn push(mut draft: Draft, speaker: &str, session: &mut Session) {
         if draft.tokens.prompt.is_some() {
             draft.agent = session.agent(speaker, false);
             session.call(draft);
