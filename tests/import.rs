@@ -2,9 +2,12 @@
 //! Fixtures are made up. Real records are read from the shared folder when it is there.
 
 mod import {
+    mod agents;
     mod check;
     mod damage;
     mod formats;
+    mod kinds;
+    mod plain;
     mod real;
     mod screen;
     mod trouble;

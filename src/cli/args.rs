@@ -247,12 +247,15 @@ pub struct PublishedArgs {
 /// `import`.
 #[derive(Clone, Debug, Args)]
 pub struct ImportArgs {
-    /// Files, or folders where the format is a folder; gzip is read as it is
+    /// Files, folders, archives, patterns, or `-` for standard input; gzip and Zstandard are read as they are
     #[arg(required_unless_present = "list", value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Format, as in `--list`, or `auto`
     #[arg(long, default_value = "auto", value_name = "NAME")]
     pub format: String,
+    /// Which field of a plain log means what, as in session=workflow,parent=depends_on; targets: `--list`
+    #[arg(long, value_name = "TARGET=FIELD,..", value_parser = crate::import::Mapping::parse)]
+    pub map: Option<crate::import::Mapping>,
     /// Transcript to write; `-` is standard output
     #[arg(long, short, required_unless_present = "list", value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -4,8 +4,8 @@
 use super::args::ImportArgs;
 use super::format::Format;
 use super::whole::{self, Whole};
-use super::{DONE, UsageError, output};
-use crate::import::{FORMATS, ImportError, Imported, Options, import};
+use super::{DONE, UsageError, import_check, output};
+use crate::import::{FORMATS, ImportError, Imported, Options, TARGETS, import};
 use crate::record::transcript::Line;
 use anyhow::{Context, Result};
 use std::io::{self, BufWriter, ErrorKind, Seek, Write};
@@ -18,6 +18,11 @@ pub fn execute(args: &ImportArgs) -> Result<u8> {
             |i: &&dyn crate::import::Importer| vec![i.name().to_owned(), i.reads().to_owned(), i.lacks().join("; ")];
         let rows: Vec<Vec<String>> = FORMATS.iter().map(row).collect();
         output::print(&output::table(Format::Table, &["format", "reads", "does not tell"], &rows)?)?;
+        let rows: Vec<Vec<String>> = TARGETS
+            .iter()
+            .map(|(name, meaning, known)| vec![(*name).to_owned(), (*meaning).to_owned(), known.join(", ")])
+            .collect();
+        output::print(&output::table(Format::Table, &["--map target", "means", "known without a map"], &rows)?)?;
         return Ok(DONE);
     }
     let options = Options {
@@ -25,7 +30,7 @@ pub fn execute(args: &ImportArgs) -> Result<u8> {
         session: args.session.clone(),
         skip_damaged: args.skip_damaged,
         no_text: args.no_text,
-        ..Options::default()
+        mapping: args.map.clone().unwrap_or_default(),
     };
     let path = args
         .output
@@ -164,6 +169,11 @@ fn report(imported: &Imported, path: Option<&Path>) {
     let told: Vec<String> = report.missing.iter().map(|(what, n)| format!("{n} x {what}")).collect();
     list("not in the source, or estimated", &told);
     list("remarks", &report.notes);
+    output::say("check:");
+    match import_check::lines(&report.check) {
+        Ok(lines) => lines.iter().for_each(|line| output::say(&format!("  {line}"))),
+        Err(error) => output::say(&format!("  {error}")),
+    }
     if let Some(path) = path {
         output::say(&format!("wrote {}", path.display()));
     }

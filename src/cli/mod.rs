@@ -17,6 +17,7 @@ pub mod flip;
 pub mod format;
 mod gates;
 pub mod import;
+mod import_check;
 pub mod init;
 pub mod list;
 pub mod live;

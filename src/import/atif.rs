@@ -1,6 +1,7 @@
 //! ATIF, the trajectory format of Harbor and Terminal-Bench: a step of the agent is a call, with its own metrics.
 
 use super::chat;
+use super::check::picodollars;
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::moment::{self, Nanos};
@@ -69,7 +70,11 @@ fn read(name: String, root: &Field<'_>, place: &Place, out: &mut Out<'_>) -> Res
         }
     }
     session.is_dated = session.calls.iter().any(|call| call.end.is_some());
-    let total = root.get("final_metrics").get("total_cost_usd").positive().map_err(at)?;
+    let sums = root.get("final_metrics");
+    let total = sums.get("total_cost_usd").positive().map_err(at)?;
+    session.totals.prompt_tokens = sums.get("total_prompt_tokens").count().map_err(at)?;
+    session.totals.completion_tokens = sums.get("total_completion_tokens").count().map_err(at)?;
+    session.totals.picodollars = total.map(picodollars);
     if let Some(total) = total.filter(|_| session.calls.iter().all(|call| call.dollars.is_none())) {
         session.miss(format!("cost: the source tells ${total} for the run, and none for a call"));
     }
@@ -95,7 +100,8 @@ fn take(
     let mut draft = Draft::new(agent, 0, Purpose::Step);
     draft.text = Some(content);
     for call in step.get("tool_calls").list()? {
-        let told = serde_json::json!({"name": call.get("function_name").value, "arguments": call.get("arguments").value});
+        let told =
+            serde_json::json!({"name": call.get("function_name").value, "arguments": call.get("arguments").value});
         chat::tool(&Field::root(&told), &mut draft);
     }
     let metrics = step.get("metrics");

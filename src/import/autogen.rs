@@ -90,12 +90,8 @@ fn created(event: &Field<'_>) -> Option<Nanos> {
         other => other.clone(),
     };
     let root = Field::root(&inner);
-    let messages = [
-        root.get("message"),
-        root.get("response").get("chat_message"),
-        root.get("messages").at(0),
-        root.clone(),
-    ];
+    let messages =
+        [root.get("message"), root.get("response").get("chat_message"), root.get("messages").at(0), root.clone()];
     messages.iter().find_map(|message| moment::any(&message.get("created_at")).ok().flatten())
 }
 

@@ -76,9 +76,9 @@ impl Importer for Cassette {
             })?;
         }
         for Group { name, is_cut, mut things } in groups.into_groups() {
-            let is_shifted = close_up(&mut things);
+            let is_apart = tell_apart(&mut things);
             let mut session = roles::session(name, things.into_iter().map(|draft| (None, draft)).collect());
-            if is_shifted {
+            if is_apart {
                 session.miss(AGAIN);
             }
             session.is_dated = session.calls.iter().any(|c| c.end.or(c.start).is_some());
@@ -235,24 +235,16 @@ fn model_of(uri: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.replace("%3A", ":"))
 }
 
-/// Calls of one cassette may have been recorded again, at other times: what lies between two recordings is left out.
-fn close_up(drafts: &mut [Draft]) -> bool {
+/// Marks calls of a cassette that were recorded at another time than the call before them; whether there are any.
+fn tell_apart(drafts: &mut [Draft]) -> bool {
     const LONGEST: moment::Nanos = 3_600_000_000_000;
-    let (mut last, mut shift, mut is_shifted) = (None, 0, false);
-    for draft in drafts {
+    let mut last: Option<moment::Nanos> = None;
+    for draft in &mut *drafts {
         let Some(at) = draft.start.or(draft.end) else { continue };
-        if let Some(last) = last
-            && !(last - LONGEST..=last + LONGEST).contains(&(at + shift))
-        {
-            shift = last - at;
-            is_shifted = true;
-        }
-        for moment in [&mut draft.start, &mut draft.end, &mut draft.first_token].into_iter().flatten() {
-            *moment += shift;
-        }
+        draft.is_apart = last.is_some_and(|last| last.abs_diff(at) > LONGEST.unsigned_abs());
         last = draft.end.or(draft.first_token).or(draft.start);
     }
-    is_shifted
+    drafts.iter().any(|draft| draft.is_apart)
 }
 
 /// The host of a URI, without what might identify a caller.

@@ -65,7 +65,8 @@ pub(super) fn of(
         let start = asked[place];
         let mut causes: Vec<Cause> = Vec::new();
         let own = &mut past[draft.conversation];
-        while let Some(Reverse((at, call, ended))) = own.under_way.peek().copied().filter(|Reverse((at, ..))| *at <= start)
+        while let Some(Reverse((at, call, ended))) =
+            own.under_way.peek().copied().filter(|Reverse((at, ..))| *at <= start)
         {
             own.under_way.pop();
             own.open.retain(|one| !followed[ended].contains(one));

@@ -62,7 +62,7 @@ pub(super) fn is_request(body: &Field<'_>) -> bool {
         Value::Object(parts) if *key == "contents" => parts.contains_key("parts"),
         _ => true,
     };
-    ["messages", "input", "contents", "prompt"].iter().any(|key| is_prompt(key)) && !body.get("encoding_format").is_some()
+    ["messages", "input", "contents", "prompt"].iter().any(is_prompt) && !body.get("encoding_format").is_some()
 }
 
 /// A list of messages in any provider's form.
@@ -198,7 +198,8 @@ pub(super) fn response(body: &Field<'_>, draft: &mut Draft) -> Result<(), Wrong>
         return Ok(());
     }
     let word = |field: Field<'_>| -> Result<Option<String>, Wrong> { Ok(field.text()?.map(str::to_owned)) };
-    draft.reply_model = word(body.any(&["model", "modelVersion"]))?.filter(|m| !m.is_empty()).or(draft.reply_model.take());
+    draft.reply_model =
+        word(body.any(&["model", "modelVersion"]))?.filter(|m| !m.is_empty()).or(draft.reply_model.take());
     draft.reply_id = word(body.any(&["id", "responseId"]))?.filter(|id| !id.is_empty());
     let choice = body.any(&["choices", "candidates"]).at(0);
     if choice.is_some() {
@@ -277,14 +278,16 @@ pub(super) fn usage(field: &Field<'_>) -> Result<Tokens, Wrong> {
     field.need_object()?;
     let details = field.any(&["prompt_tokens_details", "input_tokens_details"]);
     let read = field.any(&["cache_read_input_tokens", "input_tokens_cache_read", "cacheReadInputTokens"]).count()?;
-    let write = field.any(&["cache_creation_input_tokens", "input_tokens_cache_write", "cacheWriteInputTokens"]).count()?;
+    let write =
+        field.any(&["cache_creation_input_tokens", "input_tokens_cache_write", "cacheWriteInputTokens"]).count()?;
     // Anthropic's tiers, where their sum is not told.
     let tiers = field.get("cache_creation");
     let tier = |name: &str| tiers.get(name).count();
     let tiers = (tier("ephemeral_5m_input_tokens")?, tier("ephemeral_1h_input_tokens")?);
     let write = write.or((tiers != (None, None)).then(|| tiers.0.unwrap_or(0) + tiers.1.unwrap_or(0)));
     let mut prompt = field.any(&["prompt_tokens", "input_tokens", "promptTokenCount", "inputTokens"]).count()?;
-    let completion = field.any(&["completion_tokens", "output_tokens", "candidatesTokenCount", "outputTokens"]).count()?;
+    let completion =
+        field.any(&["completion_tokens", "output_tokens", "candidatesTokenCount", "outputTokens"]).count()?;
     let total = field.any(&["total_tokens", "totalTokenCount", "totalTokens"]).count()?;
     let beside = read.unwrap_or(0) + write.unwrap_or(0);
     let is_apart = !field.get("prompt_tokens").is_some() && !details.is_some() && beside > 0;

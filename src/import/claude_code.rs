@@ -3,7 +3,8 @@
 //! is read as a whole and given away before the next one is.
 //!
 //! An answer stands there once per block of its content, each time with its `message.id` and the usage so far: the last
-//! counts. A resumed session repeats the records of the one before: an answer counts in the session that has it first.
+//! counts. What `claude -p --output-format stream-json` prints is read too: it has no stamps, and its sums at its end.
+//! A resumed session repeats the records of the one before: an answer counts in the session that has it first.
 
 use super::claude_thread::{Item, Threads};
 use super::fault::{ImportError, Wrong};
@@ -37,6 +38,9 @@ impl Importer for ClaudeCode {
     fn detect(&self, sample: &Sample) -> Option<String> {
         let has = |words: &[&str]| words.iter().all(|word| sample.head.contains(&format!("\"{word}\"")));
         let is_one = has(&["sessionId", "parentUuid", "isSidechain"]) || has(&["leafUuid", "summary"]);
+        if sample.names.is_none() && has(&["session_id", "parent_tool_use_id"]) && sample.has(&["type", "session_id"]) {
+            return Some("fields session_id, parent_tool_use_id (stream-json)".to_owned());
+        }
         let is_record = sample.record().is_some_and(|record| record.get("type").is_some());
         (sample.names.is_none() && is_one && is_record).then(|| "fields sessionId, parentUuid, isSidechain".to_owned())
     }
@@ -95,7 +99,7 @@ fn session_of(path: &Path) -> String {
     let head = Sample::of(path).map(|sample| sample.head).unwrap_or_default();
     let told = head.lines().find_map(|line| {
         let record: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some(record.get("sessionId")?.as_str()?.to_owned())
+        Some(record.get("sessionId").or(record.get("session_id"))?.as_str()?.to_owned())
     });
     told.unwrap_or_else(|| stem(path))
 }
@@ -104,7 +108,11 @@ fn session_of(path: &Path) -> String {
 fn sub_agents(path: &Path) -> Vec<PathBuf> {
     let folder = path.with_extension("").join("subagents");
     let names = super::source::names(&folder).unwrap_or_default();
-    names.iter().filter(|name| name.ends_with(".jsonl")).map(|name| folder.join(name)).collect()
+    names
+        .iter()
+        .map(|name| folder.join(name))
+        .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+        .collect()
 }
 
 fn read(path: &Path, threads: &mut Threads, out: &mut Out<'_>) -> Result<(), ImportError> {
@@ -127,6 +135,8 @@ fn take(record: &Field<'_>, threads: &mut Threads) -> Result<(), Wrong> {
             let item = Item::read(record)?;
             threads.push(record, item);
         }
+        // What `claude -p --output-format stream-json` ends with.
+        "result" => threads.result(record)?,
         "system" if record.get("subtype").value == "compact_boundary" => {
             let before = record.get("compactMetadata").get("preTokens").count()?;
             threads.push(record, Some(Item::Compaction(before)));

@@ -5,6 +5,7 @@
 //! Totals of a sub-agent that stand in its result (`toolUseResult`) are not added: its own calls are.
 
 use super::chat;
+use super::check::{Totals, picodollars};
 use super::fault::Wrong;
 use super::field::Field;
 use super::moment::{self, Nanos};
@@ -111,8 +112,8 @@ pub(super) struct Threads {
     pub(super) damaged: u64,
     /// Kinds of records that are no calls.
     pub(super) left_out: Vec<&'static str>,
-    /// What sub-agents' results tell, by agent: they are not added.
     side_chains: u64,
+    totals: Totals,
 }
 
 impl Threads {
@@ -121,12 +122,25 @@ impl Threads {
         name.clone_into(&mut self.file);
     }
 
+    /// Takes the sums that a printed session ends with.
+    pub(super) fn result(&mut self, record: &Field<'_>) -> Result<(), Wrong> {
+        let usage = record.get("usage");
+        if usage.value.is_object() {
+            let tokens = chat::usage(&usage)?;
+            (self.totals.prompt_tokens, self.totals.completion_tokens) = (tokens.prompt, tokens.completion);
+        }
+        self.totals.picodollars = record.get("total_cost_usd").positive()?.map(picodollars);
+        Ok(())
+    }
+
     /// Puts an item into its thread.
     pub(super) fn push(&mut self, record: &Field<'_>, item: Option<Item>) {
         let word = |key: &str| record.get(key).value.as_str().map(str::to_owned);
         let is_side = record.get("isSidechain").value == true;
         let parent = word("parentUuid").and_then(|parent| self.of_record.get(&parent).cloned());
-        let thread = if !is_side {
+        let thread = if let Some(tool) = word("parent_tool_use_id") {
+            tool
+        } else if !is_side {
             MAIN.to_owned()
         } else if let Some(agent) = word("agentId") {
             agent
@@ -176,17 +190,22 @@ impl Threads {
     /// The session of all threads.
     pub(super) fn session(self, name: String) -> Session {
         let mut session = Session::new(name);
-        session.is_dated = true;
         session.is_cut = self.is_cut;
+        session.totals = self.totals;
         if self.damaged > 0 {
             session.miss(format!("damaged records left out: {}", self.damaged));
         }
         let mut links = Links::default();
-        let mut read: Vec<Thread> = self.threads.into_iter().map(|(name, items)| thread(name, items, &mut links)).collect();
+        let mut read: Vec<Thread> =
+            self.threads.into_iter().map(|(name, items)| thread(name, items, &mut links)).collect();
         // The main agent first, then in the order of their beginnings.
         read.retain(|thread| !thread.calls.is_empty());
         read.sort_by_key(|thread| (thread.name != MAIN, thread.calls[0].0.start.or(thread.calls[0].0.end)));
         weave(read, &links, &mut session);
+        session.is_dated = session.calls.iter().any(|call| call.end.or(call.start).is_some());
+        if let Some(sum) = self.totals.picodollars.filter(|_| session.calls.iter().all(|call| call.dollars.is_none())) {
+            session.miss(format!("cost: the source tells ${} for the session, and none for a call", sum as f64 / 1e12));
+        }
         session
     }
 }
@@ -197,6 +216,8 @@ struct Links {
     /// Agent of a tool's id.
     agents: BTreeMap<String, String>,
     compactions: u64,
+    /// Tokens of the contexts that were compacted.
+    compacted: u64,
     prompts: u64,
 }
 
@@ -229,8 +250,9 @@ fn thread(name: String, items: Vec<Item>, links: &mut Links) -> Thread {
                 added.push(message);
                 last = at.or(last);
             }
-            Item::Compaction(_) => {
+            Item::Compaction(before) => {
                 thread.compactions += 1;
+                links.compacted += before.unwrap_or(0);
                 added.clear();
                 is_new = true;
             }
@@ -244,7 +266,7 @@ fn thread(name: String, items: Vec<Item>, links: &mut Links) -> Thread {
                 let mut draft = block.draft;
                 draft.messages = std::mem::take(&mut added);
                 draft.goes_on = !std::mem::take(&mut is_new);
-                draft.is_prompted = std::mem::take(&mut is_human) && draft.goes_on;
+                draft.is_prompted = std::mem::take(&mut is_human) && !thread.calls.is_empty();
                 thread.prompts += u64::from(draft.is_prompted);
                 (draft.start, draft.end) = (last, block.at);
                 if draft.length.is_some() {
@@ -299,7 +321,7 @@ fn weave(threads: Vec<Thread>, links: &Links, session: &mut Session) {
     let mut ends: Vec<(usize, Nanos)> = Vec::new();
     for thread in threads {
         let begin = thread.calls[0].0.start.or(thread.calls[0].0.end);
-        let by_result = |tool: &Tool| links.agents.get(&tool.id) == Some(&thread.name);
+        let by_result = |tool: &Tool| tool.id == thread.name || links.agents.get(&tool.id) == Some(&thread.name);
         let by_prompt = |tool: &Tool| tool.prompt.is_some() && tool.prompt == thread.prompt;
         let before = |at: Option<Nanos>| at.zip(begin).is_none_or(|(at, begin)| at <= begin + 1_000_000_000);
         let found = (asked.iter().position(|(_, _, tool)| by_result(tool)))
@@ -317,7 +339,7 @@ fn weave(threads: Vec<Thread>, links: &Links, session: &mut Session) {
         let mut end = Nanos::MIN;
         for (mut draft, tools) in thread.calls {
             (draft.agent, draft.conversation) = (agent, conversation);
-            draft.model = draft.reply_model.clone();
+            draft.model.clone_from(&draft.reply_model);
             if !tools.is_empty() {
                 draft.purpose = Purpose::Dispatch;
             }
@@ -340,7 +362,10 @@ fn weave(threads: Vec<Thread>, links: &Links, session: &mut Session) {
         }
     }
     if links.compactions > 0 {
-        session.miss(format!("calls that compacted a context: {}, not recorded by the source", links.compactions));
+        session.miss(format!(
+            "calls that compacted a context: {}, not recorded by the source; the contexts had {} tokens in all",
+            links.compactions, links.compacted
+        ));
     }
     if links.prompts > 0 {
         session.miss(format!(
@@ -349,7 +374,8 @@ fn weave(threads: Vec<Thread>, links: &Links, session: &mut Session) {
         ));
     }
     let lost: BTreeSet<&String> = links.agents.values().collect();
-    let lost = lost.iter().filter(|name| !session.agents.iter().any(|agent| agent.name.starts_with(name.as_str()))).count();
+    let lost =
+        lost.iter().filter(|name| !session.agents.iter().any(|agent| agent.name.starts_with(name.as_str()))).count();
     if lost > 0 {
         session.miss(format!("calls of {lost} sub-agents: their files are not here"));
     }

@@ -81,6 +81,8 @@ struct Thread {
     damaged: u64,
     repeated: u64,
     compactions: u64,
+    /// The last sums of prompt and completion tokens.
+    sums: Option<(u64, u64)>,
 }
 
 struct Reading {
@@ -198,6 +200,7 @@ impl Reading {
         if self.total == Some(sum) {
             return Ok(());
         }
+        self.thread.sums = Some(sum);
         let before = self.total.replace(sum).unwrap_or((0, 0));
         let last = info.get("last_token_usage");
         let mut draft = self.answer.take().unwrap_or_else(|| Draft::new(0, 0, Purpose::Step));
@@ -216,7 +219,7 @@ impl Reading {
     fn end(&mut self, mut draft: Draft, at: Option<Nanos>, is_first: bool) {
         draft.messages = std::mem::replace(&mut self.asked, std::mem::take(&mut self.next));
         draft.goes_on = !std::mem::take(&mut self.is_new);
-        draft.is_prompted = std::mem::take(&mut self.is_human) && draft.goes_on;
+        draft.is_prompted = std::mem::take(&mut self.is_human) && !self.thread.calls.is_empty();
         draft.model.clone_from(&self.model);
         (draft.start, draft.end) = (self.at, at);
         if draft.start.is_some() {
@@ -293,11 +296,15 @@ fn session(name: String, threads: Vec<Thread>) -> Session {
         if thread.compactions > 0 {
             session.miss(format!("calls that compacted a context: {}, not recorded by the source", thread.compactions));
         }
+        if let Some((prompt, completion)) = thread.sums.filter(|_| thread.repeated == 0) {
+            let totals = &mut session.totals;
+            totals.prompt_tokens = Some(totals.prompt_tokens.unwrap_or(0) + prompt);
+            totals.completion_tokens = Some(totals.completion_tokens.unwrap_or(0) + completion);
+        }
         let begin = thread.calls.first().and_then(|call| call.start.or(call.end));
         let above = thread.parent.as_ref().and_then(|parent| conversations.get(parent).copied());
-        let starter = above.and_then(|above| {
-            session.calls.iter().rposition(|call| call.conversation == above && call.end <= begin)
-        });
+        let starter = above
+            .and_then(|above| session.calls.iter().rposition(|call| call.conversation == above && call.end <= begin));
         let conversation = if place == 0 { 0 } else { session.conversation(starter) };
         conversations.insert(thread.id.clone(), conversation);
         let name = if several { format!("{} {}", thread.agent, short(&thread.id)) } else { thread.agent.clone() };

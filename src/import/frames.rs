@@ -40,7 +40,8 @@ pub(super) fn assemble(bytes: &[u8]) -> Option<Value> {
             usage = told.clone();
         }
     }
-    let tools: Vec<Value> = tools.into_iter().map(|(name, arguments)| json!({"name": name, "arguments": arguments})).collect();
+    let tools: Vec<Value> =
+        tools.into_iter().map(|(name, arguments)| json!({"name": name, "arguments": arguments})).collect();
     let message = json!({"role": "assistant", "content": [{"text": text}], "tool_calls": tools});
     Some(json!({"output": {"message": message}, "stopReason": stop, "usage": usage}))
 }

@@ -34,8 +34,14 @@ impl Importer for Helicone {
 
     fn read_all(&self, paths: &[&Path], out: &mut Out<'_>) -> Result<(), ImportError> {
         let mapping = Mapping::default()
-            .with("session", &["request_properties.Helicone-Session-Id", "properties.Helicone-Session-Id", "session_id"])
-            .with("agent", &["request_properties.Agent", "request_properties.agent", "properties.Agent", "properties.agent"])
+            .with(
+                "session",
+                &["request_properties.Helicone-Session-Id", "properties.Helicone-Session-Id", "session_id"],
+            )
+            .with(
+                "agent",
+                &["request_properties.Agent", "request_properties.agent", "properties.Agent", "properties.agent"],
+            )
             .with("id", &["request_id"])
             .with("start", &["request_created_at"])
             .with("end", &[])

@@ -2,13 +2,14 @@
 //! say when they began and how long they took; agents are its spans of that type.
 
 use super::chat;
+use super::check::Totals;
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
+use super::json::{json, not_json};
 use super::moment;
 use super::openai_log::stem;
 use super::plain::FROM_CACHE;
 use super::session::{Draft, Session};
-use super::json::{json, not_json};
 use super::source::{Sample, document, whole};
 use super::team::{self, MOST_AROUND, Made, NAMELESS};
 use super::{Importer, Out, unzip};
@@ -171,7 +172,9 @@ fn session(sample: &Field<'_>, log: &Log, place: &Place, out: &mut Out<'_>) -> R
         Err(wrong) => return Ok(Err(wrong)),
     };
     let mut events = Vec::new();
-    top.into_iter().for_each(|event| with_inner(event, 0, &mut events));
+    for event in top {
+        with_inner(event, 0, &mut events);
+    }
     let spans = Spans::new(&events);
     let attachments = sample.get("attachments");
     let mut made = Vec::new();
@@ -199,6 +202,7 @@ fn session(sample: &Field<'_>, log: &Log, place: &Place, out: &mut Out<'_>) -> R
         }
     }
     let mut session = team::session(format!("{}/{id}/{epoch}", log.name), made);
+    session.totals = totals(sample);
     if left_out > 0 {
         session.miss(format!("damaged model events left out: {left_out}"));
     }
@@ -208,13 +212,26 @@ fn session(sample: &Field<'_>, log: &Log, place: &Place, out: &mut Out<'_>) -> R
     Ok(Ok(session))
 }
 
+/// The sample's own sums.
+fn totals(sample: &Field<'_>) -> Totals {
+    let mut totals = Totals::default();
+    for usage in sample.get("model_usage").value.as_object().into_iter().flatten().map(|(_, usage)| usage) {
+        let Ok(tokens) = chat::usage(&Field::named(usage, "model_usage")) else { continue };
+        totals.prompt_tokens = Some(totals.prompt_tokens.unwrap_or(0) + tokens.prompt.unwrap_or(0));
+        totals.completion_tokens = Some(totals.completion_tokens.unwrap_or(0) + tokens.completion.unwrap_or(0));
+    }
+    totals
+}
+
 /// An event and those that stand in it, in older logs: a tool's or a subtask's own.
 fn with_inner<'a>(event: Field<'a>, depth: u32, into: &mut Vec<Field<'a>>) {
     const DEEPEST: u32 = 64;
     let inner = event.get("events");
     let inner = if depth < DEEPEST { inner.list().unwrap_or_default() } else { Vec::new() };
     into.push(event);
-    inner.into_iter().for_each(|event| with_inner(event, depth + 1, into));
+    for event in inner {
+        with_inner(event, depth + 1, into);
+    }
 }
 
 /// The spans of a sample, by their ids.

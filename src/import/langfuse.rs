@@ -75,21 +75,21 @@ fn take(record: &Field<'_>, place: &Place, nodes: &mut Vec<Node>, out: &mut Out<
     let inner = record.get("observations");
     if inner.value.is_array() {
         for one in inner.list().unwrap_or_default().into_iter().filter(|one| one.value.is_object()) {
-            match node(&one, place, session) {
+            match node(&one, session) {
                 Ok(node) => nodes.push(node),
                 Err(wrong) => out.damaged(place.clone(), wrong)?,
             }
         }
         return Ok(());
     }
-    match node(record, place, session) {
+    match node(record, session) {
         Ok(node) => nodes.push(node),
         Err(wrong) => out.damaged(place.clone(), wrong)?,
     }
     Ok(())
 }
 
-fn node(record: &Field<'_>, place: &Place, session: Option<&str>) -> Result<Node, Wrong> {
+fn node(record: &Field<'_>, session: Option<&str>) -> Result<Node, Wrong> {
     let word = |keys: &[&str]| -> Result<Option<String>, Wrong> {
         Ok(record.any(keys).text()?.filter(|text| !text.is_empty()).map(str::to_owned))
     };
@@ -100,7 +100,6 @@ fn node(record: &Field<'_>, place: &Place, session: Option<&str>) -> Result<Node
         _ => Kind::Other,
     };
     Ok(Node {
-        place: place.clone(),
         trace: word(TRACE)?.unwrap_or_default(),
         id: word(&["id"])?.unwrap_or_default(),
         parent: word(PARENT)?,
@@ -116,7 +115,8 @@ fn draft(record: &Field<'_>) -> Result<Draft, Wrong> {
     let at = |keys: &[&str]| -> Result<_, Wrong> { moment::any(&record.any(keys)) };
     draft.start = at(&["startTime", "start_time"])?;
     draft.end = at(&["endTime", "end_time"])?;
-    draft.first_token = at(&["completionStartTime", "completion_start_time"])?.filter(|first| draft.start <= Some(*first));
+    draft.first_token =
+        at(&["completionStartTime", "completion_start_time"])?.filter(|first| draft.start <= Some(*first));
     if draft.end.is_none() {
         draft.length = record.get("latency").positive()?.and_then(moment::seconds);
     }

@@ -61,7 +61,7 @@ fn take(
     nodes: &mut Vec<Node>,
     out: &mut Out<'_>,
 ) -> Result<(), ImportError> {
-    let node = match node(run, around, place) {
+    let node = match node(run, around) {
         Ok(node) => node,
         Err(wrong) => return out.damaged(place.clone(), wrong),
     };
@@ -73,7 +73,7 @@ fn take(
     Ok(())
 }
 
-fn node(run: &Field<'_>, around: Option<(&str, &str)>, place: &Place) -> Result<Node, Wrong> {
+fn node(run: &Field<'_>, around: Option<(&str, &str)>) -> Result<Node, Wrong> {
     let word = |field: Field<'_>| -> Result<Option<String>, Wrong> { Ok(field.text()?.map(str::to_owned)) };
     let metadata = run.need_object()?.get("extra").get("metadata");
     let name = run.get("name").value.as_str().unwrap_or("");
@@ -88,7 +88,6 @@ fn node(run: &Field<'_>, around: Option<(&str, &str)>, place: &Place) -> Result<
     let id = word(run.get("id"))?.unwrap_or_default();
     let trace = word(run.get("trace_id"))?.or(around.map(|(trace, _)| trace.to_owned()));
     Ok(Node {
-        place: place.clone(),
         trace: trace.unwrap_or_else(|| id.clone()),
         id,
         parent: word(run.get("parent_run_id"))?.or(around.map(|(_, id)| id.to_owned())),

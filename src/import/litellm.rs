@@ -33,7 +33,10 @@ impl Importer for LiteLlm {
 
     fn detect(&self, sample: &Sample) -> Option<String> {
         let is = |cost: &str| sample.has(&["call_type", "startTime", cost]);
-        ["response_cost", "spend"].iter().find(|cost| is(cost)).map(|cost| format!("fields call_type, startTime, {cost}"))
+        ["response_cost", "spend"]
+            .iter()
+            .find(|cost| is(cost))
+            .map(|cost| format!("fields call_type, startTime, {cost}"))
     }
 
     fn read(&self, path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
@@ -95,7 +98,7 @@ fn mend(value: &mut Value) {
     }
     let usage = record.get("metadata").and_then(|metadata| metadata.get("usage_object")).cloned();
     if let Some(usage) = usage.filter(Value::is_object)
-        && !record.get("response").is_some_and(|response| response.get("usage").is_some())
+        && record.get("response").is_none_or(|response| response.get("usage").is_none())
     {
         record.insert("usage".to_owned(), usage);
     }

@@ -2,6 +2,7 @@
 //! flattened calls (JSON Lines with session, input, output and one timestamp per call). One agent, one conversation.
 
 use super::chat;
+use super::check::picodollars;
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::groups::{Group, Groups};
@@ -184,7 +185,9 @@ fn trajectory(path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
                 draft.end = kept;
                 (draft.start, draft.start_is_bound) = (previous, previous.is_some());
                 if told.at.is_some() && kept.is_none() {
-                    draft.miss("completed_ns: its stamp does not fit in with the others; the order of the messages is kept");
+                    draft.miss(
+                        "completed_ns: its stamp does not fit in with the others; the order of the messages is kept",
+                    );
                 } else if told.is_created && kept.is_some() {
                     draft.miss("completed_ns: the second of the answer's creation (`extra.response.created`)");
                 }
@@ -201,7 +204,10 @@ fn trajectory(path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {
         session.miss(format!("damaged messages left out: {left_out}"));
     }
     session.is_dated = session.calls.iter().any(|c| c.end.is_some());
-    let told = root.get("info").get("model_stats").get("api_calls").value.as_u64();
+    let stats = root.get("info").get("model_stats");
+    let told = stats.get("api_calls").value.as_u64();
+    session.totals.calls = told;
+    session.totals.picodollars = stats.get("instance_cost").positive().ok().flatten().map(picodollars);
     if let Some(told) = told.filter(|n| *n != session.calls.len() as u64) {
         session.miss(format!(
             "calls without an answer in the messages: {told} were made, {} are here",

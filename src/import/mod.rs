@@ -13,21 +13,23 @@ mod cassette;
 mod causes;
 mod chat;
 mod chatdev;
+mod check;
 mod claude_code;
 mod claude_thread;
-mod frames;
-mod json;
-mod kv_cache;
 mod codex;
+mod copies;
 mod delm_v1;
 mod delm_v2;
 mod fault;
 mod field;
 mod folder;
+mod frames;
 mod groups;
 mod helicone;
 mod inputs;
 mod inspect;
+mod json;
+mod kv_cache;
 mod langfuse;
 mod langsmith;
 mod layout;
@@ -60,7 +62,9 @@ mod team;
 mod timing;
 mod tokens;
 mod unzip;
+mod warehouse;
 
+pub use check::{Against, Check, Row, Shares, Totals};
 pub use fault::{ImportError, Place, Wrong};
 pub use field::Field;
 pub use mapping::{Mapping, TARGETS};
@@ -116,6 +120,7 @@ pub const FORMATS: &[&dyn Importer] = &[
     &mini_swe::MiniSwe,
     &magentic_one::MagenticOne,
     &chatdev::ChatDev,
+    &warehouse::WareHouse,
     &otel::Otel,
     &langfuse::Langfuse,
     &langsmith::LangSmith,
@@ -194,6 +199,9 @@ fn read(
             }
         }
     }
+    for (_, paths) in &mut work {
+        copies::leave_out(paths, &mut out);
+    }
     out.has_several = work.iter().map(|(_, paths)| paths.len()).sum::<usize>() > 1;
     for (importer, paths) in work {
         let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
@@ -249,7 +257,11 @@ fn choose(
         return Ok(files(path, content, detected, out));
     }
     if let Some(importer) = named {
-        return Ok(vec![(path.to_owned(), importer, if format.is_some() { "as told by --format" } else { "as told by --map" }.to_owned())]);
+        return Ok(vec![(
+            path.to_owned(),
+            importer,
+            if format.is_some() { "as told by --format" } else { "as told by --map" }.to_owned(),
+        )]);
     }
     let sample = Sample::of(path)?;
     let found = FORMATS.iter().find_map(|i| Some((*i, i.detect(&sample)?)));

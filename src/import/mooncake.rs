@@ -36,7 +36,9 @@ impl Importer for Mooncake {
     }
 
     fn detect(&self, sample: &Sample) -> Option<String> {
-        sample.has(&["timestamp", "input_length", "output_length"]).then(|| "fields input_length, output_length".to_owned())
+        sample
+            .has(&["timestamp", "input_length", "output_length"])
+            .then(|| "fields input_length, output_length".to_owned())
     }
 
     fn read(&self, path: &Path, out: &mut Out<'_>) -> Result<(), ImportError> {

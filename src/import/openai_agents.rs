@@ -1,7 +1,7 @@
 //! OpenAI's Agents SDK: traces and spans as its exporter writes them (`trace`, `trace.span`).
 
 use super::chat;
-use super::fault::{ImportError, Place, Wrong};
+use super::fault::{ImportError, Wrong};
 use super::field::Field;
 use super::moment;
 use super::session::Draft;
@@ -59,7 +59,7 @@ impl Importer for OpenAiAgents {
                             }
                             continue;
                         }
-                        match node(&one, &place) {
+                        match node(&one) {
                             Ok(node) => nodes.push(node),
                             Err(wrong) => out.damaged(place.clone(), wrong)?,
                         }
@@ -76,7 +76,7 @@ impl Importer for OpenAiAgents {
     }
 }
 
-fn node(span: &Field<'_>, place: &Place) -> Result<Node, Wrong> {
+fn node(span: &Field<'_>) -> Result<Node, Wrong> {
     let word = |key: &str| -> Result<Option<String>, Wrong> { Ok(span.get(key).text()?.map(str::to_owned)) };
     let data = span.need_object()?.get("span_data");
     let kind = match data.get("type").value.as_str() {
@@ -85,7 +85,6 @@ fn node(span: &Field<'_>, place: &Place) -> Result<Node, Wrong> {
         _ => Kind::Other,
     };
     Ok(Node {
-        place: place.clone(),
         trace: word("trace_id")?.unwrap_or_default(),
         id: word("id")?.unwrap_or_default(),
         parent: word("parent_id")?,

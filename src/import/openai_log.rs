@@ -6,7 +6,6 @@ use super::fault::ImportError;
 use super::groups::{Group, Groups, Seen};
 use super::mapping::Mapping;
 use super::plain::{self, Call, Read};
-use super::session::Draft;
 use super::source::Sample;
 use super::{Importer, Out, roles, timing};
 use std::collections::BTreeMap;
@@ -57,7 +56,7 @@ pub(super) fn read_all(paths: &[&Path], mapping: &Mapping, out: &mut Out<'_>) ->
         groups.each_record(path, out, |groups, _, value, out| {
             match plain::call(&super::field::Field::root(&value), mapping)? {
                 // Two calls may be equal in all but their time and the name of their reply.
-                Read::Call(call) if is_marked(&call.draft) && !seen.is_new(&value) => {}
+                Read::Call(call) if is_marked(&call) && !seen.is_new(&value) => {}
                 Read::Call(mut call) => {
                     let name = call.session.take();
                     groups.push(name.as_deref().unwrap_or(&stem), *call);
@@ -137,6 +136,6 @@ pub(super) fn stem(path: &Path) -> String {
 }
 
 /// Whether a record tells what no other call has.
-fn is_marked(draft: &Draft) -> bool {
-    draft.reply_id.is_some() || draft.start.or(draft.end).is_some()
+fn is_marked(call: &Call) -> bool {
+    call.draft.reply_id.is_some() || call.draft.start.or(call.draft.end).or(call.at).is_some()
 }

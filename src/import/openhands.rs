@@ -4,6 +4,7 @@
 //! latencies stand in the metrics, the costs as sums so far.
 
 use super::chat;
+use super::check::picodollars;
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::moment::{self, Nanos};
@@ -127,6 +128,13 @@ fn session(
             Err(wrong) => out.damaged(place.clone(), wrong)?,
         }
     }
+    // The last metrics have the sums.
+    let last = events.iter().rev().map(|(_, event)| Field::root(event).get("llm_metrics")).find(Field::is_some);
+    let sums = if metrics.is_some() { metrics.clone() } else { last.unwrap_or_else(|| metrics.clone()) };
+    let usage = sums.get("accumulated_token_usage");
+    session.totals.picodollars = sums.get("accumulated_cost").positive().ok().flatten().map(picodollars);
+    session.totals.prompt_tokens = usage.get("prompt_tokens").count().ok().flatten();
+    session.totals.completion_tokens = usage.get("completion_tokens").count().ok().flatten();
     session.is_dated = session.calls.iter().any(|call| call.end.is_some());
     out.session(session)
 }
@@ -142,7 +150,13 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(&mut self, event: &Field<'_>, at: Option<Nanos>, agent: usize, told: &Told) -> Result<Option<Draft>, Wrong> {
+    fn take(
+        &mut self,
+        event: &Field<'_>,
+        at: Option<Nanos>,
+        agent: usize,
+        told: &Told,
+    ) -> Result<Option<Draft>, Wrong> {
         event.need_object()?;
         let before = self.at;
         self.at = at.max(before);

@@ -108,7 +108,9 @@ fn doubled(spans: &[Span], parent: impl Fn(&Span) -> Option<usize>) -> BTreeMap<
     for (index, span) in spans.iter().enumerate().filter(|(_, span)| span.is_call()) {
         let Some(id) = span.get(names::RESPONSE_ID).value.as_str().filter(|id| !id.is_empty()) else { continue };
         if let Some(&other) = replies.get(&(span.trace.as_str(), id)) {
-            let width = |place: usize| spans[place].end.zip(spans[place].start).map_or(0, |(end, start)| end - start);
+            let width = |place: usize| {
+                spans[place].end.zip(spans[place].start).map_or(0, |(end, start)| end.saturating_sub(start))
+            };
             let (around, within) = if width(index) > width(other) { (index, other) } else { (other, index) };
             inner.entry(around).or_default().push(within);
             replies.insert((span.trace.as_str(), id), within);

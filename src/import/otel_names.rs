@@ -83,7 +83,8 @@ pub(super) const REASONING_TOKENS: &[&str] = &[
     "llm.token_count.completion_details.reasoning",
     "ai.usage.reasoningTokens",
 ];
-pub(super) const COST: &[&str] = &["llm.cost.total", "gen_ai.usage.cost", "operation.cost", "gen_ai.usage.total_cost", "gen_ai.cost.total_cost"];
+pub(super) const COST: &[&str] =
+    &["llm.cost.total", "gen_ai.usage.cost", "operation.cost", "gen_ai.usage.total_cost", "gen_ai.cost.total_cost"];
 pub(super) const SESSION: &[&str] =
     &["gen_ai.conversation.id", "session.id", "traceloop.association.properties.session_id"];
 pub(super) const AGENT: &[&str] =

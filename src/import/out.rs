@@ -1,5 +1,6 @@
 //! Where importers put sessions: counts what is not told, removes secrets, writes the lines, keeps the report.
 
+use super::check::Check;
 use super::fault::{ImportError, Place, Wrong};
 use super::layout::{self, Past};
 use super::lines::lines;
@@ -61,6 +62,8 @@ pub struct Report {
     pub missing: BTreeMap<String, u64>,
     /// Remarks on the whole import.
     pub notes: Vec<String>,
+    /// What was found, against what the source totals.
+    pub check: Check,
 }
 
 /// Takes the sessions of an import.
@@ -154,6 +157,9 @@ impl<'a> Out<'a> {
     /// If the sink fails.
     pub fn session(&mut self, mut session: Session) -> Result<(), ImportError> {
         session.name = redact(&session.name).0.into_owned();
+        for agent in &mut session.agents {
+            self.clean(&mut agent.name);
+        }
         if session.calls.is_empty() || !self.wants_more() {
             return Ok(());
         }
@@ -200,6 +206,10 @@ impl<'a> Out<'a> {
         }
         if let Some(text) = &mut call.text {
             self.clean(text);
+        }
+        if let Some(reason) = &mut call.finish_reason {
+            // What a service said when it failed.
+            self.clean(reason);
         }
         self.clean(&mut call.tools_text);
         self.clean(&mut call.reply_tools_text);
@@ -263,9 +273,11 @@ impl<'a> Out<'a> {
         for missing in &session.missing {
             *report.missing.entry(format!("session: {missing}")).or_default() += 1;
         }
-        let start = times.iter().map(|t| t.start).min().unwrap_or(0);
+        let start = times.iter().map(|t| t.asked).min().unwrap_or(0);
         let end = times.iter().map(|t| t.end).max().unwrap_or(0);
-        report.length_ns = report.length_ns.saturating_add(end.saturating_sub(start).max(0).unsigned_abs());
+        let length_ns = end.saturating_sub(start).max(0).unsigned_abs();
+        report.length_ns = report.length_ns.saturating_add(length_ns);
+        report.check.add(session, times);
         if session.is_dated {
             let ms = |ns: i64| u64::try_from(ns / 1_000_000).unwrap_or(0);
             let (first, last) = report.dates_unix_ms.unwrap_or((u64::MAX, 0));

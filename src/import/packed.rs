@@ -29,7 +29,9 @@ pub(super) fn text<'a>(field: &Field<'a>, encoding: Option<&str>) -> Result<Cow<
     let done = match bytes.as_slice() {
         [0x1f, 0x8b, ..] => input::unpacked(&bytes, &mut unpacked),
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => input::whole(&mut ZlibDecoder::new(&bytes[..]), &mut unpacked),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => unzip::zstd(&bytes[..]).and_then(|mut read| input::whole(&mut read, &mut unpacked)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            unzip::zstd(&bytes[..]).and_then(|mut read| input::whole(&mut read, &mut unpacked))
+        }
         // Brotli has no mark of its own.
         _ if encoding == Some("br") => {
             let mut read = brotli_decompressor::Decompressor::new(&bytes[..], 1 << 16);

@@ -238,7 +238,8 @@ fn times(record: &Field<'_>, mapping: &Mapping, draft: &mut Draft) -> Result<(Op
     }
     let began = draft.start.or(draft.end.zip(length).and_then(|(end, length)| end.checked_sub(length)));
     let first = began.zip(wait).and_then(|(start, wait)| start.checked_add(wait));
-    draft.first_token = first.or(moment::any(&mapping.get(record, "first_token"))?).filter(|at| draft.start <= Some(*at));
+    draft.first_token =
+        first.or(moment::any(&mapping.get(record, "first_token"))?).filter(|at| draft.start <= Some(*at));
     // Dates are after 2001.
     Ok((at, [draft.start, draft.end, at].into_iter().flatten().any(moment::is_date)))
 }

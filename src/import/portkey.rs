@@ -25,7 +25,9 @@ impl Importer for Portkey {
 
     fn detect(&self, sample: &Sample) -> Option<String> {
         let is = sample.has(&["request", "response", "response_time"])
-            && ["cost_currency", "ai_org", "cache_status", "ai_model", "prompt_slug"].iter().any(|key| sample.has(&[key]));
+            && ["cost_currency", "ai_org", "cache_status", "ai_model", "prompt_slug"]
+                .iter()
+                .any(|key| sample.has(&[key]));
         is.then(|| "fields request, response, response_time, and one of Portkey's own".to_owned())
     }
 

@@ -1,6 +1,7 @@
 //! What importers feed: sessions of calls, in plain words of their source. The rest - who is numbered how, what released
 //! a call, which delegation it belongs to, what was counted - is done once for all formats when the session is written.
 
+use super::check::Totals;
 use super::moment::Nanos;
 use crate::model::call::Purpose;
 use crate::record::transcript::Message;
@@ -90,6 +91,8 @@ pub struct Draft {
     pub is_from_cache: bool,
     /// Dollars, if the source tells them.
     pub dollars: Option<f64>,
+    /// It was recorded at another time than the call before it: what lies between is no part of the session.
+    pub is_apart: bool,
     /// When it was asked for, if it waited before it left: for a slot or a limit, and for no tool.
     pub asked: Option<Nanos>,
     /// When it left.
@@ -135,6 +138,7 @@ impl Draft {
             tokens: Tokens::default(),
             is_from_cache: false,
             dollars: None,
+            is_apart: false,
             asked: None,
             start: None,
             first_token: None,
@@ -184,6 +188,8 @@ pub struct Session {
     pub missing: Vec<String>,
     /// Whether what was submitted was right, and named numbers beside it.
     pub outcome: Option<Outcome>,
+    /// What the source itself sums up.
+    pub totals: Totals,
     pub(super) agents: Vec<Agent>,
     /// Per conversation, the call that started it.
     pub(super) conversations: Vec<Option<usize>>,

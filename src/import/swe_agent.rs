@@ -2,6 +2,7 @@
 //! shared out by the lengths of the texts, so that their sums are the told ones.
 
 use super::chat;
+use super::check::picodollars;
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::openai_log::stem;
@@ -100,7 +101,8 @@ fn share(session: &mut Session, stats: &Field<'_>) -> Result<(), Wrong> {
     let told = stats.get("api_calls").count()?;
     if let Some(told) = told.filter(|told| *told != session.calls.len() as u64) {
         let here = session.calls.len();
-        session.miss(format!("calls without a step: {told} were made, {here} are here; their tokens are in the others'"));
+        session
+            .miss(format!("calls without a step: {told} were made, {here} are here; their tokens are in the others'"));
     }
     // How long each prompt is: all that was said and seen before.
     let mut before = 0;
@@ -116,6 +118,10 @@ fn share(session: &mut Session, stats: &Field<'_>) -> Result<(), Wrong> {
     let prompts = sent.map(|sum| parts(sum, lengths.iter().map(|length| length.0)));
     let answers = received.map(|sum| parts(sum, lengths.iter().map(|length| length.1)));
     let dollars = stats.get("instance_cost").positive()?.filter(|cost| *cost > 0.0);
+    session.totals.calls = told;
+    session.totals.prompt_tokens = sent;
+    session.totals.completion_tokens = received;
+    session.totals.picodollars = dollars.map(picodollars);
     let all: u64 = lengths.iter().map(|length| length.0.max(1)).sum();
     for (place, call) in session.calls.iter_mut().enumerate() {
         call.tokens.prompt = prompts.as_ref().map(|parts| parts[place]);

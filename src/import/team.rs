@@ -2,7 +2,7 @@
 //! one that only wraps others and asks nothing itself is none.
 
 use super::Out;
-use super::fault::{ImportError, Place};
+use super::fault::ImportError;
 use super::groups::{Group, Groups};
 use super::moment::Nanos;
 use super::session::{Draft, Session};
@@ -49,7 +49,9 @@ impl Slots {
 pub(super) fn session(name: String, mut made: Vec<Made>) -> Session {
     made.sort_by_key(|m| (m.draft.start.or(m.draft.end), m.order));
     let asking: BTreeSet<usize> = made.iter().filter_map(|m| m.around.first().copied()).collect();
-    made.iter_mut().for_each(|m| m.around.retain(|agent| asking.contains(agent)));
+    for m in &mut made {
+        m.around.retain(|agent| asking.contains(agent));
+    }
     let names: BTreeMap<usize, String> =
         made.iter().filter_map(|m| Some((*m.around.first()?, m.agent.clone()))).collect();
     let mut leads: BTreeSet<&String> = BTreeSet::new();
@@ -134,7 +136,6 @@ pub(super) enum Kind {
 
 /// A node of a tree of what happened.
 pub(super) struct Node {
-    pub(super) place: Place,
     pub(super) trace: String,
     pub(super) id: String,
     pub(super) parent: Option<String>,
@@ -152,24 +153,17 @@ pub(super) fn forest(nodes: Vec<Node>, is_cut: bool, out: &mut Out<'_>) -> Resul
         if node.id.is_empty() {
             continue;
         }
-        if place.contains_key(&(node.trace.clone(), node.id.clone())) {
-            is_new[index] = false;
-            repeated += 1;
-        } else {
-            place.insert((node.trace.clone(), node.id.clone()), index);
-        }
+        let first = *place.entry((node.trace.clone(), node.id.clone())).or_insert(index);
+        is_new[index] = first == index;
+        repeated += u64::from(first != index);
     }
     if repeated > 0 {
         out.note(format!("{repeated} records stand there twice, read once"));
     }
-    let parents: Vec<Option<usize>> = nodes
-        .iter()
-        .map(|node| place.get(&(node.trace.clone(), node.parent.clone()?)).copied())
-        .collect();
-    let names: Vec<Option<String>> = nodes
-        .iter()
-        .map(|node| if let Kind::Agent(name) = &node.kind { Some(name.clone()) } else { None })
-        .collect();
+    let parents: Vec<Option<usize>> =
+        nodes.iter().map(|node| place.get(&(node.trace.clone(), node.parent.clone()?)).copied()).collect();
+    let names: Vec<Option<String>> =
+        nodes.iter().map(|node| if let Kind::Agent(name) = &node.kind { Some(name.clone()) } else { None }).collect();
     let sessions: Vec<Option<String>> = nodes.iter().map(|node| node.session.clone()).collect();
     let mut groups = Groups::new();
     for (index, node) in nodes.into_iter().enumerate() {

@@ -86,6 +86,8 @@ pub(super) fn fill(session: &mut Session) -> Vec<Times> {
     let known = session.calls.iter().filter_map(|c| c.start.or(c.end)).min();
     let mut times: Vec<Times> = Vec::with_capacity(count);
     let mut has_pause = false;
+    // What was recorded at another time follows at once.
+    let mut shift: Nanos = 0;
     for index in 0..count {
         let previous_end = match before[index] {
             Some(previous) => Some(times[previous].end),
@@ -93,7 +95,15 @@ pub(super) fn fill(session: &mut Session) -> Vec<Times> {
                 .filter(|starter| *starter < index)
                 .map(|starter| times[starter].end),
         };
-        let next_start = after[index].and_then(|next| session.calls[next].start.or(session.calls[next].end));
+        let call = &mut session.calls[index];
+        if let (true, Some(end), Some(at)) = (call.is_apart, previous_end, call.start.or(call.end)) {
+            shift = end.saturating_sub(at);
+        }
+        for moment in [&mut call.asked, &mut call.start, &mut call.first_token, &mut call.end].into_iter().flatten() {
+            *moment = moment.saturating_add(shift);
+        }
+        let next = after[index].map(|next| &session.calls[next]).filter(|next| !next.is_apart);
+        let next_start = next.and_then(|next| next.start.or(next.end)).map(|at| at.saturating_add(shift));
         let call = &mut session.calls[index];
         let found = match (call.start.filter(|_| !call.start_is_bound), call.end) {
             (Some(start), Some(end)) if end >= start => Span { start, end },

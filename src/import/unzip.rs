@@ -4,9 +4,9 @@ use super::fault::{ImportError, Place, Wrong};
 use super::inputs::{MOST_ARCHIVE_BYTES, check_members, inside, too_much};
 use super::source;
 use crate::record::input::{self, FREE_EXPANSION_BYTES, MOST_EXPANSION};
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -35,8 +35,33 @@ fn reading<R: Read + Seek>(
 }
 
 /// Unpacks Zstandard; frames may follow one another.
-pub(super) fn zstd<R: Read>(from: R) -> io::Result<impl Read> {
+pub(super) fn zstd<R: BufRead>(from: R) -> io::Result<impl Read + use<R>> {
+    Ok(Frames { now: Some(frame(from)?) })
+}
+
+struct Frames<R: BufRead> {
+    now: Option<StreamingDecoder<R, FrameDecoder>>,
+}
+
+fn frame<R: BufRead>(from: R) -> io::Result<StreamingDecoder<R, FrameDecoder>> {
     StreamingDecoder::new(from).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
+}
+
+impl<R: BufRead> Read for Frames<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(now) = &mut self.now else { return Ok(0) };
+            let count = now.read(into)?;
+            if count > 0 || into.is_empty() {
+                return Ok(count);
+            }
+            let mut rest = self.now.take().expect("it was there").into_inner();
+            if rest.fill_buf()?.is_empty() {
+                return Ok(0);
+            }
+            self.now = Some(frame(rest)?);
+        }
+    }
 }
 
 /// What may still be written.
@@ -68,12 +93,18 @@ impl Budget {
 
 fn over(path: &Path) -> ImportError {
     let limit = MOST_ARCHIVE_BYTES >> 30;
-    too_much(path, &format!("the archive unpacks to more than the limit: {MOST_EXPANSION} times its size, or {limit} GiB"))
+    too_much(
+        path,
+        &format!("the archive unpacks to more than the limit: {MOST_EXPANSION} times its size, or {limit} GiB"),
+    )
 }
 
 fn damaged(path: &Path, error: &dyn std::fmt::Display) -> ImportError {
-    Wrong::record(format!("the archive cannot be unpacked: {error}"), "get the whole file again, or give the files in it")
-        .at(Place::file(path))
+    Wrong::record(
+        format!("the archive cannot be unpacked: {error}"),
+        "get the whole file again, or give the files in it",
+    )
+    .at(Place::file(path))
 }
 
 /// Unpacks a zip archive.
@@ -129,7 +160,8 @@ pub(super) fn tar(path: &Path, folder: &Path) -> Result<(), ImportError> {
             let end = part.iter().position(|byte| *byte == 0).unwrap_or(part.len());
             String::from_utf8_lossy(&part[..end]).into_owned()
         };
-        let size = u64::from_str_radix(text(124..136).trim(), 8).map_err(|_| damaged(path, &"a member without a size"))?;
+        let size =
+            u64::from_str_radix(text(124..136).trim(), 8).map_err(|_| damaged(path, &"a member without a size"))?;
         let padding = (BLOCK - size % BLOCK) % BLOCK;
         let kind = head[156];
         let mut body = from.by_ref().take(size);

@@ -19,6 +19,20 @@ const FIXTURES: &[(&str, &str)] = &[
     ("chatdev", "chatdev"),
     ("delm_v1", "delm-v1"),
     ("delm_v2", "delm-v2"),
+    ("warehouse.log", "warehouse"),
+    ("claude_code", "claude-code"),
+    ("codex", "codex"),
+    ("openhands.json", "openhands"),
+    ("swe_agent.traj", "swe-agent"),
+    ("atif.json", "atif"),
+    ("autogen.jsonl", "autogen"),
+    ("mooncake.jsonl", "mooncake"),
+    ("langfuse.jsonl", "langfuse"),
+    ("langsmith.jsonl", "langsmith"),
+    ("openai_agents.jsonl", "openai-agents"),
+    ("litellm.jsonl", "litellm"),
+    ("helicone.jsonl", "helicone"),
+    ("portkey.jsonl", "portkey"),
 ];
 
 #[test]

@@ -58,7 +58,9 @@ fn cassettes_are_all_accounted_for() {
 
 #[test]
 fn sub_agents_are_delegations_of_the_main_agent() {
-    let Some((report, delegations)) = real("claude_code/raw_subagent_traces.jsonl.gz", "kv-cache-trace") else { return };
+    let Some((report, delegations)) = real("claude_code/raw_subagent_traces.jsonl.gz", "kv-cache-trace") else {
+        return;
+    };
     assert_eq!((report.sessions, delegations), (13, 54));
     // The traces' own totals.
     assert_eq!((report.prompt_tokens, report.completion_tokens), (260_014_659, 1_419_797));
