@@ -238,7 +238,11 @@ impl<T: Transport> Live<'_, T> {
                 best
             }
         };
+        let takes_time = desk.takes_time();
         pending.last = Some(completion);
+        if takes_time {
+            self.advance(self.transport.now());
+        }
         let Some(answer) = answer else {
             pending.reason = pending.ending.as_ref().map(Ending::of_one);
             return Some(self.failed(&pending, CallError::Server));
