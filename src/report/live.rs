@@ -314,7 +314,8 @@ pub fn json(done: &LiveStudy) -> String {
         "runs_done": done.runs_done,
         "elapsed_s": done.elapsed.as_secs_f64(),
         "stopped": stop,
-        "valid": done.invalid.is_empty() && done.faults().is_empty(),
+        // Where no call ended there is nothing that could be valid.
+        "valid": done.endings().usable().map(|_| done.invalid.is_empty() && done.faults().is_empty()),
         "not_valid_because": done.faults().iter().chain(&done.invalid).collect::<Vec<_>>(),
         "is_measurement": done.endings().usable().map(|_| done.faults().is_empty()),
         "usable_share": done.endings().usable(),

@@ -38,14 +38,10 @@ const FIELDS: [&str; 4] = ["id", "question", "examples", "tests"];
 /// # Errors
 /// The first fault of the file, or too few problems.
 pub fn load(path: Option<&Path>, skip: u32, limit: u32) -> Result<Vec<Problem>, QuestionsError> {
-    let own;
-    let path = match path {
-        Some(path) => path,
-        None => {
-            let all: Result<Vec<Problem>, _> = OWN.lines().map(of_own).collect();
-            own = all.expect("this program's own problems are whole");
-            return Ok(own.into_iter().skip(skip as usize).take(limit as usize).collect());
-        }
+    let Some(path) = path else {
+        let all: Result<Vec<Problem>, _> = OWN.lines().map(of_own).collect();
+        let all = all.expect("this program's own problems are whole");
+        return Ok(all.into_iter().skip(skip as usize).take(limit as usize).collect());
     };
     let (mut problems, mut ids) = (Vec::new(), BTreeSet::new());
     records::read(path, |record| {

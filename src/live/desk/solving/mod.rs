@@ -380,7 +380,7 @@ impl Desk for Solving {
 
     fn score(&self, outcome: &Outcome) -> Score {
         let submitted: Vec<Submission> = match outcome.choice {
-            Choice::Each => outcome.submissions.to_vec(),
+            Choice::Each => outcome.submissions.clone(),
             Choice::Vote => self.elected(&outcome.submissions).into_iter().collect(),
         };
         let answered = submitted.iter().filter(|s| s.finding.is_some()).count() as f64;
