@@ -59,6 +59,13 @@ fn text(done: &LiveStudy, is_markdown: bool) -> String {
         }
         text += "\n";
     }
+    if !done.invalid.is_empty() {
+        text += "NOT VALID: the times of these runs are not to be trusted\n";
+        for why in &done.invalid {
+            let _ = writeln!(text, "{point}{why}");
+        }
+        text += "\n";
+    }
     let _ = write!(text, "{head}{}\n{gap}", scenario.question);
     let _ = writeln!(
         text,
@@ -84,13 +91,6 @@ fn text(done: &LiveStudy, is_markdown: bool) -> String {
     for (title, header, rows) in tables {
         let head = if is_markdown { "## " } else { "" };
         let _ = writeln!(text, "{head}{title}{gap}\n{}", table(&header, rows, is_markdown));
-    }
-    if !done.invalid.is_empty() {
-        text += "NOT VALID: the times of these runs are not to be trusted\n";
-        for why in &done.invalid {
-            let _ = writeln!(text, "{point}{why}");
-        }
-        text += "\n";
     }
     for note in notes(done) {
         let _ = writeln!(text, "note: {note}\n");

@@ -288,9 +288,9 @@ impl<T: Transport> Live<'_, T> {
     /// Counts the end of a call, and ends the run if calls end alike again and again.
     fn ended(&mut self, pending: &Pending) {
         let Some(ending) = pending.ending.clone() else { return };
-        let length = self.session.hopeless[pending.endpoint.index()].note(pending.request.purpose, &ending);
-        if self.session.give_up_after.is_some_and(|most| length >= most) {
-            self.stop(Stop::Hopeless(hopeless::told(length, &ending)), Time::MAX);
+        let alike = self.session.hopeless[pending.endpoint.index()].note(pending.request.purpose, &ending);
+        if self.session.give_up_after.is_some_and(|most| alike.length >= most) {
+            self.stop(Stop::Hopeless(hopeless::told(alike, &ending)), Time::MAX);
         }
         self.measured.endings.note(ending);
     }
