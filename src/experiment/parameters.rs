@@ -368,6 +368,16 @@ mod tests {
                 endpoint.preset = Some("p".into());
                 endpoint.stream_slowdown = 0.5;
                 endpoint.by_code = true;
+                endpoint.live = Some(crate::model::endpoint::LiveServer {
+                    base_url: "https://h/v1".into(),
+                    model: "m".into(),
+                    key_env: Some("KEY".into()),
+                    api: None,
+                    concurrency: Some(1),
+                });
+            }
+            if let Some(live) = &mut scenario.live {
+                live.programs = Some(crate::live::programs::ProgramsSpec::default());
             }
             let tree = written_out(&scenario);
             let mut found = Vec::new();

@@ -3,6 +3,7 @@
 use super::faults::Fault;
 use super::reading;
 use crate::live::desk::DeskSpec;
+use crate::live::programs::ProgramsSpec;
 use crate::live::questions::QuestionsSpec;
 use crate::model::Limit;
 use crate::model::call::Purpose;
@@ -152,6 +153,9 @@ pub struct LiveSpec {
     pub questions: QuestionsSpec,
     /// How requests become text.
     pub desk: DeskSpec,
+    /// Problems that programs solve, on `search`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub programs: Option<ProgramsSpec>,
 }
 
 impl Default for LiveSpec {
@@ -165,6 +169,7 @@ impl Default for LiveSpec {
             max_scheduling_delay_ms: 50.0,
             questions: QuestionsSpec::default(),
             desk: DeskSpec::default(),
+            programs: None,
         }
     }
 }

@@ -59,6 +59,13 @@ fn text(done: &LiveStudy, is_markdown: bool) -> String {
         }
         text += "\n";
     }
+    if !done.invalid.is_empty() {
+        text += "NOT VALID: the times of these runs are not to be trusted\n";
+        for why in &done.invalid {
+            let _ = writeln!(text, "{point}{why}");
+        }
+        text += "\n";
+    }
     let _ = write!(text, "{head}{}\n{gap}", scenario.question);
     let _ = writeln!(
         text,
@@ -84,13 +91,6 @@ fn text(done: &LiveStudy, is_markdown: bool) -> String {
     for (title, header, rows) in tables {
         let head = if is_markdown { "## " } else { "" };
         let _ = writeln!(text, "{head}{title}{gap}\n{}", table(&header, rows, is_markdown));
-    }
-    if !done.invalid.is_empty() {
-        text += "NOT VALID: the times of these runs are not to be trusted\n";
-        for why in &done.invalid {
-            let _ = writeln!(text, "{point}{why}");
-        }
-        text += "\n";
     }
     for note in notes(done) {
         let _ = writeln!(text, "note: {note}\n");
@@ -314,7 +314,8 @@ pub fn json(done: &LiveStudy) -> String {
         "runs_done": done.runs_done,
         "elapsed_s": done.elapsed.as_secs_f64(),
         "stopped": stop,
-        "valid": done.invalid.is_empty() && done.faults().is_empty(),
+        // Where no call ended there is nothing that could be valid.
+        "valid": done.endings().usable().map(|_| done.invalid.is_empty() && done.faults().is_empty()),
         "not_valid_because": done.faults().iter().chain(&done.invalid).collect::<Vec<_>>(),
         "is_measurement": done.endings().usable().map(|_| done.faults().is_empty()),
         "usable_share": done.endings().usable(),

@@ -138,3 +138,24 @@ fn unreadable_answers_stop_the_run_after_few_repairs() {
     assert_eq!(told["stopped"]["why"], "hopeless");
     assert!(done.err.contains("could not be read, even after a repair"), "{}", done.err);
 }
+
+#[test]
+fn torn_streams_are_lost_and_silence_is_too_late() {
+    for (act, class, more) in [
+        (Act::Half, "lost", &[][..]),
+        (Act::Never, "timed-out", &["--timeout-s", "0.2"]),
+        (Act::Status(503, "", "busy".to_owned()), "refused", &[]),
+    ] {
+        let folder = folder();
+        let server = Server::start(move |_| act.clone());
+        let (done, told) = run(folder.path(), &server, more);
+        assert_eq!(done.code, Some(1), "{}", done.err);
+        assert_eq!(told["valid"], json!(false), "{class}");
+        // Two calls with three tries each, and not the fifty that would follow.
+        assert!(server.requests() <= 6, "{class}: {} requests", server.requests());
+        let found = classes(&folder.path().join("out"));
+        assert_eq!(told["calls_by_class"][class].as_u64(), found.get(class).copied(), "{class}: {found:?}");
+        assert!(found.get(class).is_some_and(|n| *n >= 1), "{class}: {found:?}");
+        assert!(done.out.starts_with("NOT VALID"), "{}", done.out);
+    }
+}

@@ -8,6 +8,7 @@ mod kill;
 mod outages;
 mod own;
 mod paid;
+mod programs;
 mod resume;
 mod runs;
 mod server;

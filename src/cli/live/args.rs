@@ -105,6 +105,9 @@ pub struct LiveArgs {
     /// Its format
     #[arg(long, value_enum, default_value_t, requires = "data", help_heading = "Scenario")]
     pub data_format: DataFormat,
+    /// Run programs that the model writes (`[live.programs]`): with limits on time, memory and output, but in no sandbox
+    #[arg(long, help_heading = "Scenario")]
+    pub allow_programs: bool,
     /// Ask all questions of a policy once more under another name: what differs between the two (A/A) means nothing
     #[arg(long, value_name = "POLICY", help_heading = "Scenario")]
     pub twin: Option<String>,

@@ -38,6 +38,20 @@ fn usage(text: impl Into<String>) -> anyhow::Error {
 /// Conducts the scenario live, stores what was measured and prints the report.
 pub fn execute(args: &LiveArgs, catalog: &Catalog) -> Result<u8> {
     let mut scenario = load(args, catalog)?;
+    if scenario.live.as_ref().is_some_and(|live| live.programs.is_some()) {
+        if !args.allow_programs {
+            let told = "live.programs: programs that a model writes would be run, with limits but in no sandbox; start it in \
+                        a container or on a machine that may be lost, and say so with --allow-programs";
+            return Err(usage(told));
+        }
+        if let Some(flag) = [args.prompts.as_ref().map(|_| "--prompts"), args.data.as_ref().map(|_| "--data")]
+            .into_iter()
+            .flatten()
+            .next()
+        {
+            return Err(usage(format!("{flag}: is for questions over documents; problems are in live.programs.path")));
+        }
+    }
     let twins = twins(args, &mut scenario)?;
     let caps = caps(args, &scenario)?;
     let prompts = args.prompts.as_deref().map(Prompts::read).transpose();
@@ -176,6 +190,9 @@ fn load(args: &LiveArgs, catalog: &Catalog) -> Result<Scenario> {
     servers::take_up(args, &mut scenario)?;
     // Replications are questions: whoever asks for more of them means it.
     if let (Some(n), Some(live)) = (args.change.replications, &mut scenario.live) {
+        if let Some(programs) = &mut live.programs {
+            programs.limit = programs.limit.max(n.saturating_mul(scenario.tasks));
+        }
         live.questions.limit = live.questions.limit.max(n.saturating_mul(scenario.tasks));
     }
     Ok(scenario)

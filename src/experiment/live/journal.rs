@@ -3,19 +3,17 @@
 //!
 //! Invariant: nothing of a journal changes before its header was compared.
 
-use super::{LiveError, Order, endpoints};
+use super::{Asked, LiveError, Order, endpoints};
 use crate::experiment::scenario::Scenario;
-use crate::live::questions::Question;
 use crate::live::world::{JOURNAL_FILE, Journal, Pasts, ResumeError, Server};
 use crate::record::transcript::{Header, Origin};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 pub(super) fn journal(
     scenario: &Scenario,
     order: &Order,
-    questions: &[Arc<Question>],
+    questions: &[Asked],
 ) -> Result<(Journal, Option<Pasts>), LiveError> {
     let path = order.dir.join(JOURNAL_FILE);
     let io = |source| LiveError::Journal { path: path.clone(), source };
@@ -23,7 +21,7 @@ pub(super) fn journal(
     header.scenario = Some(serde_json::to_value(scenario).expect("a scenario is plain values"));
     let mut hasher = blake3::Hasher::new();
     for question in questions {
-        hasher.update(&serde_json::to_vec(&**question).expect("a question is plain values"));
+        hasher.update(&question.bytes());
     }
     let hash = hasher.finalize().to_hex()[..32].to_owned();
     let mut live = json!({ "model": order.model, "url": order.url, "questions_hash": hash });

@@ -18,8 +18,9 @@ use super::scenario::{LiveSpec, Scenario};
 use super::study::Study;
 use crate::kernel::{Key, Span};
 use crate::live::chat::{Transport, unix_ms};
-use crate::live::desk::{Desk, Prompts, Reading};
-use crate::live::questions::{Question, QuestionsError};
+use crate::live::desk::{Desk, Prompts, Reading, Solving};
+use crate::live::programs::ProgramsSpec;
+use crate::live::questions::{Problem, Question, QuestionsError};
 pub use crate::live::world::Server;
 pub use crate::live::world::{Budget, Caps, Charge, Endings, GIVE_UP_AFTER, Measured, Quantiles, Stop};
 use crate::live::world::{
@@ -148,6 +149,24 @@ impl LiveStudy {
             Some(format!("{} with {} agents: {}", cell.policy, cell.agents, cell.measured.endings.fault()?))
         });
         whole.into_iter().chain(cells).collect()
+    }
+}
+
+/// What is asked: questions over documents, or problems for programs.
+#[derive(Clone)]
+enum Asked {
+    Question(Arc<Question>),
+    Problem(Arc<Problem>, Arc<ProgramsSpec>),
+}
+
+impl Asked {
+    /// As the hash of all that is asked takes it in.
+    fn bytes(&self) -> Vec<u8> {
+        let bytes = match self {
+            Self::Question(question) => serde_json::to_vec(&**question),
+            Self::Problem(problem, _) => serde_json::to_vec(&**problem),
+        };
+        bytes.expect("what is asked is plain values")
     }
 }
 
@@ -296,10 +315,11 @@ fn failures(cells: &[LiveCell]) -> Vec<String> {
 const MOST_REASONS: usize = 8;
 
 /// The questions, and how they are asked.
-fn prepare(scenario: &Scenario) -> Result<(LiveSpec, Vec<Arc<Question>>), LiveError> {
-    if matches!(scenario.workload, WorkloadSpec::Search(_)) {
-        let why = "live runs need a scenario with [workload.divide]: questions have documents to read; try \
-                   live-multi-doc-qa";
+fn prepare(scenario: &Scenario) -> Result<(LiveSpec, Vec<Asked>), LiveError> {
+    let programs = scenario.live.as_ref().and_then(|live| live.programs.clone());
+    if matches!(scenario.workload, WorkloadSpec::Search(_)) && programs.is_none() {
+        let why = "live runs need a scenario with [workload.divide] (questions have documents to read; try \
+                   live-multi-doc-qa), or [live.programs] for [workload.search]";
         return Err(LiveError::Unfit(why.to_owned()));
     }
     if scenario.measure.is_some() {
@@ -309,12 +329,20 @@ fn prepare(scenario: &Scenario) -> Result<(LiveSpec, Vec<Arc<Question>>), LiveEr
     let spec = scenario.live.clone().unwrap_or_default();
     let mut wanted = spec.questions.clone();
     wanted.limit = wanted.limit.min(scenario.replications.saturating_mul(scenario.tasks));
-    let questions = wanted.load(scenario.seed)?;
+    let questions: Vec<Asked> = match programs.filter(|_| matches!(scenario.workload, WorkloadSpec::Search(_))) {
+        Some(mut programs) => {
+            programs.limit = programs.limit.min(scenario.replications.saturating_mul(scenario.tasks));
+            let problems = programs.load()?;
+            let programs = Arc::new(programs);
+            problems.into_iter().map(|p| Asked::Problem(Arc::new(p), programs.clone())).collect()
+        }
+        None => wanted.load(scenario.seed)?.into_iter().map(|q| Asked::Question(Arc::new(q))).collect(),
+    };
     if questions.len() < scenario.tasks as usize {
         let why = format!("{} questions are too few for {} tasks per replication", questions.len(), scenario.tasks);
         return Err(LiveError::Unfit(why));
     }
-    Ok((spec, questions.into_iter().map(Arc::new).collect()))
+    Ok((spec, questions))
 }
 
 /// The number of questions that a live run of the scenario would ask per cell.
@@ -339,7 +367,7 @@ fn endpoints(scenario: &Scenario) -> Vec<String> {
 fn set_up(
     scenario: &Scenario,
     task: &Task,
-    questions: &[Arc<Question>],
+    questions: &[Asked],
     spec: &LiveSpec,
     (options, prompts): (&Arc<LiveOptions>, &Arc<Prompts>),
     (journal, dir): (&Journal, &Path),
@@ -369,8 +397,16 @@ fn set_up(
     let desks = questions[first..first + scenario.tasks as usize]
         .iter()
         .map(|q| {
-            let desk = Reading::new(q.clone(), desk_spec.clone()).prompted(prompts.clone());
-            Box::new(if spec.separate_runs { desk.headed(format!("Run {number}.")) } else { desk }) as Box<dyn Desk>
+            let heading = if spec.separate_runs { format!("Run {number}.") } else { String::new() };
+            match q {
+                Asked::Question(q) => {
+                    let desk = Reading::new(q.clone(), desk_spec.clone()).prompted(prompts.clone());
+                    Box::new(desk.headed(heading)) as Box<dyn Desk>
+                }
+                Asked::Problem(p, programs) => {
+                    Box::new(Solving::new(p.clone(), desk_spec.clone(), programs.clone()).headed(heading))
+                }
+            }
         })
         .collect();
     let mut trace = Trace::new(point.summary(&team), None);

@@ -4,6 +4,7 @@ use super::{Judge, key};
 use crate::experiment::faults::KeyPath;
 use crate::experiment::scenario::Scenario;
 use crate::live::chat::{BaseUrl, is_variable_name};
+use crate::live::programs::ProgramsSpec;
 use crate::live::questions::Source;
 use crate::model::endpoint::LiveServer;
 use crate::model::workload::WorkloadSpec;
@@ -26,12 +27,32 @@ impl Judge {
         }
     }
 
+    fn programs(&mut self, programs: &ProgramsSpec) {
+        let at = |name: &str| key("live").with("programs").with(name);
+        self.count(at("limit"), programs.limit, 1_000_000);
+        if programs.command.first().is_none_or(|program| program.trim().is_empty()) {
+            self.fault(at("command"), "names no program", "write what runs a program, as [\"python3\"]");
+        }
+        self.within(at("seconds"), programs.seconds, 0.1, 3600.0, "write seconds");
+        self.count(at("memory_mb"), programs.memory_mb, 1 << 20);
+        self.count(at("output_kb"), programs.output_kb, 1 << 20);
+        self.count(at("step_tokens"), programs.step_tokens, 1_000_000);
+    }
+
     pub(super) fn live(&mut self, s: &Scenario) {
         let Some(live) = &s.live else { return };
         let at = |name: &str| key("live").with(name);
-        if matches!(s.workload, WorkloadSpec::Search(_)) {
-            let mend = "use [workload.divide]: live questions have documents to read";
-            self.fault(key("live"), "needs the workload `divide`", mend);
+        match (&s.workload, &live.programs) {
+            (WorkloadSpec::Search(_), None) => {
+                let mend = "add [live.programs], problems that programs solve, or use [workload.divide]: live questions \
+                            have documents to read";
+                self.fault(key("live"), "needs the workload `divide`, or problems for `search`", mend);
+            }
+            (WorkloadSpec::Search(_), Some(programs)) => self.programs(programs),
+            (_, Some(_)) => {
+                self.fault(at("programs"), "needs the workload `search`", "leave it out, or use [workload.search]");
+            }
+            (_, None) => {}
         }
         self.within(at("temperature"), live.temperature, 0.0, 2.0, "write a temperature; 0 for none");
         for (name, x) in [("timeout_s", live.timeout_s), ("silence_s", live.silence_s)] {

@@ -40,6 +40,12 @@ pub(super) fn form(purpose: Purpose, letters: &[String]) -> Form {
     Form { name, schema }
 }
 
+/// A form of texts under these names.
+pub(super) fn form_of(name: &'static str, fields: &[&str]) -> Form {
+    let fields: Vec<(&str, Value)> = fields.iter().map(|field| (*field, json!({"type": "string"}))).collect();
+    Form { name, schema: object(&fields) }
+}
+
 /// The fields that an answer of a purpose has.
 pub(super) fn wanted(purpose: Purpose) -> &'static [&'static str] {
     match purpose {

@@ -9,12 +9,14 @@ mod histories;
 mod prompts;
 mod reading;
 mod service;
+mod solving;
 mod spec;
 mod subtasks;
 mod texts;
 
 pub use prompts::{Prompts, PromptsError};
 pub use reading::Reading;
+pub use solving::Solving;
 pub use spec::{DeskSpec, PlanBy};
 
 use crate::model::call::{Answer, Outcome, Request};
@@ -70,6 +72,11 @@ pub trait Desk: Truth + Send {
 
     /// The policy changed its data.
     fn observe(&mut self, note: &Note);
+
+    /// Whether reading and grading take time that others must not be charged for.
+    fn takes_time(&self) -> bool {
+        false
+    }
 
     /// Grades an outcome.
     fn score(&self, outcome: &Outcome) -> Score;

@@ -12,12 +12,14 @@ mod key_value;
 mod longbench;
 mod natural_questions;
 mod own;
+pub mod problems;
 mod records;
 pub mod spec;
 
 pub use error::{Position, QuestionsError};
 pub use generated::{GeneratedForm, GeneratedSpec};
 pub use longbench::SplitSpec;
+pub use problems::{Case, Problem};
 pub use spec::{FileSpec, Format, QuestionsSpec, Source};
 
 use schemars::JsonSchema;

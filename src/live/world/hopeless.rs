@@ -25,6 +25,20 @@ impl Row {
     }
 }
 
+/// A row that a call stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Alike {
+    pub(super) length: u32,
+    /// The one purpose that all of the row were for, where the calls between had others.
+    pub(super) of: Option<Purpose>,
+}
+
+impl Alike {
+    fn of_all(length: u32) -> Self {
+        Self { length, of: None }
+    }
+}
+
 /// The rows of one endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Hopeless {
@@ -34,21 +48,25 @@ pub(super) struct Hopeless {
 }
 
 impl Hopeless {
-    /// Takes in the end of a call; the length of the longest row that it stands in.
-    pub(super) fn note(&mut self, purpose: Purpose, ending: &Ending) -> u32 {
+    /// Takes in the end of a call; the longest row that it stands in.
+    pub(super) fn note(&mut self, purpose: Purpose, ending: &Ending) -> Alike {
         let class = ending.class();
         match class {
             CallClass::Answered => {
                 self.any = None;
                 self.by_purpose.remove(&purpose);
-                0
+                Alike::of_all(0)
             }
-            CallClass::TimedOut | CallClass::Lost => 0,
-            CallClass::Unreadable | CallClass::Refused => self.lengthen(class),
+            CallClass::TimedOut | CallClass::Lost => Alike::of_all(0),
+            CallClass::Unreadable | CallClass::Refused => Alike::of_all(self.lengthen(class)),
             CallClass::Cut | CallClass::Filtered => {
                 let own = Row::after(self.by_purpose.get(&purpose).copied(), class);
                 self.by_purpose.insert(purpose, own);
-                self.lengthen(class).max(own.length)
+                let all = self.lengthen(class);
+                if own.length > all {
+                    return Alike { length: own.length, of: Some(purpose) };
+                }
+                Alike::of_all(all)
             }
         }
     }
@@ -61,9 +79,10 @@ impl Hopeless {
 }
 
 /// Why a run stops, and what may help.
-pub(super) fn told(length: u32, ending: &Ending) -> String {
+pub(super) fn told(alike: Alike, ending: &Ending) -> String {
     let (words, mend) = ending.words();
-    format!("{length} calls in a row {words}, and more requests would be paid in vain; {mend}")
+    let purpose = alike.of.map_or(String::new(), |purpose| format!(" for `{}`", purpose.name()));
+    format!("{} calls{purpose} in a row {words}, and more requests would be paid in vain; {mend}", alike.length)
 }
 
 #[cfg(test)]
@@ -74,12 +93,15 @@ mod tests {
     fn an_answer_ends_a_row_and_another_end_begins_anew() {
         let mut rows = Hopeless::default();
         let cut = Ending::Cut(Some(64));
-        assert_eq!((rows.note(Purpose::Step, &cut), rows.note(Purpose::Verify, &cut)), (1, 2));
-        assert_eq!(rows.note(Purpose::Step, &Ending::Unreadable), 1);
-        assert_eq!(rows.note(Purpose::Step, &Ending::Lost(String::new())), 0);
-        assert_eq!(rows.note(Purpose::Finalize, &Ending::Answered), 0);
-        assert_eq!(rows.note(Purpose::Step, &cut), 2, "no step was answered since");
-        assert_eq!(rows.note(Purpose::Step, &Ending::Answered), 0);
-        assert_eq!(rows.note(Purpose::Step, &cut), 1);
+        let mut note = |purpose, ending: &Ending| rows.note(purpose, ending);
+        assert_eq!((note(Purpose::Step, &cut).length, note(Purpose::Verify, &cut).length), (1, 2));
+        assert_eq!(note(Purpose::Step, &Ending::Unreadable).length, 1);
+        assert_eq!(note(Purpose::Step, &Ending::Lost(String::new())).length, 0);
+        assert_eq!(note(Purpose::Finalize, &Ending::Answered).length, 0);
+        let of_steps = note(Purpose::Step, &cut);
+        assert_eq!(of_steps, Alike { length: 2, of: Some(Purpose::Step) }, "no step was answered since");
+        assert!(told(of_steps, &cut).starts_with("2 calls for `step` in a row were cut by max_tokens = 64"));
+        assert_eq!(note(Purpose::Step, &Ending::Answered).length, 0);
+        assert_eq!(note(Purpose::Step, &cut), Alike::of_all(1));
     }
 }

@@ -238,7 +238,11 @@ impl<T: Transport> Live<'_, T> {
                 best
             }
         };
+        let takes_time = desk.takes_time();
         pending.last = Some(completion);
+        if takes_time {
+            self.advance(self.transport.now());
+        }
         let Some(answer) = answer else {
             pending.reason = pending.ending.as_ref().map(Ending::of_one);
             return Some(self.failed(&pending, CallError::Server));
@@ -284,9 +288,9 @@ impl<T: Transport> Live<'_, T> {
     /// Counts the end of a call, and ends the run if calls end alike again and again.
     fn ended(&mut self, pending: &Pending) {
         let Some(ending) = pending.ending.clone() else { return };
-        let length = self.session.hopeless[pending.endpoint.index()].note(pending.request.purpose, &ending);
-        if self.session.give_up_after.is_some_and(|most| length >= most) {
-            self.stop(Stop::Hopeless(hopeless::told(length, &ending)), Time::MAX);
+        let alike = self.session.hopeless[pending.endpoint.index()].note(pending.request.purpose, &ending);
+        if self.session.give_up_after.is_some_and(|most| alike.length >= most) {
+            self.stop(Stop::Hopeless(hopeless::told(alike, &ending)), Time::MAX);
         }
         self.measured.endings.note(ending);
     }
