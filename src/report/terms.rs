@@ -41,7 +41,10 @@ const WORDS: &[(&str, &str)] = &[
     ("baseline", "the policy that all others are compared with; `best-central`: the best central form of each metric"),
     ("prior", "the range in which an input may lie that nobody published; docs/priors.md derives each"),
     ("beaten", "another point is at least as good in dollars and in Pass and better in one, by the means"),
-    ("simulation noise", "what other random numbers would change; it shrinks with replications, errors of inputs do not"),
+    (
+        "simulation noise",
+        "what other random numbers would change; it shrinks with replications, errors of inputs do not",
+    ),
     ("Shapley", "the mean of what a mechanism adds, over all orders in which they can be switched on cell by cell"),
     ("gist", "a result told in few tokens, which others read from the shared context"),
     ("unfold", "to read in full what an entry of the shared context is the gist of"),

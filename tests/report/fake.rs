@@ -138,7 +138,15 @@ fn every_verdict() -> Vec<Verdict> {
         judgement: Judgement::NotShown,
         ..found.clone()
     };
-    let flips = |rival, reversals| Verdict::Flips { policy: policy.clone(), agents, rival, reversals, moved: 7, replications: 64, seen_from: Some(0.09) };
+    let flips = |rival, reversals| Verdict::Flips {
+        policy: policy.clone(),
+        agents,
+        rival,
+        reversals,
+        moved: 7,
+        replications: 64,
+        seen_from: Some(0.09),
+    };
     vec![
         Verdict::Knee { policy: "orchestrator-async".to_owned(), agents: 16, busy: 0.93 },
         compared(Rival::BestCentral, true, phrases.clone()),
@@ -240,7 +248,13 @@ pub(crate) fn closed_form() -> Study {
     study.scenario.agents = vec![4];
     study.scenario.policies = vec!["orchestrator-parallel".to_owned()];
     study.cells.retain(|c| c.agents == 4 && c.policy == "orchestrator-parallel");
-    study.cells[0].series.push(Series { metric: "empty_s", unit: "s", share: false, values: Vec::new(), lacking: Vec::new() });
+    study.cells[0].series.push(Series {
+        metric: "empty_s",
+        unit: "s",
+        share: false,
+        values: Vec::new(),
+        lacking: Vec::new(),
+    });
     study.cells[0].series.push(Series {
         metric: "gap_s",
         unit: "s",

@@ -379,7 +379,8 @@ fn shapley<'a>(
         (0..3).map(step).collect::<Option<Vec<_>>>()
     };
     let walks: Vec<Vec<(usize, &Series, &Series)>> = ORDERS.into_iter().filter_map(walk).collect();
-    let (Some(&first), Some(last)) = (walks.first().and_then(|w| w.first()), walks.first().and_then(|w| w.last())) else {
+    let (Some(&first), Some(last)) = (walks.first().and_then(|w| w.first()), walks.first().and_then(|w| w.last()))
+    else {
         return Search::NotFound;
     };
     let parts = (0..3)

@@ -250,7 +250,8 @@ impl Grid {
         for Around { candidate, typical_s, mechanisms: other } in around {
             let (Candidate { side, changes }, base) =
                 (self.candidates[*candidate].clone(), self.scenario(*candidate).clone());
-            let group = self.groups.iter().position(|group| group.contains(candidate)).expect("a candidate has a policy");
+            let group =
+                self.groups.iter().position(|group| group.contains(candidate)).expect("a candidate has a policy");
             let keys = base.settings(&side.policy).map_err(AskError::Usage)?.keys();
             let mut grown: Vec<Vec<String>> =
                 growth(&keys, axes, *typical_s, deadlines).into_iter().map(|change| vec![change]).collect();

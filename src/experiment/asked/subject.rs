@@ -70,7 +70,9 @@ pub(super) fn metric(name: Option<&str>) -> Result<&'static Metric, AskError> {
         AskError::Usage(format!("--metric {name}: no metric{mend} (`delm-sim run --format csv` lists them)"))
     })?;
     if found.better == Better::Neither {
-        return Err(AskError::Usage(format!("--metric {name}: has no better side; name a metric that has, such as pass")));
+        return Err(AskError::Usage(format!(
+            "--metric {name}: has no better side; name a metric that has, such as pass"
+        )));
     }
     Ok(found)
 }
