@@ -234,7 +234,9 @@ fn key(args: &LiveArgs, api: Api) -> Result<(Secret, &'static str)> {
                 .map_err(|e| usage(format!("--api-key-file: cannot read {}: {e}", path.display())))?;
             (Secret::new(&text), "--api-key-file")
         }
-        None => variable(api.key_variable()).or_else(|| variable(openai)).unwrap_or((Secret::default(), openai)),
+        None => {
+            variable(api.key_variable()).or_else(|| variable(openai)).unwrap_or((Secret::default(), api.key_variable()))
+        }
     };
     Ok((sendable(key, from)?, from))
 }

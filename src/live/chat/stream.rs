@@ -75,6 +75,8 @@ struct Reply {
     said_done: bool,
     /// The last chunk told the usage and nothing else, as a stream's last chunk does.
     ends_with_usage: bool,
+    /// The model refused in the field that is for it.
+    refused: bool,
     /// Nothing more is needed.
     is_whole: bool,
 }
@@ -87,6 +89,7 @@ impl Default for Reply {
             done: Completion::default(),
             said_done: false,
             ends_with_usage: false,
+            refused: false,
             is_whole: false,
         }
     }
@@ -145,6 +148,7 @@ impl Reply {
                 self.done.first_token.get_or_insert(at);
                 self.ends_with_usage = false;
             }
+            self.refused |= refuses(delta);
             self.done.text.push_str(content);
         }
         self.done.finish_reason = text(choice, "finish_reason").or(self.done.finish_reason.take());
@@ -155,7 +159,7 @@ impl Reply {
     /// The stream is at its end.
     fn end(self, why: &str) -> Result<Completion, TryError> {
         if self.is_whole || self.done.finish_reason.is_some() || self.said_done && !self.done.chunks.is_empty() {
-            return Ok(checked(self.done));
+            return Ok(checked(self.done, self.refused));
         }
         let what = if self.is_new {
             "the server sent an empty answer".to_owned()
@@ -187,9 +191,18 @@ fn error_in(value: &Value) -> Option<String> {
     Some(format!("the server sent an error: {}", message_of(inner.or(whole)?)))
 }
 
-/// A reply with text was billed for some completion; a usage that says otherwise tells nothing.
-fn checked(mut done: Completion) -> Completion {
+/// Whether a message says that the model refuses.
+fn refuses(message: &Value) -> bool {
+    message.get("refusal").and_then(Value::as_str).is_some_and(|said| !said.is_empty())
+}
+
+/// A reply with text was billed for some completion; a usage that says otherwise tells nothing. One that only refuses
+/// ended by that, whatever its finish reason says.
+fn checked(mut done: Completion, refused: bool) -> Completion {
     let is_empty = done.text.trim().is_empty();
+    if is_empty && refused {
+        done.finish_reason = Some("refusal".to_owned());
+    }
     done.tokens = done.tokens.filter(|t| t.usage.completion_tokens > 0 || is_empty);
     done
 }
@@ -201,14 +214,14 @@ fn document(bytes: &[u8]) -> Result<Completion, TryError> {
         return Err(TryError::Broken { what });
     }
     if anthropic::is_message(&value) {
-        return Ok(checked(anthropic::message(&value)));
+        return Ok(checked(anthropic::message(&value), false));
     }
     let choice = value.get("choices").and_then(Value::as_array).and_then(|c| c.first());
     let Some(message) = choice.and_then(|c| c.get("message")) else {
         return Err(garbage(&String::from_utf8_lossy(bytes)));
     };
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    Ok(checked(Completion {
+    let done = Completion {
         text: text(message, "content").unwrap_or_default(),
         finish_reason: choice.and_then(|c| text(c, "finish_reason")),
         model: text(&value, "model"),
@@ -216,7 +229,8 @@ fn document(bytes: &[u8]) -> Result<Completion, TryError> {
         tokens: tokens(&value),
         first_token: None,
         chunks: Vec::new(),
-    }))
+    };
+    Ok(checked(done, refuses(message)))
 }
 
 /// What an error object, or whatever stands in its place, says; with the words that name what it is about.
@@ -374,6 +388,17 @@ mod tests {
             "usage":{"input_tokens":3,"output_tokens":2}}"#;
         let reply = read(&whole.replace('\n', " ")).unwrap();
         assert_eq!((reply.text.as_str(), reply.tokens.unwrap().usage.prompt_tokens), ("hi", 3));
+    }
+
+    #[test]
+    fn a_refusal_is_its_own_reason() {
+        let whole =
+            "{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"I cannot\"},\"finish_reason\":\"stop\"}]}";
+        let streamed = "data: {\"choices\":[{\"delta\":{\"refusal\":\"I cannot\"}}]}\n\n\
+                        data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+        for text in [whole, streamed] {
+            assert_eq!(read(text).unwrap().finish_reason.as_deref(), Some("refusal"), "{text}");
+        }
     }
 
     #[test]

@@ -128,10 +128,8 @@ impl Ending {
 
 /// Whether a finish reason says that something was withheld.
 fn is_filter(reason: &str) -> bool {
-    matches!(
-        reason,
-        "content_filter" | "refusal" | "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII"
-    )
+    reason.starts_with("content_filter")
+        || matches!(reason, "refusal" | "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII")
 }
 
 fn max_tokens(line: &CallLine) -> Option<u32> {

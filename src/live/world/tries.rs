@@ -435,6 +435,8 @@ fn refusal(server: &Server, status: u16, error: &str) -> String {
         401 | 403 => key.as_str(),
         404 => "check --base-url (most servers want it to end in /v1) and --model",
         402 | 429 => "the account has no credit or quota left",
+        // Anthropic's word for it.
+        400 if error.contains("credit balance") => "the account has no credit or quota left",
         300..=399 => "give the address that it redirects to as --base-url",
         _ => "check --model and whether prompts fit its context; the server names what it does not take",
     };
