@@ -6,7 +6,7 @@ use super::field::Field;
 use super::mapping::Mapping;
 use super::moment::{self, Nanos};
 use super::other;
-use super::session::Draft;
+use super::session::{BY_LOG, Draft};
 use crate::model::call::Purpose;
 use crate::record::transcript::Status;
 use serde_json::Value;
@@ -91,7 +91,9 @@ pub(super) fn call(record: &Field<'_>, mapping: &Mapping) -> Result<Read, Wrong>
     failure(record, &mut draft);
     tokens(record, mapping, &mut draft)?;
     draft.model = draft.model.take().or(mapping.get(record, "model").value.as_str().map(str::to_owned));
-    draft.dollars = mapping.get(record, "cost").positive()?.or(draft.dollars);
+    if let Some(dollars) = mapping.get(record, "cost").positive()? {
+        (draft.dollars, draft.priced_by) = (Some(dollars), BY_LOG);
+    }
     let (at, is_dated) = times(record, mapping, &mut draft)?;
     if is_hit(&mapping.get(record, "cache_hit")) {
         // No model was asked: what the gateway took to look it up is no latency of one.
