@@ -41,13 +41,13 @@ impl Tokens {
 }
 
 /// The provider's answer has the dollars.
-pub const BY_PROVIDER: &str = "provider";
+pub(super) const BY_PROVIDER: &str = "provider";
 /// A gateway, a store of traces or whoever wrote the log reckoned them.
-pub const BY_LOG: &str = "log";
+pub(super) const BY_LOG: &str = "log";
 /// The program that asked reckoned them.
-pub const BY_CLIENT: &str = "client";
+pub(super) const BY_CLIENT: &str = "client";
 /// A part of the sum of a run.
-pub const SHARED_OUT: &str = "shared-out";
+pub(super) const SHARED_OUT: &str = "shared-out";
 
 /// A call as its source tells it.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ pub struct Draft {
     pub is_from_cache: bool,
     /// Dollars, if the source tells them.
     pub dollars: Option<f64>,
-    /// Who reckoned them: [`BY_PROVIDER`] and its like.
+    /// Who reckoned them: `provider`, `log`, `client`, `shared-out`.
     pub priced_by: &'static str,
     /// It was recorded at another time than the call before it: what lies between is no part of the session.
     pub is_apart: bool,
