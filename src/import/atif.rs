@@ -6,7 +6,7 @@ use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::moment::{self, Nanos};
 use super::openai_log::stem;
-use super::session::{Draft, Session};
+use super::session::{BY_CLIENT, Draft, Session};
 use super::source::{Records, Sample};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
@@ -108,6 +108,7 @@ fn take(
     draft.tokens.prompt = metrics.get("prompt_tokens").count()?;
     draft.tokens.completion = metrics.get("completion_tokens").count()?;
     draft.tokens.cached = metrics.get("cached_tokens").count()?.unwrap_or(0);
+    draft.priced_by = BY_CLIENT;
     draft.dollars = metrics.get("cost_usd").positive()?;
     draft.model = step.get("model_name").text()?.or(model).map(str::to_owned);
     draft.messages = std::mem::take(asked);

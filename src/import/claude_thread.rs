@@ -9,7 +9,7 @@ use super::check::{Totals, picodollars};
 use super::fault::Wrong;
 use super::field::Field;
 use super::moment::{self, Nanos};
-use super::session::{Draft, Session};
+use super::session::{BY_CLIENT, Draft, Session};
 use crate::model::call::Purpose;
 use crate::record::transcript::{Message, Status};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +84,7 @@ fn block(record: &Field<'_>, inner: &Field<'_>, at: Option<Nanos>) -> Result<Opt
     if usage.is_some() {
         draft.tokens = chat::usage(&usage)?;
     }
+    draft.priced_by = BY_CLIENT;
     draft.dollars = record.get("costUSD").positive()?;
     draft.length = record.get("durationMs").positive()?.and_then(|ms| moment::seconds(ms / 1e3));
     let mut tools = Vec::new();

@@ -175,6 +175,8 @@ impl Reading {
             return Ok(());
         }
         let message = chat::message(item)?;
+        // What the client adds stands in tags.
+        self.is_human |= role == "user" && !message.content.trim_start().starts_with('<');
         if self.answer.is_some() && !self.has_usage && self.next.is_empty() {
             // Without any usage, what comes in ends an answer. A tool's output may stand before the usage, too.
             self.next_at = at;

@@ -9,7 +9,7 @@ use super::json::{json, not_json};
 use super::moment;
 use super::openai_log::stem;
 use super::plain::FROM_CACHE;
-use super::session::{Draft, Session};
+use super::session::{BY_CLIENT, Draft, Session};
 use super::source::{Sample, document, whole};
 use super::team::{self, MOST_AROUND, Made, NAMELESS};
 use super::{Importer, Out, unzip};
@@ -91,7 +91,11 @@ fn archive(path: &Path, bytes: Vec<u8>, out: &mut Out<'_>) -> Result<(), ImportE
             Ok(()) => json(&text).map_err(|e| not_json(&e)),
             Err(e) => Err(Wrong::record(
                 format!("the member cannot be unpacked: {e}"),
-                "get the whole file again, or pack it with deflate or Zstandard",
+                if e.contains("the limit") {
+                    "split the log, or unpack it and give its samples"
+                } else {
+                    "get the whole file again, or pack it with deflate or Zstandard"
+                },
             )),
         };
         match value {
@@ -294,6 +298,7 @@ fn call(event: &Field<'_>, stamps_ends: bool, attachments: &Field<'_>) -> Result
     draft.reply_id = event.get("call").get("response").get("id").value.as_str().map(str::to_owned);
     if output.get("usage").is_some() {
         draft.tokens = chat::usage(&output.get("usage"))?;
+        draft.priced_by = BY_CLIENT;
         draft.dollars = output.get("usage").get("total_cost").positive()?;
     }
     times(event, stamps_ends, &mut draft)?;

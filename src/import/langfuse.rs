@@ -6,7 +6,7 @@ use super::chat;
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::moment;
-use super::session::Draft;
+use super::session::{BY_LOG, Draft};
 use super::source::{Records, Sample};
 use super::team::{self, Kind, Node};
 use super::{Importer, Out};
@@ -113,6 +113,7 @@ fn draft(record: &Field<'_>) -> Result<Draft, Wrong> {
     chat::exchange(&record.get("input"), &record.get("output"), &mut draft)?;
     draft.model = record.any(&["model", "providedModelName", "provided_model_name"]).text()?.map(str::to_owned);
     let at = |keys: &[&str]| -> Result<_, Wrong> { moment::any(&record.any(keys)) };
+    draft.priced_by = BY_LOG;
     draft.start = at(&["startTime", "start_time"])?;
     draft.end = at(&["endTime", "end_time"])?;
     draft.first_token =

@@ -4,7 +4,7 @@ use super::chat;
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::moment;
-use super::session::Draft;
+use super::session::{BY_LOG, Draft};
 use super::source::{Records, Sample};
 use super::team::{self, Kind, Node};
 use super::{Importer, Out};
@@ -126,6 +126,7 @@ fn draft(run: &Field<'_>) -> Result<Draft, Wrong> {
     draft.model = model.map(str::to_owned).or(draft.model);
     tokens(run, &said, &mut draft)?;
     draft.dollars = run.get("total_cost").positive()?.filter(|dollars| *dollars > 0.0);
+    draft.priced_by = BY_LOG;
     draft.start = moment::any(&run.get("start_time"))?;
     draft.end = moment::any(&run.get("end_time"))?;
     draft.first_token = moment::any(&run.get("first_token_time"))?.filter(|first| draft.start <= Some(*first));

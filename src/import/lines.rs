@@ -134,21 +134,21 @@ fn call_line(
         possibly_billed: crate::record::transcript::Billed::default(),
         status: draft.status,
         retries: 0,
-        cost: cost(draft.dollars, draft.purpose),
+        cost: cost(draft.dollars, draft.priced_by, draft.purpose),
         duplicate: false,
         moments: Vec::new(),
         missing: draft.missing,
     }
 }
 
-fn cost(dollars: Option<f64>, purpose: Purpose) -> CostLine {
+fn cost(dollars: Option<f64>, priced_by: &str, purpose: Purpose) -> CostLine {
     let Some(dollars) = dollars else {
         return CostLine::unknown();
     };
     let mut roles = Roles::default();
     let amount = Picodollars((dollars * 1e12).round() as u64);
     *roles.of_mut(purpose.role()) = amount;
-    CostLine { picodollars: roles, source: "provider".to_owned() }
+    CostLine { picodollars: roles, source: priced_by.to_owned() }
 }
 
 /// The content key of an imported call: who asks what for, and of which texts.
@@ -238,8 +238,8 @@ mod tests {
         for purpose in Purpose::ALL {
             let mut roles = Roles::default();
             *roles.of_mut(purpose.role()) = Picodollars(2_000_000_000_000);
-            assert_eq!(cost(Some(2.0), purpose).picodollars, roles, "{}", purpose.name());
+            assert_eq!(cost(Some(2.0), "log", purpose).picodollars, roles, "{}", purpose.name());
         }
-        assert_eq!(cost(Some(2.0), Purpose::Gist).picodollars.verification, Picodollars(2_000_000_000_000));
+        assert_eq!(cost(Some(2.0), "log", Purpose::Gist).picodollars.verification, Picodollars(2_000_000_000_000));
     }
 }

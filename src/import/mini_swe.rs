@@ -8,7 +8,7 @@ use super::field::Field;
 use super::groups::{Group, Groups};
 use super::moment;
 use super::openai_log::stem;
-use super::session::{Draft, Session};
+use super::session::{BY_CLIENT, Draft, Session};
 use super::source::{Sample, document};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
@@ -272,6 +272,8 @@ fn message(field: &Field<'_>, agent: usize, model: Option<&str>) -> Result<Read,
         chat::reply(field, &mut draft)?;
     }
     draft.model = draft.reply_model.clone().or(model.map(str::to_owned));
-    draft.dollars = extra.get("cost").positive()?.or(draft.dollars);
+    if let Some(dollars) = extra.get("cost").positive()? {
+        (draft.dollars, draft.priced_by) = (Some(dollars), BY_CLIENT);
+    }
     Ok((message, Some(Box::new(draft))))
 }

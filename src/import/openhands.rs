@@ -9,7 +9,7 @@ use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::moment::{self, Nanos};
 use super::openai_log::stem;
-use super::session::{Draft, Session};
+use super::session::{BY_CLIENT, Draft, Session};
 use super::source::{Records, Sample};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
@@ -196,6 +196,7 @@ impl Reading {
             draft.tokens.cache_write = usage.get("cache_write_tokens").count()?.unwrap_or(0);
         }
         if let Some(sum) = sum {
+            draft.priced_by = BY_CLIENT;
             draft.dollars = Some((sum - self.cost).max(0.0));
             self.cost = sum;
         }

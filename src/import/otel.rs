@@ -7,7 +7,7 @@ use super::groups::{Group, Groups};
 use super::moment;
 use super::otel_names as names;
 use super::otel_span::{self, Span};
-use super::session::Draft;
+use super::session::{BY_CLIENT, Draft};
 use super::source::{Records, Sample};
 use super::team::{self, MOST_AROUND, Made, NAMELESS};
 use super::{Importer, Out, otel_text, timing};
@@ -226,6 +226,7 @@ fn draft(span: &Span) -> Result<Draft, Wrong> {
     draft.tokens.cache_write = span.get(names::CACHE_WRITE_TOKENS).count()?.unwrap_or(0);
     draft.tokens.reasoning = span.get(names::REASONING_TOKENS).count()?;
     add_cached(span, &mut draft);
+    draft.priced_by = BY_CLIENT;
     draft.dollars = span.get(names::COST).positive()?;
     (draft.start, draft.end) = (span.start, span.end);
     let ms = span.get(names::FIRST_CHUNK_MS).positive()?.map(|ms| ms / 1e3);

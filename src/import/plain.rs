@@ -6,7 +6,7 @@ use super::field::Field;
 use super::mapping::Mapping;
 use super::moment::{self, Nanos};
 use super::other;
-use super::session::Draft;
+use super::session::{BY_LOG, Draft};
 use crate::model::call::Purpose;
 use crate::record::transcript::Status;
 use serde_json::Value;
@@ -58,9 +58,22 @@ pub(super) fn call(record: &Field<'_>, mapping: &Mapping) -> Result<Read, Wrong>
         let body = record.get("body");
         request = if body.value.is_object() { body } else { record.clone() };
     }
+    // Some logs keep bodies as JSON in text.
+    let inner = request.value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    if let Some(inner) = inner.as_ref().filter(|inner| inner.is_object() || inner.is_array()) {
+        request = Field::named(inner, request.path);
+    }
     let mut draft = Draft::new(0, 0, Purpose::Step);
     let response = mapping.get(record, "response");
-    let is_mapped = ["model", "prompt_tokens", "completion_tokens"].iter().any(|target| mapping.is_told(target));
+    let is_mapped = ["model", "request", "response", "prompt_tokens", "completion_tokens"]
+        .iter()
+        .any(|target| mapping.is_told(target));
+    if (mapping.is_told("request") && request.value.is_string()) || request.value.is_array() {
+        // A prompt's text, or messages.
+        let nothing = Value::Null;
+        chat::exchange(&request, &Field::root(&nothing), &mut draft)?;
+        request = record.clone();
+    }
     let has_answer = response.is_some() || record.get("error").is_some() || is_mapped;
     if !chat::is_request(request.need_object()?) && !has_answer {
         return Ok(Read::Other("records without messages"));
@@ -69,14 +82,18 @@ pub(super) fn call(record: &Field<'_>, mapping: &Mapping) -> Result<Read, Wrong>
     if let Some(kind) = other::kind(&request, if body.is_some() { &body } else { &response }) {
         return Ok(Read::Other(kind));
     }
-    chat::request(&request, &mut draft)?;
+    if draft.messages.is_empty() {
+        chat::request(&request, &mut draft)?;
+    }
     if response.is_some() || !is_mapped {
         reply(&response, &mut draft)?;
     }
     failure(record, &mut draft);
     tokens(record, mapping, &mut draft)?;
     draft.model = draft.model.take().or(mapping.get(record, "model").value.as_str().map(str::to_owned));
-    draft.dollars = mapping.get(record, "cost").positive()?.or(draft.dollars);
+    if let Some(dollars) = mapping.get(record, "cost").positive()? {
+        (draft.dollars, draft.priced_by) = (Some(dollars), BY_LOG);
+    }
     let (at, is_dated) = times(record, mapping, &mut draft)?;
     if is_hit(&mapping.get(record, "cache_hit")) {
         // No model was asked: what the gateway took to look it up is no latency of one.

@@ -40,6 +40,15 @@ impl Tokens {
     }
 }
 
+/// The provider's answer has the dollars.
+pub(super) const BY_PROVIDER: &str = "provider";
+/// A gateway, a store of traces or whoever wrote the log reckoned them.
+pub(super) const BY_LOG: &str = "log";
+/// The program that asked reckoned them.
+pub(super) const BY_CLIENT: &str = "client";
+/// A part of the sum of a run.
+pub(super) const SHARED_OUT: &str = "shared-out";
+
 /// A call as its source tells it.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -91,6 +100,8 @@ pub struct Draft {
     pub is_from_cache: bool,
     /// Dollars, if the source tells them.
     pub dollars: Option<f64>,
+    /// Who reckoned them: `provider`, `log`, `client`, `shared-out`.
+    pub priced_by: &'static str,
     /// It was recorded at another time than the call before it: what lies between is no part of the session.
     pub is_apart: bool,
     /// When it was asked for, if it waited before it left: for a slot or a limit, and for no tool.
@@ -138,6 +149,7 @@ impl Draft {
             tokens: Tokens::default(),
             is_from_cache: false,
             dollars: None,
+            priced_by: BY_PROVIDER,
             is_apart: false,
             asked: None,
             start: None,

@@ -6,7 +6,7 @@ use super::check::picodollars;
 use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::openai_log::stem;
-use super::session::{Draft, Session};
+use super::session::{Draft, SHARED_OUT, Session};
 use super::source::{Sample, document};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
@@ -132,6 +132,7 @@ fn share(session: &mut Session, stats: &Field<'_>) -> Result<(), Wrong> {
         }
         if let Some(dollars) = dollars {
             call.dollars = Some(dollars * lengths[place].0.max(1) as f64 / all as f64);
+            call.priced_by = SHARED_OUT;
             call.miss(NO_COST);
         }
     }

@@ -192,3 +192,40 @@ fn a_cassette_that_was_recorded_again_is_no_run_of_months() {
     assert_eq!(times(&runs[0]), [(0, 900), (900, 1800), (2900, 3800)]);
     assert!(runs[0].run.missing.iter().any(|what| what.contains("the time between is left out")));
 }
+
+#[test]
+fn bodies_and_members_in_newer_packings_are_unpacked() {
+    const ZSTD: &str = "KLUv/SSmtQMAUggZF3BtG/4vW0nUKHqvFSAgAOHZO6Ckqjoz7wmD7up8GhMITGdNZxvpxtY16Agc722bj+m6rNIhDS9dyxF4D5p2WxzTW7N1W1XzYlZ/1j3C9GQUc7JHBqZzJmub5AicHdOfVJY9CgUAPJeDFmIKuqPqTq6lDHRHhuo=";
+    const BROTLI: &str = "G6UAgJwFdvuCiSkE8keF3WShgtkjyB35gQUZBQ/061dFrdZh6eobIHqymIUQdU1WmNlMk20PoXEbG55lCZmNk9ZzkXJ9DBtPVfOMXLAzRSPw8bzxEzgJdz7sM8uXq7drzawTaySbDmIIhDc/";
+    const SAMPLE: &str = "KLUv/WQtALUFAEJKHxhwWQeY/j+MttFYgsR8sKrHS8hgvMn/P8xTmXO6wRW6b8hRlIs1r0nIyH7djO75Ybp54uZFqPkmrXgFlPlMwthU3NalWEmLgu8KHHHrhmNwgUE44rqnJkb2FXACT08uD3xRFbEFLrETp+t+S3TfEvI16B5qIsVX4H3dO+9bFgA4B7Q40vAGVKX7xDWc6CeJjUQm86gD6SGJj2kA7UDxIBBoOlgwoQUcGTMAAC4L8WCQB6UJnLYDJA==";
+    let tape = |encoding: &str, body: &str| {
+        json!({"interactions": [{"request": {"uri": "https://x.test/v1", "body": {"string": record(json!({}))["request"].to_string()}},
+            "response": {"status": {"code": 200}, "headers": {"content-encoding": [encoding]}, "body": {"base64_string": body}}}]})
+        .to_string()
+    };
+    for (encoding, body) in [("zstd", ZSTD), ("br", BROTLI)] {
+        let (imported, runs) = file("c.json", &tape(encoding, body));
+        assert_eq!((imported.report.prompt_tokens, imported.report.completion_tokens), (50, 10), "{encoding}");
+        assert_eq!(by_number(&runs[0])[0].response.as_ref().unwrap().text.as_deref(), Some("North."), "{encoding}");
+    }
+
+    // A zip writer that knows no Zstandard stores the packed bytes; their method is then written over.
+    let packed = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, SAMPLE).unwrap();
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    zip.start_file("samples/s_epoch_1.json", stored).unwrap();
+    std::io::Write::write_all(&mut zip, &packed).unwrap();
+    let mut bytes = zip.finish().unwrap().into_inner();
+    for (mark, place) in [(b"PK\x03\x04", 8), (b"PK\x01\x02", 10)] {
+        let at = bytes.windows(4).position(|four| four == mark).unwrap();
+        bytes[at + place..at + place + 2].copy_from_slice(&93_u16.to_le_bytes());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "a.eval", &bytes);
+    let (imported, _) = run(&path, None, &Options::default()).unwrap();
+    assert_eq!((imported.report.calls, imported.report.prompt_tokens), (1, 50));
+    // Two frames of a packed log are one log.
+    let log = write(folder.path(), "two.jsonl.zst", &[packed.clone(), b"".to_vec(), packed].concat());
+    let error = run(&log, None, &Options::default()).unwrap_err().to_string();
+    assert!(error.contains("--map"), "read, and of no known format: {error}");
+}

@@ -117,6 +117,16 @@ fn anything_can_be_mapped() {
     assert_eq!(predecessors(&runs[0]), [vec![], vec![0], vec![0], vec![1, 2]]);
     assert_eq!(by_number(&runs[0])[0].endpoint, "gpt-5");
     assert_eq!(by_number(&runs[0])[3].cost.picodollars.total().0, 250_000_000_000);
+    // Texts may be fields of their own.
+    let texts = [
+        json!({"q": "Which way?", "a": "North.", "m": "gpt-5"}),
+        json!({"q": [{"role": "user", "content": "Why?"}], "a": "So."}),
+    ];
+    let (imported, runs) = mapped(&lines(&texts), "request=q,response=a,model=m");
+    assert_eq!((imported.report.calls, imported.report.estimated_calls), (2, 2));
+    let first = by_number(&runs[0])[0];
+    assert_eq!(first.request.messages[0].content, "Which way?");
+    assert_eq!(first.response.as_ref().unwrap().text.as_deref(), Some("North."));
     for (wrong, part) in [
         ("agnt=who", "no such target; known: session, agent"),
         ("agent", "expected target=field"),
