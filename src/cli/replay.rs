@@ -231,7 +231,7 @@ fn row(run: &replay::RetimedRun) -> Vec<String> {
 fn counterfactual(args: &ReplayArgs, catalog: &Catalog) -> Result<u8> {
     let runs = RecordedRuns::read(&args.file)?;
     let made = replay::counterfactual(&runs, &args.reading())?;
-    if made.topology.is_some() && args.reading() != Reading::default() {
+    if made.is_own && args.reading() != Reading::default() {
         let wrong = "--dependencies, --own-context and --longest-gap-s read other programs' logs: these runs tell themselves \
                      what waited for what; leave them out";
         return Err(UsageError(wrong.to_owned()).into());

@@ -1,7 +1,7 @@
 //! Counterfactual replay: closed forms, and what it says of itself.
 
 use super::{after, delm_sim, hand_written, write};
-use delm_sim::experiment::replay::{Dependencies, Reading, RecordedRuns, counterfactual};
+use delm_sim::experiment::replay::{Dependencies, Reading, RecordedRuns, counterfactual, predict};
 use delm_sim::experiment::{Options, Overrides, Scenario, conduct};
 use delm_sim::model::call::Purpose;
 use delm_sim::model::endpoint::EndpointSpec;
@@ -133,4 +133,32 @@ fn a_recordings_own_prices_are_carried_over_and_an_unknown_price_is_not_zero() {
     priced.endpoints.get_mut("model").unwrap().price.rates.input_usd_per_mtok = 1.0;
     let study = conduct(&priced, &Options { jobs: 1, ..Options::default() }).unwrap();
     assert!(study.cells.iter().all(|c| c.mean("cost_per_task_usd").is_some_and(|usd| usd > 0.0)));
+}
+
+#[test]
+fn one_agent_on_a_recording_of_one_agent_is_the_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("one.jsonl");
+    // Steps of one agent with gaps between them; their prompts are not what a growing context would hold.
+    let calls: Vec<_> = (0..5u64)
+        .map(|i| {
+            let from = i as f64 * 12.0;
+            (0, from, from + 10.0, if i == 0 { vec![] } else { after(i - 1, 2.0) })
+        })
+        .collect();
+    write(file.clone(), &hand_written(&calls));
+    let runs = RecordedRuns::read(&file).unwrap();
+    let made = counterfactual(&runs, &Reading::default()).unwrap();
+    let overrides = Overrides {
+        policies: Some(vec!["single".to_owned()]),
+        agents: Some(vec![1]),
+        baseline: Some("single".to_owned()),
+        ..Overrides::default()
+    };
+    let study = conduct(&made.changed("one", &overrides).unwrap(), &Options::default()).unwrap();
+    let said = predict((&runs, &Reading::default()), &made, &study, &overrides, 1).unwrap();
+    assert_eq!((said.null.topology.policy.as_str(), said.null.topology.agents), ("single", 1));
+    let [makespan, prompt, completion, cost] = said.null.pairs;
+    assert_eq!(makespan, Some((58.0, 58.0)));
+    assert_eq!((prompt, completion, cost), (Some((500.0, 500.0)), Some((250.0, 250.0)), None));
 }

@@ -8,7 +8,7 @@
 
 use super::runs::{RecordedRuns, is_answered};
 use super::work::{Dependencies, Found, Lost, Reading, instance, instructions_tokens, of_recordings};
-use super::{Counterfactual, Recorded};
+use super::{Counterfactual, Recorded, Topology};
 use crate::experiment::calibration::fit::LEAST_ROWS;
 use crate::experiment::calibration::{LoggedRequest, PRICE_SOURCE, fit, list_price};
 use crate::experiment::replay::{ReplayError, told_of_unfinished};
@@ -22,6 +22,8 @@ use crate::model::workload::RecordedSpec;
 /// Policies that a recording is compared under.
 const POLICIES: [&str; 6] =
     ["single", "map-reduce", "orchestrator-sequential", "orchestrator-parallel", "orchestrator-async", "delm-queue"];
+/// Endpoint of calls that code answers.
+const CODE: &str = "code";
 /// Resamples that give the fitted law's intervals; none are reported here.
 const RESAMPLES: usize = 0;
 
@@ -75,8 +77,31 @@ pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Cou
     let parts: Vec<_> = runs.iter().map(|run| run.unfinished).collect();
     assumptions.extend(told_of_unfinished(&parts).into_iter().map(|told| format!("Not whole: {told}.")));
     assumptions.extend(header.missing.iter().map(|m| format!("The source does not tell: {m}.")));
+    free_of_charge(&mut scenario, &found, &mut assumptions);
+    let alone = runs.iter().all(|run| run.agents <= 1);
+    let topology = alone.then(|| Topology { policy: "single".to_owned(), agents: 1 });
     let recorded_agents = runs.iter().map(|run| run.agents).max().unwrap_or(1).max(1);
-    Ok(Counterfactual { scenario, assumptions, recorded: as_recorded.mean(), topology: None, recorded_agents })
+    Ok(Counterfactual { scenario, assumptions, recorded: as_recorded.mean(), topology, recorded_agents, is_own: false })
+}
+
+/// Nobody recorded a call that splits the work, asks for more of it or writes the answer: the split is known, and the last
+/// step wrote the answer.
+fn free_of_charge(scenario: &mut Scenario, found: &Found, assumptions: &mut Vec<String>) {
+    let mut free = Vec::new();
+    for purpose in [Purpose::Plan, Purpose::MoreSubtasks, Purpose::Finalize] {
+        if !found.coordination.contains_key(&purpose) {
+            scenario.roles.insert(purpose.name().to_owned(), CODE.to_owned());
+            free.push(purpose.name());
+        }
+    }
+    if !free.is_empty() {
+        scenario.endpoints.insert(CODE.to_owned(), EndpointSpec { by_code: true, ..EndpointSpec::default() });
+        assumptions.push(format!(
+            "No recorded call is a {}: no topology pays for one (`--set roles.{}=model` has a model make it).",
+            free.join(" or "),
+            free[0]
+        ));
+    }
 }
 
 fn settings(scenario: &mut Scenario, found: &Found) {

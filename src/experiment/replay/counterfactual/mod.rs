@@ -36,6 +36,8 @@ pub struct Counterfactual {
     pub recorded: Recorded,
     /// The topology that was run, where it is known.
     pub topology: Option<Topology>,
+    /// Whether the runs are this program's, which say what was asked about what.
+    pub is_own: bool,
     /// Agents at work in the recording, at most.
     pub recorded_agents: u32,
 }

@@ -166,6 +166,7 @@ pub(super) fn own(recorded: &RecordedRuns) -> Result<Option<Counterfactual>, Rep
         scenario,
         assumptions: told,
         recorded: as_recorded.mean(),
+        is_own: true,
         recorded_agents: topology.agents,
         topology: Some(topology),
     }))

@@ -126,9 +126,10 @@ pub fn predict(
     let options = || Options { jobs, ..Options::default() };
     let null = null(made, jobs)?;
     // What a recording of this program leaves open is what it did not record; others leave open what waited for what.
-    let others: &[Dependencies] = match null.known {
-        Known::Named => &[],
-        Known::Nearest => &[Dependencies::Recorded, Dependencies::SameAgent, Dependencies::None],
+    let others: &[Dependencies] = if made.is_own {
+        &[]
+    } else {
+        &[Dependencies::Recorded, Dependencies::SameAgent, Dependencies::None]
     };
     let mut readings: Vec<Vec<Vec<Cell>>> = vec![draws(&study.scenario, Some(&study.cells), &options)?];
     for dependencies in others.iter().filter(|d| **d != reading.dependencies) {

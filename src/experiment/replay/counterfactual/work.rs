@@ -184,6 +184,8 @@ impl Group<'_> {
         made.subtasks.push(RecordedSubtask { source_tokens: libm::round(beyond) as u32 });
         // Of the first prompt not all must be read again: the later ones are as much shorter.
         let left_out = first.saturating_sub(u64::from(instructions)) - libm::round(beyond) as u64;
+        // What a worker of any topology would estimate: its context grows by what it says and what it sees.
+        let mut estimated_tokens = u64::from(instructions) + libm::round(beyond) as u64;
         for (i, call) in self.calls.iter().enumerate() {
             let about = About { subtask, step: i as u32, ..About::default() };
             let until = call.completed_ns.or(call.dispatched_ns).unwrap_or(call.intended_ns);
@@ -212,13 +214,14 @@ impl Group<'_> {
                 about,
                 product_tokens: 0,
                 asked_tokens: 0,
-                estimated_tokens: 0,
+                estimated_tokens,
                 prompt_tokens,
                 cached_tokens: call.usage.cached_tokens.min(prompt_tokens),
                 completion_tokens,
                 service_s: call.service_s(),
                 answer: Some(Answer::Step { notes: smallvec::SmallVec::new(), tool, result: handed_back }),
             });
+            estimated_tokens += completion_tokens + u64::from(tokens);
             if tool {
                 made.calls.push(RecordedCall {
                     purpose: Purpose::Tool,
