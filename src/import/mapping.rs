@@ -173,6 +173,12 @@ impl Mapping {
         self.told.contains(&true)
     }
 
+    /// What was given by hand: target and field.
+    pub(super) fn told(&self) -> Vec<(&'static str, &str)> {
+        let told = TARGETS.iter().zip(&self.names).zip(&self.told).filter(|(_, told)| **told);
+        told.filter_map(|(((target, ..), names), _)| Some((*target, names.first()?.as_str()))).collect()
+    }
+
     /// The field of a record that means this; absent if there is none.
     pub(super) fn get<'a>(&self, record: &Field<'a>, target: &str) -> Field<'a> {
         let names = &self.names[place(target)];

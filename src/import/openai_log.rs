@@ -3,6 +3,7 @@
 //! themselves, and anything else whose fields are mapped by hand.
 
 use super::fault::ImportError;
+use super::field::Field;
 use super::groups::{Group, Groups, Seen};
 use super::mapping::Mapping;
 use super::plain::{self, Call, Read};
@@ -51,10 +52,14 @@ impl Importer for OpenAiLog {
 pub(super) fn read_all(paths: &[&Path], mapping: &Mapping, out: &mut Out<'_>) -> Result<(), ImportError> {
     let mut groups: Groups<Call> = Groups::new();
     let mut seen = Seen::default();
+    // A name that no record has is a slip of the pen.
+    let mut unknown = mapping.told();
     for path in paths {
         let stem = groups.unused(&stem(path));
         groups.each_record(path, out, |groups, _, value, out| {
-            match plain::call(&super::field::Field::root(&value), mapping)? {
+            let record = Field::root(&value);
+            unknown.retain(|(target, _)| !mapping.get(&record, target).is_some());
+            match plain::call(&record, mapping)? {
                 // Two calls may be equal in all but their time and the name of their reply.
                 Read::Call(call) if is_marked(&call) && !seen.is_new(&value) => {}
                 Read::Call(mut call) => {
@@ -65,6 +70,10 @@ pub(super) fn read_all(paths: &[&Path], mapping: &Mapping, out: &mut Out<'_>) ->
             }
             Ok(())
         })?;
+    }
+    if let Some((target, field)) = unknown.first() {
+        let what = "no record has this field; name one that is there, as in `a`, or `a.b` for a part of an object";
+        return Err(ImportError::Usage(format!("--map {target}={field}: {what}")));
     }
     if let Some(path) = paths.last() {
         seen.tell(path, out);

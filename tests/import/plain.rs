@@ -137,6 +137,9 @@ fn anything_can_be_mapped() {
     // What is not known says so, and how to map it.
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), "own.jsonl", lines(&calls).as_bytes());
+    let slip = Options { mapping: Mapping::parse("session=meta.fow,model=llm").unwrap(), ..Options::default() };
+    let error = run(&path, None, &slip).unwrap_err().to_string();
+    assert!(error.starts_with("--map session=meta.fow: no record has this field"), "{error}");
     let error = run(&path, None, &Options::default()).unwrap_err().to_string();
     assert!(error.contains("--map session=workflow") && error.contains("claude-code"), "{error}");
 }
