@@ -41,8 +41,13 @@ fn recorded(r: &Recorded) -> String {
     } else {
         String::new()
     };
+    let cut = if r.cut_s > 0.0 {
+        format!(" (with {} s of gaps that hold people, which are cut below)", number::short(r.cut_s))
+    } else {
+        String::new()
+    };
     format!(
-        "As recorded (means over {} tasks): makespan {} s, {:.0} prompt and {:.0} completion tokens{cost}; {:.1} calls{lost}.",
+        "As recorded (means over {} tasks): makespan {} s{cut}, {:.0} prompt and {:.0} completion tokens{cost}; {:.1} calls{lost}.",
         r.tasks,
         number::short(r.makespan_s),
         r.prompt_tokens,

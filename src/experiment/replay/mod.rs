@@ -25,6 +25,10 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
+/// What is said of imports in which nothing takes time.
+const NO_TIMES: &str = "no call has a duration: the source tells no times, so there is nothing to hold against another \
+                        topology or speed; import a log that has them, or name their field with --map";
+
 /// Why a transcript could not be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {

@@ -1,7 +1,7 @@
 //! Retimed replay of a whole transcript: what the recorded calls would have taken at another speed or under limits.
 
 use super::counterfactual::{AS_RECORDED, of_recordings};
-use super::{ReplayError, next_counted_run, told_of_unfinished, unfinished};
+use super::{NO_TIMES, ReplayError, next_counted_run, told_of_unfinished, unfinished};
 use crate::experiment::cells::gather;
 use crate::experiment::judgement::{Verdict, Warning};
 use crate::experiment::metrics::Measures;
@@ -71,6 +71,9 @@ pub fn retimed(path: &Path, what_if: &WhatIf, progress: &dyn Fn(u64)) -> Result<
     }
     if rows.is_empty() {
         return Err(ReplayError::Unusable { path: path.to_owned(), problem: "it holds no run".to_owned() });
+    }
+    if header.origin == Origin::Imported && rows.iter().all(|row| row.recorded_s == 0.0) {
+        return Err(ReplayError::Unusable { path: path.to_owned(), problem: NO_TIMES.to_owned() });
     }
     let most = rows.len() as u32;
     let scenario = scenario(path, header.scenario.as_ref(), &groups, most)?;

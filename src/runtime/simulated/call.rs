@@ -115,12 +115,10 @@ impl PromptCost {
 /// Usage as the server counts it.
 fn counted(estimated: &Usage, factor: f64) -> Usage {
     let scale = |tokens: u64| libm::round(tokens as f64 * factor) as u64;
-    Usage {
-        prompt_tokens: scale(estimated.prompt_tokens),
-        cached_tokens: scale(estimated.cached_tokens),
-        cache_write_tokens: scale(estimated.cache_write_tokens),
-        completion_tokens: estimated.completion_tokens,
-    }
+    let (prompt_tokens, cached_tokens) = (scale(estimated.prompt_tokens), scale(estimated.cached_tokens));
+    // All that no cache held is written, or nothing.
+    let written = if estimated.cache_write_tokens > 0 { prompt_tokens - cached_tokens } else { 0 };
+    Usage { prompt_tokens, cached_tokens, cache_write_tokens: written, completion_tokens: estimated.completion_tokens }
 }
 
 /// What few calls have.

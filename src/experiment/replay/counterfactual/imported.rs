@@ -6,12 +6,12 @@
 //!
 //! Invariant: every assumption is a sentence of the result and a key of the scenario.
 
-use super::runs::{RecordedRuns, is_answered};
+use super::runs::{RecordedRuns, Run, is_answered};
 use super::work::{Dependencies, Found, Lost, Reading, instance, instructions_tokens, of_recordings};
 use super::{Counterfactual, Recorded, Topology};
 use crate::experiment::calibration::fit::LEAST_ROWS;
 use crate::experiment::calibration::{LoggedRequest, PRICE_SOURCE, fit, list_price};
-use crate::experiment::replay::{ReplayError, told_of_unfinished};
+use crate::experiment::replay::{NO_TIMES, ReplayError, told_of_unfinished};
 use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
 use crate::kernel::{Law, Span};
 use crate::model::call::Purpose;
@@ -52,6 +52,9 @@ pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Cou
     if instances.is_empty() {
         return Err(unusable("no call is a worker's step, so there is no work to hand out otherwise"));
     }
+    if as_recorded.makespan_s == 0.0 {
+        return Err(unusable(NO_TIMES));
+    }
     let subtasks: Vec<usize> = instances.iter().map(|i| i.subtasks.len()).collect();
     let replications = instances.len() as u32;
     let spec = RecordedSpec { instances, ..RecordedSpec::default() };
@@ -62,7 +65,7 @@ pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Cou
     scenario.agents = vec![1, 2, 4, 8];
     "best-central".clone_into(&mut scenario.baseline);
     settings(&mut scenario, &found);
-    sizes(&mut scenario, &found);
+    let lengths = sizes(&mut scenario, &found);
     let (endpoint, mut assumptions) = endpoint(recorded);
     let (prices, priced) = prices(recorded);
     scenario.endpoints.insert("model".to_owned(), EndpointSpec { price: prices, ..endpoint });
@@ -72,15 +75,18 @@ pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Cou
     scenario.mix.prices = priced.source();
     assumptions.push(priced.told());
     sources(&mut scenario);
-    assumptions.splice(0..0, told(reading, &found, &subtasks, without));
+    assumptions.splice(0..0, std::iter::once(lengths).chain(told(reading, &found, &subtasks, without)));
     assumptions.extend(truncated.iter().map(|how| format!("{how}; what was whole is replayed.")));
     let parts: Vec<_> = runs.iter().map(|run| run.unfinished).collect();
     assumptions.extend(told_of_unfinished(&parts).into_iter().map(|told| format!("Not whole: {told}.")));
     assumptions.extend(header.missing.iter().map(|m| format!("The source does not tell: {m}.")));
     free_of_charge(&mut scenario, &found, &mut assumptions);
-    let alone = runs.iter().all(|run| run.agents <= 1);
+    // A lead is an agent too.
+    let one = |run: &Run| run.calls.windows(2).all(|pair| pair[0].agent == pair[1].agent);
+    let alone = runs.iter().all(one);
     let topology = alone.then(|| Topology { policy: "single".to_owned(), agents: 1 });
     let recorded_agents = runs.iter().map(|run| run.agents).max().unwrap_or(1).max(1);
+    as_recorded.cut_s = found.gaps_cut.1;
     Ok(Counterfactual { scenario, assumptions, recorded: as_recorded.mean(), topology, recorded_agents, is_own: false })
 }
 
@@ -119,13 +125,15 @@ fn settings(scenario: &mut Scenario, found: &Found) {
     }
 }
 
-/// Lengths of coordination calls: recorded medians where there are some.
-fn sizes(scenario: &mut Scenario, found: &Found) {
-    let median = |purpose: Purpose| {
-        let mut values = found.coordination.get(&purpose)?.clone();
+/// Lengths of coordination calls: recorded medians, of the purpose or else of all coordination; where the recording has
+/// none, defaults. Says which.
+fn sizes(scenario: &mut Scenario, found: &Found) -> String {
+    let median = |mut values: Vec<u64>| {
         values.sort_unstable();
-        values.get(values.len() / 2).map(|v| Law::Constant(*v as f64))
+        values.get(values.len() / 2).copied()
     };
+    let of = |purpose: Purpose| median(found.coordination.get(&purpose)?.clone());
+    let any = median(found.coordination.values().flatten().copied().collect());
     let sizes = &mut scenario.sizes;
     let slots = [
         (Purpose::Plan, &mut sizes.plan_tokens),
@@ -135,8 +143,38 @@ fn sizes(scenario: &mut Scenario, found: &Found) {
         (Purpose::Finalize, &mut sizes.finalize_tokens),
     ];
     for (purpose, slot) in slots {
-        if let Some(law) = median(purpose) {
-            *slot = law;
+        // A verdict is no message of a lead, an answer no coordination.
+        let near = any.filter(|_| !matches!(purpose, Purpose::Verify | Purpose::Finalize));
+        if let Some(tokens) = of(purpose).or(near) {
+            *slot = Law::Constant(tokens as f64);
+        }
+    }
+    let products = [
+        ("brief_tokens", of(Purpose::Dispatch).or(any)),
+        ("report_tokens", of(Purpose::Report)),
+        ("gist_tokens", of(Purpose::Gist)),
+    ];
+    let mut assumed = Vec::new();
+    for (key, tokens) in products {
+        match tokens {
+            Some(tokens) => {
+                scenario.all_policies.insert(key.to_owned(), toml::Value::Integer(tokens.max(1).cast_signed()));
+            }
+            None => assumed.push(key),
+        }
+    }
+    match (any, assumed.is_empty()) {
+        (None, _) => "No recorded call coordinates: briefs, reports, gists and merges have the lengths that the policies' \
+                      authors published or we assume (`params`), and a topology that makes more of them is dearer or cheaper \
+                      with them: vary all_policies.brief_tokens and report_tokens."
+            .to_owned(),
+        (Some(tokens), false) => format!(
+            "Messages of a lead are as long as the recorded calls that coordinate (median {tokens} tokens); {} as the \
+             policies' authors published or we assume: vary them.",
+            assumed.join(", ")
+        ),
+        (Some(tokens), true) => {
+            format!("Messages are as long as the recorded calls that coordinate (median {tokens} tokens).")
         }
     }
 }
@@ -211,7 +249,12 @@ fn endpoint(recorded: &RecordedRuns) -> (EndpointSpec, Vec<String>) {
              call, per completion token, per uncached and cached prompt token).",
             requests.len()
         ));
-        fit(&requests, RESAMPLES, 0).endpoint
+        let mut endpoint = fit(&requests, RESAMPLES, 0).endpoint;
+        endpoint.cache.enabled = requests.iter().any(|request| request.cached > 0);
+        if !endpoint.cache.enabled {
+            told.push("No recorded call tells of tokens from a cache: no topology has one.".to_owned());
+        }
+        endpoint
     };
     (endpoint, told)
 }

@@ -58,6 +58,8 @@ pub struct Recorded {
     pub tasks: u32,
     /// From the first call that was asked for to the last completion.
     pub makespan_s: f64,
+    /// Of it, seconds of gaps that were cut because they hold people.
+    pub cut_s: f64,
     /// Prompt tokens.
     pub prompt_tokens: f64,
     /// Completion tokens.
@@ -103,6 +105,7 @@ impl Recorded {
         Self {
             tasks: self.tasks,
             makespan_s: self.makespan_s / n,
+            cut_s: self.cut_s / n,
             prompt_tokens: self.prompt_tokens / n,
             completion_tokens: self.completion_tokens / n,
             calls: self.calls / n,

@@ -126,11 +126,8 @@ pub fn predict(
     let options = || Options { jobs, ..Options::default() };
     let null = null(made, jobs)?;
     // What a recording of this program leaves open is what it did not record; others leave open what waited for what.
-    let others: &[Dependencies] = if made.is_own {
-        &[]
-    } else {
-        &[Dependencies::Recorded, Dependencies::SameAgent, Dependencies::None]
-    };
+    let others: &[Dependencies] =
+        if made.is_own { &[] } else { &[Dependencies::Recorded, Dependencies::SameAgent, Dependencies::None] };
     let mut readings: Vec<Vec<Vec<Cell>>> = vec![draws(&study.scenario, Some(&study.cells), &options)?];
     for dependencies in others.iter().filter(|d| **d != reading.dependencies) {
         let other = counterfactual(runs, &Reading { dependencies: *dependencies, ..*reading })?;
@@ -223,8 +220,9 @@ fn next(values: &[f64]) -> Option<(f64, f64)> {
 /// Simulates what was run, with the recorded answers worth what they were worth.
 fn null(made: &Counterfactual, jobs: usize) -> Result<Null, RunError> {
     let recorded = &made.recorded;
-    let then =
-        [Some(recorded.makespan_s), Some(recorded.prompt_tokens), Some(recorded.completion_tokens), recorded.usd()];
+    // Where agents worked side by side, cut gaps may overlap.
+    let at_work_s = (recorded.makespan_s - recorded.cut_s).max(0.0);
+    let then = [Some(at_work_s), Some(recorded.prompt_tokens), Some(recorded.completion_tokens), recorded.usd()];
     let pairs = |cell: &Cell| {
         let mut pairs = [None; 4];
         for (slot, (then, metric)) in pairs.iter_mut().zip(then.iter().zip(MEASURES)) {

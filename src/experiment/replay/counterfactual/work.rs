@@ -194,7 +194,9 @@ impl Group<'_> {
             if let Some(next) = next {
                 let held = call.usage.prompt_tokens + call.usage.completion_tokens;
                 tokens = whole(next.usage.prompt_tokens.saturating_sub(held));
-                tool_s = seconds(next.intended_ns.saturating_sub(until));
+                // From the answer until the next call leaves: imports tell no queue of their own.
+                let left = next.dispatched_ns.unwrap_or(next.intended_ns);
+                tool_s = seconds(left.saturating_sub(until));
                 if tool_s > reading.longest_gap_s {
                     found.gaps_cut.0 += 1;
                     found.gaps_cut.1 += tool_s - reading.longest_gap_s;
