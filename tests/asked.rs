@@ -145,7 +145,7 @@ fn faults_of_questions_name_the_mend_and_write_nothing() {
     let folder = folder();
     let cases: &[(&str, &[&str], &[&str])] = &[
         ("flip", &["--subject", "delm-solvers", "--against", "delm-solvers"], &["delm-solvers", "--against"]),
-        ("flip", &["--metric", "makespan"], &["`makespan`", "`makespan_s`"]),
+        ("flip", &["--metric", "makespan"], &["--metric makespan", "`makespan_s`"]),
         ("flip", &["--subject", "delm"], &["`delm`", "independent"]),
         ("compare", &["--equal", "pass"], &["--equal pass", "cost_per_task_usd"]),
         ("compare", &["--equal", "cost_per_task_usd=0"], &["above 0"]),

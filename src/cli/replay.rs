@@ -69,6 +69,10 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = Reading::default().longest_gap_s, value_parser = factor)]
     #[arg(help_heading = "Reading (counterfactual)")]
     pub longest_gap_s: f64,
+    /// Counterfactual of other programs' logs: price of a model in dollars per million tokens; may be repeated
+    #[arg(long, value_name = "MODEL=IN,OUT[,CACHED]", value_parser = replay::given_price)]
+    #[arg(help_heading = "Reading (counterfactual)")]
+    pub price: Vec<replay::GivenPrice>,
     /// Counterfactual: write the scenario that was made here, to change and compare again
     #[arg(long, value_name = "FILE")]
     #[arg(help_heading = "Reading (counterfactual)")]
@@ -133,7 +137,12 @@ impl ReplayArgs {
             Waits::SameAgent => Dependencies::SameAgent,
             Waits::None => Dependencies::None,
         };
-        Reading { dependencies, own_context: self.own_context, longest_gap_s: self.longest_gap_s }
+        Reading {
+            dependencies,
+            own_context: self.own_context,
+            longest_gap_s: self.longest_gap_s,
+            prices: self.price.clone(),
+        }
     }
 
     /// A flag that another mode acts on must not be taken for one that does something.
@@ -146,7 +155,7 @@ impl ReplayArgs {
         if self.mode != Mode::Counterfactual
             && (self.reading() != Reading::default() || self.scenario_output.is_some() || changed)
         {
-            let flags = "--dependencies, --own-context, --longest-gap-s, --scenario-output and changes to the scenario";
+            let flags = "--dependencies, --own-context, --longest-gap-s, --price, --scenario-output and changes to the scenario";
             return Err(told(flags, "counterfactual"));
         }
         Ok(())
@@ -232,8 +241,8 @@ fn counterfactual(args: &ReplayArgs, catalog: &Catalog) -> Result<u8> {
     let runs = RecordedRuns::read(&args.file)?;
     let made = replay::counterfactual(&runs, &args.reading())?;
     if made.is_own && args.reading() != Reading::default() {
-        let wrong = "--dependencies, --own-context and --longest-gap-s read other programs' logs: these runs tell themselves \
-                     what waited for what; leave them out";
+        let wrong = "--dependencies, --own-context, --longest-gap-s and --price read other programs' logs: these runs tell \
+                     themselves what waited for what and cost what; leave them out";
         return Err(UsageError(wrong.to_owned()).into());
     }
     let name = args.scenario_output.as_ref().map_or_else(|| made.scenario.name.clone(), |p| p.display().to_string());

@@ -89,7 +89,7 @@ fn lines(dir: &Path, record: &str) -> Vec<serde_json::Value> {
 /// Replays a finished run: strictly it gives the same digests (the replay checks them) and metrics, retimed it takes
 /// exactly as long, and its work can be handed out otherwise.
 fn replayed(folder: &Path, dir: &str) {
-    let replay = |mode: &str| {
+    let asked = |mode: &str| {
         let mut command = Command::new(cargo_bin("delm-sim"));
         command.args([
             "replay",
@@ -100,7 +100,11 @@ fn replayed(folder: &Path, dir: &str) {
             "--output-dir",
             mode,
         ]);
-        let output = command.current_dir(folder).stdin(Stdio::null()).output().unwrap();
+        command.current_dir(folder).stdin(Stdio::null());
+        command
+    };
+    let replay = |mode: &str| {
+        let output = asked(mode).output().unwrap();
         assert!(output.status.success(), "{mode}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
@@ -110,7 +114,13 @@ fn replayed(folder: &Path, dir: &str) {
     let told = replay("retimed").replace('\n', " ");
     let runs = lines(&folder.join(dir), "end").len();
     assert!(told.contains(&format!("{runs} of them take exactly")), "{told}");
-    replay("counterfactual");
+    if folder.join(dir).join("NOT-VALID.md").exists() {
+        let output = asked("counterfactual").output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && told.contains("the run is not valid"), "{told}");
+    } else {
+        replay("counterfactual");
+    }
 }
 
 fn document(path: &Path) -> serde_json::Value {

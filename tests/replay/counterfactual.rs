@@ -21,11 +21,8 @@ fn counterfactual_replay_agrees_with_closed_forms() {
     let file = path.join("work.jsonl");
     write(file.clone(), &hand_written(&calls));
     for (dependencies, expected) in [(Dependencies::None, [80.0, 40.0, 20.0]), (Dependencies::Recorded, [80.0; 3])] {
-        let made = counterfactual(
-            &RecordedRuns::read(&file).unwrap(),
-            &Reading { dependencies, own_context: 1.0, longest_gap_s: 60.0 },
-        )
-        .unwrap();
+        let made = counterfactual(&RecordedRuns::read(&file).unwrap(), &Reading { dependencies, ..Reading::default() })
+            .unwrap();
         let mut scenario = made.scenario.clone();
         // Coordination takes no time, hence the work part is all there is.
         scenario.endpoints.insert("model".to_owned(), EndpointSpec::default());

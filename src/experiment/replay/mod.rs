@@ -8,8 +8,8 @@ mod retimed;
 mod strict;
 
 pub use counterfactual::{
-    AS_RECORDED, Counterfactual, Dependencies, Estimate, Found, Known, Lost, MEASURES, Null, Prediction,
-    PredictionError, Reading, Recorded, RecordedRuns, Row, Topology, counterfactual, predict,
+    AS_RECORDED, Counterfactual, Dependencies, Estimate, Found, GivenPrice, Known, Lost, MEASURES, Null, Prediction,
+    PredictionError, Reading, Recorded, RecordedRuns, Row, Topology, counterfactual, given_price, predict,
 };
 pub use retimed::{Retimed, RetimedRun, retimed};
 pub use strict::strict;

@@ -193,7 +193,7 @@ pub(super) fn figure(scenario: &Scenario, e: &Equals) -> Option<Canvas> {
         .collect();
     let note = format!(
         "{}: simulated; every policy at its best within the spend, chosen on {} pilot runs per point and read from {} others; \
-         bands: 95 %, the choice inside; a curve begins where its policy's cheapest point is.",
+         bands: 95 %, the choice inside; spends are those of the subject's points, and a curve begins where its policy has a point within them.",
         scenario.name, e.pilots, e.replications
     );
     curves(

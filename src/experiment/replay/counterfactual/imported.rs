@@ -6,17 +6,18 @@
 //!
 //! Invariant: every assumption is a sentence of the result and a key of the scenario.
 
+use super::price::price;
 use super::runs::{RecordedRuns, Run, is_answered};
 use super::work::{Dependencies, Found, Lost, Reading, instance, instructions_tokens, of_recordings};
 use super::{Counterfactual, Recorded, Topology};
 use crate::experiment::calibration::fit::LEAST_ROWS;
-use crate::experiment::calibration::{LoggedRequest, PRICE_SOURCE, fit, list_price};
+use crate::experiment::calibration::{LoggedRequest, fit};
 use crate::experiment::replay::{NO_TIMES, ReplayError, told_of_unfinished};
 use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
 use crate::kernel::{Law, Span};
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
-use crate::model::price::PriceSpec;
+use crate::model::price::PriceList;
 use crate::model::workload::RecordedSpec;
 
 /// Policies that a recording is compared under.
@@ -67,7 +68,17 @@ pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Cou
     settings(&mut scenario, &found);
     let lengths = sizes(&mut scenario, &found);
     let (endpoint, mut assumptions) = endpoint(recorded);
-    let (prices, priced) = prices(recorded);
+    let (prices, priced) = price(recorded, &reading.prices).map_err(|why| unusable(&why))?;
+    // The recording at the same prices, where it does not tell its own.
+    if as_recorded.unpriced_calls > 0.0 && prices.is_known() {
+        let list = PriceList::new(&prices, 1.0);
+        let calls = runs.iter().flat_map(|run| &run.calls).filter(|c| c.purpose != Purpose::Tool);
+        as_recorded.known_usd = calls.map(|c| list.cost(&c.billed.into()).as_usd()).sum();
+        as_recorded.unpriced_calls = 0.0;
+        assumptions.push(
+            "What was recorded is priced by the same rule: its source tells no dollars of some calls.".to_owned(),
+        );
+    }
     scenario.endpoints.insert("model".to_owned(), EndpointSpec { price: prices, ..endpoint });
     "not graded: the recording does not say what is right".clone_into(&mut scenario.mix.accuracy);
     "steps: as recorded; other calls: a law fitted to all recorded calls".clone_into(&mut scenario.mix.latencies);
@@ -176,42 +187,6 @@ fn sizes(scenario: &mut Scenario, found: &Found) -> String {
         (Some(tokens), true) => {
             format!("Messages are as long as the recorded calls that coordinate (median {tokens} tokens).")
         }
-    }
-}
-
-/// Where the prices of a counterfactual are from.
-enum Priced {
-    /// The list price of the commonest model.
-    Listed(String),
-    /// Nobody tells the price of this model, if the source names one.
-    Unknown(Option<String>),
-}
-
-impl Priced {
-    fn source(&self) -> String {
-        match self {
-            Self::Listed(_) => PRICE_SOURCE.to_owned(),
-            Self::Unknown(_) => "nobody: unknown".to_owned(),
-        }
-    }
-
-    fn told(&self) -> String {
-        match self {
-            Self::Listed(model) => format!("All calls are priced as {model} ({PRICE_SOURCE})."),
-            Self::Unknown(model) => format!(
-                "No list price is known for {}: costs are unknown and left out; set endpoints.model.price.rates.*.",
-                model.as_deref().unwrap_or("the recorded model, which the source does not name")
-            ),
-        }
-    }
-}
-
-fn prices(recorded: &RecordedRuns) -> (PriceSpec, Priced) {
-    let commonest = recorded.models.iter().max_by_key(|(name, n)| (**n, std::cmp::Reverse(*name)));
-    let commonest = commonest.map(|(name, _)| name.clone());
-    match commonest.as_deref().and_then(list_price) {
-        Some(listed) => (listed.price, Priced::Listed(commonest.unwrap_or_default())),
-        None => (PriceSpec { unknown: true, ..PriceSpec::default() }, Priced::Unknown(commonest)),
     }
 }
 

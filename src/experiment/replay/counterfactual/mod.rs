@@ -6,10 +6,12 @@
 mod imported;
 mod own;
 mod prediction;
+mod price;
 mod runs;
 mod work;
 
 pub use prediction::{Estimate, Known, MEASURES, Null, Prediction, PredictionError, Row, predict};
+pub use price::{GivenPrice, given_price};
 pub use runs::RecordedRuns;
 pub(in crate::experiment::replay) use work::of_recordings;
 pub use work::{AS_RECORDED, Dependencies, Found, Lost, Reading};

@@ -34,7 +34,7 @@ const DIVIDE: [&str; 7] = [
 const SEARCH: [&str; 6] =
     ["single", "independent", "orchestrator-sequential", "orchestrator-parallel", "orchestrator-async", "delm-solvers"];
 /// Sets the streams of what was not recorded apart from those of the recording.
-const OTHER_STREAMS: u64 = 0x5eed_0ff5_e7;
+const OTHER_STREAMS: u64 = 0x005e_ed0f_f5e7;
 
 /// Reads runs of this program under another topology; `None` if they are another program's.
 ///
@@ -49,7 +49,12 @@ pub(super) fn own(recorded: &RecordedRuns) -> Result<Option<Counterfactual>, Rep
     let mut told = Vec::new();
     let measured = recorded.header.origin == Origin::Measured;
     let (base, prompts) = if measured {
-        let learned = learn(&recorded.path, Some(&[topology.agents])).map_err(|e| unusable(e.to_string()))?;
+        let learned = learn(&recorded.path, Some(&[topology.agents])).map_err(|e| {
+            // The path is said once.
+            let told = e.to_string();
+            let path = format!("{}: ", recorded.path.display());
+            unusable(told.strip_prefix(&path).unwrap_or(&told).to_owned())
+        })?;
         told.extend(told_of_laws(&learned));
         let law = PromptLaw {
             instructions_tokens: learned.instructions_tokens,
@@ -147,12 +152,12 @@ pub(super) fn own(recorded: &RecordedRuns) -> Result<Option<Counterfactual>, Rep
     sources(&mut scenario, cite, verdicts);
     "steps and calls that were recorded: as recorded; others: ".clone_into(&mut scenario.mix.latencies);
     scenario.mix.latencies.push_str(cite);
-    scenario.mix.tokens = scenario.mix.latencies.clone();
+    scenario.mix.tokens.clone_from(&scenario.mix.latencies);
     scenario.mix.accuracy = match form {
         RecordedForm::Search => "of each line as recorded".to_owned(),
         RecordedForm::Divide => "not graded: another topology's answer was not recorded".to_owned(),
     };
-    scenario.mix.prices = "the recording's own scenario".to_owned();
+    "the recording's own scenario".clone_into(&mut scenario.mix.prices);
     if !unknown.is_empty() {
         told.push(format!(
             "The recording is of another version: its scenario says {}, which this version does not know and leaves out.",

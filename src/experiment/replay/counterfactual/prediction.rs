@@ -130,7 +130,7 @@ pub fn predict(
         if made.is_own { &[] } else { &[Dependencies::Recorded, Dependencies::SameAgent, Dependencies::None] };
     let mut readings: Vec<Vec<Vec<Cell>>> = vec![draws(&study.scenario, Some(&study.cells), &options)?];
     for dependencies in others.iter().filter(|d| **d != reading.dependencies) {
-        let other = counterfactual(runs, &Reading { dependencies: *dependencies, ..*reading })?;
+        let other = counterfactual(runs, &Reading { dependencies: *dependencies, ..reading.clone() })?;
         let scenario = other.changed(&other.scenario.name, overrides)?;
         readings.push(draws(&scenario, None, &options)?);
     }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a delegation waits for earlier delegations only, so that any recording gives a graph without circles.
 
+use super::price::GivenPrice;
 use super::runs::{Call, Run, seconds};
 use crate::experiment::reading;
 use crate::experiment::scenario::Scenario;
@@ -30,7 +31,7 @@ pub enum Dependencies {
 }
 
 /// How recorded calls are read as work.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     /// Which delegations wait for which.
     pub dependencies: Dependencies,
@@ -38,11 +39,13 @@ pub struct Reading {
     pub own_context: f64,
     /// Longer gaps between two steps are cut to this: they hold people.
     pub longest_gap_s: f64,
+    /// Prices that the user names.
+    pub prices: Vec<GivenPrice>,
 }
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { dependencies: Dependencies::default(), own_context: 1.0, longest_gap_s: 60.0 }
+        Self { dependencies: Dependencies::default(), own_context: 1.0, longest_gap_s: 60.0, prices: Vec::new() }
     }
 }
 

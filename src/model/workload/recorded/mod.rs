@@ -278,13 +278,12 @@ impl Recorded {
                 _ => Answer::Unfolded { tokens: self.spec.unfolded_tokens },
             },
             Purpose::Verify => Answer::Verdict {
-                accepted: match answered {
-                    Some((_, Answer::Verdict { accepted })) => *accepted,
+                accepted: if let Some((_, Answer::Verdict { accepted })) = answered {
+                    *accepted
+                } else {
                     // What was recorded counts as supported.
-                    _ => {
-                        let result = Address { step: 0, ..address };
-                        verdict(&self.sharing, request.judge, false, draws, &self.key, result)
-                    }
+                    let result = Address { step: 0, ..address };
+                    verdict(&self.sharing, request.judge, false, draws, &self.key, result)
                 },
             },
             Purpose::Step | Purpose::Tool => unreachable!("told of elsewhere"),

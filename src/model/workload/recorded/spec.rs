@@ -83,6 +83,7 @@ impl Default for RecordedSpec {
 
 impl RecordedSpec {
     /// All of it but the runs.
+    #[must_use]
     pub fn settings(&self) -> Self {
         let Self { form, grades, tasks, instances: _, prompts, ref written_share, unfolded_tokens, ref result_tokens } =
             *self;
