@@ -106,6 +106,8 @@ fn a_break_even_value_parts_the_signs() {
     let mut checked = 0;
     for swing in &found.swings {
         let Effect::Moves { flip: Search::Found(at), .. } = &swing.effect else { continue };
+        let range = swing.input.range;
+        assert!((range.low..=range.high).contains(at), "{} flips at {at}, outside of its prior", swing.input.path);
         let moved = |value: f64| difference(&scenario.with(&swing.input.edits(value)).unwrap());
         let step = (swing.input.range.high - swing.input.range.low) / 500.0;
         let step = if swing.input.whole { 1.0 } else { step };
@@ -184,6 +186,30 @@ fn parts_sum_to_the_whole_and_cells_are_runs() {
         let Search::Found(shares) = &found.shares else { panic!("{name}: {:?}", found.absent) };
         let sum: f64 = shares.parts.iter().map(|part| part.mean).sum();
         assert!((sum - shares.whole.mean).abs() <= 1e-12 * shares.whole.mean.abs().max(1.0), "{name}");
+        let value = |on: [bool; 3]| {
+            let free = if name == "swe-verified" { "none" } else { "queue" };
+            let gate = if name == "swe-verified" { "rule" } else { "llm" };
+            let store = match on {
+                [_, true, _] => "shared",
+                [true, ..] => "none",
+                _ => "relay",
+            };
+            let levels = [if on[0] { free } else { "lead" }, store, if on[2] { gate } else { "none" }];
+            found.cells.iter().find(|c| c.levels == levels).map(|c| c.mean)
+        };
+        assert_eq!(value([true, false, true]), None, "{name}: nothing passes a gate there");
+        // All orders but the two in which the gate comes on before anything is shared, control on.
+        assert_eq!(shares.orders, 4, "{name}");
+        let at = |bits: [u8; 3]| value(bits.map(|bit| bit > 0)).unwrap();
+        let gate = [
+            at([0, 0, 1]) - at([0, 0, 0]),
+            at([0, 1, 1]) - at([0, 1, 0]),
+            at([1, 1, 1]) - at([1, 1, 0]),
+            at([1, 1, 1]) - at([1, 1, 0]),
+        ];
+        let by_hand = gate.iter().sum::<f64>() / 4.0;
+        let part = shares.parts.iter().find(|part| part.name == "gate").unwrap();
+        assert!((part.mean - by_hand).abs() < 1e-9 * by_hand.abs().max(1.0), "{name}: {} {by_hand}", part.mean);
         assert!(found.cells.iter().all(|c| c.levels[1] != "none" || c.levels[0] == "lead" || c.levels[2] == "none"));
         let absent = |c: &[&str; 3]| c[1] == "none" && c[2] == "llm" && c[0] != "lead";
         assert!(found.absent.iter().any(|(levels, _)| absent(levels)), "{name}: {:?}", found.absent);
@@ -446,4 +472,26 @@ fn questions_are_reproduced_whatever_the_number_of_jobs() {
         let again = delm_sim(path, &["reproduce", &format!("{name}1"), "-q"]);
         assert_eq!(again.code, 0, "{name}: {}{}", again.out, again.err);
     }
+}
+
+// ---- raw rows ----
+
+#[test]
+fn raw_rows_name_the_replication_also_of_metrics_that_some_runs_lack() {
+    let folder = folder();
+    let args = ["--raw", "raw.csv", "--no-figures", "--output-dir", "d"];
+    let done = on(folder.path(), "compare", &args);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let text = fs::read_to_string(folder.path().join("raw.csv")).unwrap();
+    let mut rows = csv::Reader::from_reader(text.as_bytes());
+    let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+    // Scenario, policy, agents, replication, metric, value.
+    let of = |metric: &str| {
+        rows.iter().filter(|r| &r[4] == metric).map(|r| (r[1].to_owned(), r[2].to_owned(), r[3].to_owned()))
+    };
+    let solved: Vec<_> = rows.iter().filter(|r| &r[4] == "pass" && &r[5] == "1").collect();
+    let unsolved = rows.iter().filter(|r| &r[4] == "pass" && &r[5] != "1").count();
+    let solved: Vec<_> = solved.iter().map(|r| (r[1].to_owned(), r[2].to_owned(), r[3].to_owned())).collect();
+    assert!(unsolved > 0 && !solved.is_empty(), "some runs succeed and some do not");
+    assert_eq!(of("first_success_s").collect::<Vec<_>>(), solved);
 }
