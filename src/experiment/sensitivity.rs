@@ -11,11 +11,10 @@ use super::study::{Cell, Comparison, Origin};
 use super::verdict::featured;
 use crate::model::workload::WorkloadSpec;
 use crate::runtime::RunError;
+use crate::stats::{SEEN, paired};
 
 const REPLICATIONS: u32 = 64;
 const FIRST: u64 = 1 << 41;
-/// z(97.5 %) + z(95 %): a difference of so many standard errors is seen with 95 % chance by a 5 % test.
-const SEEN: f64 = 3.604_8;
 
 /// Which assumption, at which end of its prior, turns a verdict of a decentralized policy around.
 pub(super) fn flips(scenario: &Scenario, cells: &[Cell], comparisons: &[Comparison]) -> Result<Vec<Verdict>, RunError> {
@@ -100,8 +99,7 @@ fn turned(
             return false;
         };
         if c.metric == "pass" {
-            let paired = crate::stats::paired(&a.values, &b.values, 0, 0);
-            error = paired.sd.map(|sd| sd / (paired.n as f64).sqrt());
+            error = paired(&a.values, &b.values, 0, 0).standard_error();
         }
         let Some(interval) = difference_interval(a.share, &a.values, &b.values) else { return false };
         let lower = metrics::find(c.metric).is_none_or(|m| m.better != Better::Higher);

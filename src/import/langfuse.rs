@@ -7,7 +7,7 @@ use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::moment;
 use super::session::{BY_LOG, Draft};
-use super::source::{Records, Sample};
+use super::source::{Sample, each_record};
 use super::team::{self, Kind, Node};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
@@ -51,21 +51,13 @@ impl Importer for Langfuse {
 
     fn read_all(&self, paths: &[&Path], out: &mut Out<'_>) -> Result<(), ImportError> {
         let mut nodes = Vec::new();
-        let mut is_cut = false;
-        for path in paths {
-            out.guard(|out| {
-                let mut records = Records::open(path)?;
-                while let Some((place, value)) = records.next(out)? {
-                    let root = Field::root(&value);
-                    let list = if root.get("data").value.is_array() { root.get("data") } else { root.clone() };
-                    for one in if list.value.is_array() { list.list().unwrap_or_default() } else { vec![list] } {
-                        take(&one, &place, &mut nodes, out)?;
-                    }
-                }
-                is_cut |= records.is_cut();
-                Ok(())
-            })?;
-        }
+        let is_cut = each_record(paths, out, |root, place, out| {
+            let list = if root.get("data").value.is_array() { root.get("data") } else { root.clone() };
+            for one in if list.value.is_array() { list.list().unwrap_or_default() } else { vec![list] } {
+                take(&one, &place, &mut nodes, out)?;
+            }
+            Ok(())
+        })?;
         team::forest(nodes, is_cut, out)
     }
 }

@@ -5,7 +5,7 @@ use super::fault::{ImportError, Place, Wrong};
 use super::field::Field;
 use super::moment;
 use super::session::{BY_LOG, Draft};
-use super::source::{Records, Sample};
+use super::source::{Sample, each_record};
 use super::team::{self, Kind, Node};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
@@ -39,17 +39,7 @@ impl Importer for LangSmith {
 
     fn read_all(&self, paths: &[&Path], out: &mut Out<'_>) -> Result<(), ImportError> {
         let mut nodes = Vec::new();
-        let mut is_cut = false;
-        for path in paths {
-            out.guard(|out| {
-                let mut records = Records::open(path)?;
-                while let Some((place, value)) = records.next(out)? {
-                    take(&Field::root(&value), None, &place, &mut nodes, out)?;
-                }
-                is_cut |= records.is_cut();
-                Ok(())
-            })?;
-        }
+        let is_cut = each_record(paths, out, |run, place, out| take(run, None, &place, &mut nodes, out))?;
         team::forest(nodes, is_cut, out)
     }
 }

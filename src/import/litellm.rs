@@ -67,10 +67,7 @@ impl Importer for LiteLlm {
                 mend(&mut value);
                 match plain::call(&Field::root(&value), &mapping)? {
                     Read::Call(_) if !seen.is_new(&value) => {}
-                    Read::Call(mut call) => {
-                        let name = call.session.take();
-                        groups.push(name.as_deref().unwrap_or(&stem), *call);
-                    }
+                    Read::Call(call) => openai_log::keep(groups, &stem, *call),
                     Read::Other(kind) => out.left_out(kind),
                 }
                 Ok(())

@@ -5,7 +5,7 @@ use super::fault::{ImportError, Wrong};
 use super::field::Field;
 use super::moment;
 use super::session::Draft;
-use super::source::{Records, Sample};
+use super::source::{Sample, each_record};
 use super::team::{self, Kind, Node};
 use super::{Importer, Out};
 use crate::model::call::Purpose;
@@ -44,31 +44,23 @@ impl Importer for OpenAiAgents {
     fn read_all(&self, paths: &[&Path], out: &mut Out<'_>) -> Result<(), ImportError> {
         let mut nodes = Vec::new();
         let mut groups: BTreeMap<String, String> = BTreeMap::new();
-        let mut is_cut = false;
-        for path in paths {
-            out.guard(|out| {
-                let mut records = Records::open(path)?;
-                while let Some((place, value)) = records.next(out)? {
-                    let root = Field::root(&value);
-                    let list = root.get("data");
-                    for one in if list.value.is_array() { list.list().unwrap_or_default() } else { vec![root] } {
-                        if one.get("object").value == "trace" {
-                            let word = |key: &str| one.get(key).value.as_str();
-                            if let (Some(id), Some(group)) = (word("id"), word("group_id")) {
-                                groups.insert(id.to_owned(), group.to_owned());
-                            }
-                            continue;
-                        }
-                        match node(&one) {
-                            Ok(node) => nodes.push(node),
-                            Err(wrong) => out.damaged(place.clone(), wrong)?,
-                        }
+        let is_cut = each_record(paths, out, |root, place, out| {
+            let list = root.get("data");
+            for one in if list.value.is_array() { list.list().unwrap_or_default() } else { vec![root.clone()] } {
+                if one.get("object").value == "trace" {
+                    let word = |key: &str| one.get(key).value.as_str();
+                    if let (Some(id), Some(group)) = (word("id"), word("group_id")) {
+                        groups.insert(id.to_owned(), group.to_owned());
                     }
+                    continue;
                 }
-                is_cut |= records.is_cut();
-                Ok(())
-            })?;
-        }
+                match node(&one) {
+                    Ok(node) => nodes.push(node),
+                    Err(wrong) => out.damaged(place.clone(), wrong)?,
+                }
+            }
+            Ok(())
+        })?;
         for node in &mut nodes {
             node.session = groups.get(&node.trace).cloned();
         }

@@ -62,10 +62,7 @@ pub(super) fn read_all(paths: &[&Path], mapping: &Mapping, out: &mut Out<'_>) ->
             match plain::call(&record, mapping)? {
                 // Two calls may be equal in all but their time and the name of their reply.
                 Read::Call(call) if is_marked(&call) && !seen.is_new(&value) => {}
-                Read::Call(mut call) => {
-                    let name = call.session.take();
-                    groups.push(name.as_deref().unwrap_or(&stem), *call);
-                }
+                Read::Call(call) => keep(groups, &stem, *call),
                 Read::Other(kind) => out.left_out(kind),
             }
             Ok(())
@@ -79,6 +76,12 @@ pub(super) fn read_all(paths: &[&Path], mapping: &Mapping, out: &mut Out<'_>) ->
         seen.tell(path, out);
     }
     write(groups, out)
+}
+
+/// Puts a call to its session, or to that of its file.
+pub(super) fn keep(groups: &mut Groups<Call>, stem: &str, mut call: Call) {
+    let name = call.session.take();
+    groups.push(name.as_deref().unwrap_or(stem), call);
 }
 
 /// Writes the sessions of calls.

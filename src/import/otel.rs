@@ -8,7 +8,7 @@ use super::moment;
 use super::otel_names as names;
 use super::otel_span::{self, Span};
 use super::session::{BY_CLIENT, Draft};
-use super::source::{Records, Sample};
+use super::source::{Sample, each_record};
 use super::team::{self, MOST_AROUND, Made, NAMELESS};
 use super::{Importer, Out, otel_text, timing};
 use crate::model::call::Purpose;
@@ -43,20 +43,10 @@ impl Importer for Otel {
 
     fn read_all(&self, paths: &[&Path], out: &mut Out<'_>) -> Result<(), ImportError> {
         let mut spans = Spans::default();
-        let mut is_cut = false;
-        for path in paths {
-            out.guard(|out| {
-                let mut records = Records::open(path)?;
-                while let Some((place, value)) = records.next(out)? {
-                    match otel_span::spans(&Field::root(&value)) {
-                        Ok(found) => found.iter().try_for_each(|(at, value)| spans.take(at, value, &place, out))?,
-                        Err(wrong) => out.damaged(place, wrong)?,
-                    }
-                }
-                is_cut |= records.is_cut();
-                Ok(())
-            })?;
-        }
+        let is_cut = each_record(paths, out, |record, place, out| match otel_span::spans(record) {
+            Ok(found) => found.iter().try_for_each(|(at, value)| spans.take(at, value, &place, out)),
+            Err(wrong) => out.damaged(place, wrong),
+        })?;
         out.note(format!("attribute names known: {}", names::VERSION));
         if spans.repeated > 0 {
             out.note(format!("{} spans stand there twice, read once", spans.repeated));

@@ -1,6 +1,7 @@
 //! Reading files that others wrote: plain, gzip or Zstandard, JSON Lines, lists and documents.
 
 use super::fault::{ImportError, Place, Wrong};
+use super::field::Field;
 use super::folder::is_inside;
 use super::json::{documents, json, not_json};
 use super::out::Out;
@@ -175,6 +176,26 @@ fn is_whole(head: &str) -> bool {
     // An object over several lines: its first line does not end it, and its second begins no other.
     let goes_on = first.starts_with('{') && !first.ends_with('}') && second.is_some_and(|l| !l.starts_with('{'));
     first.starts_with('[') || goes_on
+}
+
+/// Reads the records of files whose things belong together; whether one of the files was cut off.
+pub(super) fn each_record(
+    paths: &[&Path],
+    out: &mut Out<'_>,
+    mut take: impl FnMut(&Field<'_>, Place, &mut Out<'_>) -> Result<(), ImportError>,
+) -> Result<bool, ImportError> {
+    let mut is_cut = false;
+    for path in paths {
+        out.guard(|out| {
+            let mut records = Records::open(path)?;
+            while let Some((place, value)) = records.next(out)? {
+                take(&Field::root(&value), place, out)?;
+            }
+            is_cut |= records.is_cut();
+            Ok(())
+        })?;
+    }
+    Ok(is_cut)
 }
 
 /// Records of a file: JSON Lines, or one JSON list, or JSON documents one after the other. Lines are read one at a time.

@@ -75,25 +75,9 @@ impl Sharing {
     /// Fields that act on `divide` alone.
     pub const ON_DIVIDE: &[&str] =
         &["feedback_gain", "retry_keeps", "contagion", "misleads", "unfold_recovery", "notice"];
-    /// Fields that act on drawn work alone: what was recorded is neither misled nor helped by what it reads.
-    pub const ON_DRAWN_WORK: &[&str] = &[
-        "respect",
-        "own_line_trust",
-        "adoption",
-        "false_adoption_ratio",
-        "wrong_note",
-        "fact_gain",
-        "fact_cap",
-        "herding",
-        "false_positive_rate",
-        "length_loss_per_ktoken",
-        "feedback_gain",
-        "retry_keeps",
-        "contagion",
-        "misleads",
-        "unfold_recovery",
-        "notice",
-    ];
+    /// Fields that act on drawn work of either kind, and not on recorded work, which is neither misled nor helped by what
+    /// it reads.
+    pub const ON_DRAWN_WORK: &[&str] = &["false_positive_rate", "length_loss_per_ktoken"];
     /// Fields that are not written out at 0, where their mechanism is off.
     pub const OFF_AT_ZERO: &[&str] = &["verifier_worker_error_correlation", "length_loss_per_ktoken", "retry_keeps"];
 }

@@ -63,6 +63,16 @@ pub struct Paired {
     pub ratio_ci_high: f64,
 }
 
+/// z(97.5 %) + z(95 %): a difference of so many standard errors is seen with 95 % chance by a 5 % test.
+pub const SEEN: f64 = 3.604_8;
+
+impl Paired {
+    /// Standard error of the difference; unknown for one pair.
+    pub fn standard_error(&self) -> Option<f64> {
+        self.sd.map(|sd| sd / (self.n as f64).sqrt())
+    }
+}
+
 /// Compares `a[i]` with `b[i]`: the t interval of the mean difference, and the ratio of the means with a bootstrap
 /// percentile interval over `resamples` draws of whole pairs. With no pairs all numbers are NaN; with no resamples the
 /// interval of the ratio is the ratio.

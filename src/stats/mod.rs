@@ -15,7 +15,7 @@ pub mod summary;
 
 pub use distance::ks_distance;
 pub use histogram::Histogram;
-pub use interval::{Interval, Paired, bootstrap_interval, cluster_bootstrap, paired};
+pub use interval::{Interval, Paired, SEEN, bootstrap_interval, cluster_bootstrap, paired};
 pub use multiple::{holm, paired_p_value};
 pub use proportion::{clopper_pearson, paired_share_interval, share_interval};
 pub use quantile::quantile;

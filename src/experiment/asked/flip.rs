@@ -13,7 +13,7 @@ use crate::experiment::judgement::Search;
 use crate::experiment::prior::{Fixed, Movable, movables};
 use crate::experiment::runner::Runner;
 use crate::experiment::scenario::Scenario;
-use crate::stats::Interval;
+use crate::stats::{Interval, SEEN};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,6 @@ const STATIONS: usize = 5;
 const HALVINGS: u32 = 8;
 /// First replication: the runs of the scenario's own table, so that both say the same of today.
 const FIRST: u64 = 0;
-/// z(97.5 %) + z(95 %): a difference of so many standard errors is seen with 95 % chance by a 5 % test.
-const SEEN: f64 = 3.604_8;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -183,7 +181,7 @@ impl Sample {
         Difference {
             mean: paired.difference,
             interval: crate::experiment::comparison::difference_interval(self.share, &self.own, &self.rival),
-            standard_error: paired.sd.map(|sd| sd / (paired.n as f64).sqrt()),
+            standard_error: paired.standard_error(),
         }
     }
 }

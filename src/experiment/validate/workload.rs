@@ -19,14 +19,17 @@ pub(in crate::experiment) fn unread_world(s: &Scenario) -> Vec<Fault> {
         Fault::new(key("endpoints").with(name), "serves nobody: no role names it", mend)
     };
     let idle = s.endpoints.keys().filter(|name| !serves(name)).map(endpoint);
-    let (others, reader): (&[&str], _) = match &s.workload {
-        WorkloadSpec::Search(_) => (Sharing::ON_DIVIDE, "divide"),
-        WorkloadSpec::Divide(_) => (Sharing::ON_SEARCH, "search"),
-        WorkloadSpec::Recorded(_) => (Sharing::ON_DRAWN_WORK, "drawn and not recorded"),
+    let (others, reader) = match &s.workload {
+        WorkloadSpec::Search(_) => (Sharing::ON_DIVIDE.to_vec(), "divide"),
+        WorkloadSpec::Divide(_) => (Sharing::ON_SEARCH.to_vec(), "search"),
+        WorkloadSpec::Recorded(_) => {
+            let all = [Sharing::ON_SEARCH, Sharing::ON_DIVIDE, Sharing::ON_DRAWN_WORK].concat();
+            (all, "drawn and not recorded")
+        }
     };
-    let sharing = others.iter().map(|name| {
+    let sharing = others.into_iter().map(|name| {
         let mend = format!("it acts where the workload is `{reader}`; leave it out here");
-        Fault::new(key("sharing").with(*name), "is not read by this workload", mend)
+        Fault::new(key("sharing").with(name), "is not read by this workload", mend)
     });
     idle.chain(sharing).collect()
 }

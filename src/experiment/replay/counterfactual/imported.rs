@@ -8,11 +8,11 @@
 
 use super::price::price;
 use super::runs::{RecordedRuns, Run, is_answered};
-use super::work::{Dependencies, Found, Lost, Reading, instance, instructions_tokens, of_recordings};
-use super::{Counterfactual, Recorded, Topology};
+use super::work::{Dependencies, Found, Lost, Reading, instance, instructions_tokens};
+use super::{Counterfactual, Recorded, Topology, told_of_parts, what_if};
 use crate::experiment::calibration::fit::LEAST_ROWS;
 use crate::experiment::calibration::{LoggedRequest, fit};
-use crate::experiment::replay::{NO_TIMES, ReplayError, told_of_unfinished};
+use crate::experiment::replay::{NO_TIMES, ReplayError};
 use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
 use crate::kernel::{Law, Span};
 use crate::model::call::Purpose;
@@ -33,7 +33,7 @@ const RESAMPLES: usize = 0;
 /// # Errors
 /// A recording without a step has no work.
 pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Counterfactual, ReplayError> {
-    let RecordedRuns { path, header, runs, truncated, .. } = recorded;
+    let RecordedRuns { path, header, runs, .. } = recorded;
     let unusable = |problem: &str| ReplayError::Unusable { path: path.clone(), problem: problem.to_owned() };
     let mut found = Found { instructions_tokens: instructions_tokens(runs), ..Found::default() };
     let mut instances = Vec::new();
@@ -59,12 +59,9 @@ pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Cou
     let subtasks: Vec<usize> = instances.iter().map(|i| i.subtasks.len()).collect();
     let replications = instances.len() as u32;
     let spec = RecordedSpec { instances, ..RecordedSpec::default() };
-    let mut scenario = of_recordings(path, spec, replications);
-    scenario.name.push_str("-counterfactual");
-    "What would the recorded work have taken under other topologies?".clone_into(&mut scenario.question);
+    let mut scenario = what_if(path, spec, replications);
     scenario.policies = POLICIES.iter().map(ToString::to_string).collect();
     scenario.agents = vec![1, 2, 4, 8];
-    "best-central".clone_into(&mut scenario.baseline);
     settings(&mut scenario, &found);
     let lengths = sizes(&mut scenario, &found);
     let (endpoint, mut assumptions) = endpoint(recorded);
@@ -87,9 +84,7 @@ pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Cou
     assumptions.push(priced.told());
     sources(&mut scenario);
     assumptions.splice(0..0, std::iter::once(lengths).chain(told(reading, &found, &subtasks, without)));
-    assumptions.extend(truncated.iter().map(|how| format!("{how}; what was whole is replayed.")));
-    let parts: Vec<_> = runs.iter().map(|run| run.unfinished).collect();
-    assumptions.extend(told_of_unfinished(&parts).into_iter().map(|told| format!("Not whole: {told}.")));
+    assumptions.extend(told_of_parts(recorded, runs.iter()));
     assumptions.extend(header.missing.iter().map(|m| format!("The source does not tell: {m}.")));
     free_of_charge(&mut scenario, &found, &mut assumptions);
     // A lead is an agent too.

@@ -16,7 +16,8 @@ pub use runs::RecordedRuns;
 pub(in crate::experiment::replay) use work::of_recordings;
 pub use work::{AS_RECORDED, Dependencies, Found, Lost, Reading};
 
-use super::ReplayError;
+use super::{ReplayError, told_of_unfinished};
+use crate::experiment::comparison::BEST_CENTRAL;
 use crate::experiment::faults::ScenarioError;
 use crate::experiment::load::Overrides;
 use crate::experiment::scenario::Scenario;
@@ -24,7 +25,8 @@ use crate::experiment::validate::validate;
 use crate::kernel::Span;
 use crate::model::workload::{RecordedSpec, WorkloadSpec};
 use crate::record::transcript::Status;
-use runs::Call;
+use runs::{Call, Run};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A scenario made of recorded runs, and what it rests on.
@@ -133,6 +135,22 @@ pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Coun
         Some(made) => Ok(made),
         None => imported::imported(recorded, reading),
     }
+}
+
+/// The scenario of a what-if around recorded work, before its endpoints, settings and sizes are known.
+fn what_if(path: &Path, spec: RecordedSpec, replications: u32) -> Scenario {
+    let mut scenario = of_recordings(path, spec, replications);
+    scenario.name.push_str("-counterfactual");
+    "What would the recorded work have taken under other topologies?".clone_into(&mut scenario.question);
+    BEST_CENTRAL.clone_into(&mut scenario.baseline);
+    scenario
+}
+
+/// What is said of a file that was cut off, and of runs that are not whole.
+fn told_of_parts<'a>(recorded: &RecordedRuns, runs: impl Iterator<Item = &'a Run>) -> Vec<String> {
+    let cut = recorded.truncated.iter().map(|how| format!("{how}; what was whole is replayed."));
+    let parts: Vec<_> = runs.map(|run| run.unfinished).collect();
+    cut.chain(told_of_unfinished(&parts).into_iter().map(|told| format!("Not whole: {told}."))).collect()
 }
 
 impl Counterfactual {

@@ -5,11 +5,10 @@
 //! Invariant: the recorded topology meets the recording again, call for call.
 
 use super::runs::{Call, RecordedRuns, Run};
-use super::work::of_recordings;
-use super::{Counterfactual, Recorded, Topology};
+use super::{Counterfactual, Recorded, Topology, told_of_parts, what_if};
 use crate::experiment::calibration::transcript::{Learned, alone_s, learn};
 use crate::experiment::reading;
-use crate::experiment::replay::{ReplayError, told_of_unfinished};
+use crate::experiment::replay::ReplayError;
 use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
 use crate::model::call::{Answer, Purpose};
 use crate::model::sharing::Sharing;
@@ -119,9 +118,7 @@ pub(super) fn own(recorded: &RecordedRuns) -> Result<Option<Counterfactual>, Rep
         instances,
     };
     let replications = (spec.instances.len() as u32 / spec.tasks.max(1)).max(1);
-    let mut scenario = of_recordings(&recorded.path, spec, replications);
-    scenario.name.push_str("-counterfactual");
-    "What would the recorded work have taken under other topologies?".clone_into(&mut scenario.question);
+    let mut scenario = what_if(&recorded.path, spec, replications);
     scenario.seed = then.seed ^ OTHER_STREAMS;
     scenario.tasks = base.tasks;
     scenario.endpoints = base.endpoints;
@@ -138,7 +135,6 @@ pub(super) fn own(recorded: &RecordedRuns) -> Result<Option<Counterfactual>, Rep
     scenario.policies = all.filter(|p| scenario.settings(p).is_ok()).collect();
     let sizes: BTreeSet<u32> = [1, 2, 4, 8].into_iter().chain([topology.agents]).collect();
     scenario.agents = sizes.into_iter().collect();
-    "best-central".clone_into(&mut scenario.baseline);
     // The runs tell whether anything was unfolded; a recording of another version may have known no such call.
     let unfolds = scenario.draft(&topology.policy).is_ok_and(|draft| draft.unfold);
     let unfolded = runs.iter().flat_map(|r| &r.calls).any(|c| c.purpose == Purpose::Unfold);
@@ -164,9 +160,7 @@ pub(super) fn own(recorded: &RecordedRuns) -> Result<Option<Counterfactual>, Rep
             unknown.join(", ")
         ));
     }
-    told.extend(recorded.truncated.iter().map(|how| format!("{how}; what was whole is replayed.")));
-    let parts: Vec<_> = runs.iter().map(|run| run.unfinished).collect();
-    told.extend(told_of_unfinished(&parts).into_iter().map(|told| format!("Not whole: {told}.")));
+    told.extend(told_of_parts(recorded, runs.iter().copied()));
     Ok(Some(Counterfactual {
         scenario,
         assumptions: told,
@@ -307,16 +301,17 @@ fn lengths(base: &Scenario) -> (u32, Option<crate::kernel::Law>) {
 }
 
 fn told_of_laws(learned: &Learned) -> Vec<String> {
-    let mut told = vec![format!(
-        "Calls that were not recorded take as long as laws say that were fitted to {} recorded calls of {} runs, and have \
-         their lengths.",
-        learned.calls, learned.runs
-    )];
-    told.push(format!(
-        "A prompt has {:.0} tokens of instructions and {:.3} tokens per token that a policy estimates.",
-        learned.instructions_tokens, learned.tokens_per_estimate
-    ));
-    told
+    vec![
+        format!(
+            "Calls that were not recorded take as long as laws say that were fitted to {} recorded calls of {} runs, and \
+             have their lengths.",
+            learned.calls, learned.runs
+        ),
+        format!(
+            "A prompt has {:.0} tokens of instructions and {:.3} tokens per token that a policy estimates.",
+            learned.instructions_tokens, learned.tokens_per_estimate
+        ),
+    ]
 }
 
 fn told_of_work(topology: &Topology, tasks: usize, without: u32, others: usize) -> Vec<String> {

@@ -14,19 +14,25 @@ use crate::model::workload::WorkloadSpec;
 use crate::model::workload::recorded::{Grades, RecordedForm, RecordedSpec};
 use crate::policy::settings::Work;
 use crate::runtime::RunError;
-use crate::stats::student::student_t_quantile;
+use crate::stats::{Summary, student_t_quantile};
 use std::sync::Arc;
 
 /// What is predicted, in the order of a row's estimates.
 pub const MEASURES: [&str; 4] = ["makespan_s", "prompt_tokens", "completion_tokens", "cost_per_task_usd"];
 /// Times that what was not recorded is drawn for each reading.
 const DRAWS: u64 = 4;
+/// Sets the streams of one draw apart from those of the next.
+const DRAW: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Largest relative error of a prediction of one topology from another's recording, in the matrix of
 /// `results/counterfactual-null`, rounded up: where subtasks were recorded, and where attempts were, whose lines a shared
 /// board changes in a way that no recording without it tells.
-const CROSS_ERROR: [(RecordedForm, f64); 2] = [(RecordedForm::Divide, 0.05), (RecordedForm::Search, 0.45)];
-/// Sets the streams of one draw apart from those of the next.
-const DRAW: u64 = 0x9e37_79b9_7f4a_7c15;
+fn cross_error(form: RecordedForm) -> f64 {
+    match form {
+        RecordedForm::Divide => 0.05,
+        RecordedForm::Search => 0.45,
+    }
+}
 
 /// Why nothing was predicted.
 #[derive(Debug, thiserror::Error)]
@@ -123,23 +129,22 @@ pub fn predict(
     overrides: &Overrides,
     jobs: usize,
 ) -> Result<Prediction, PredictionError> {
-    let options = || Options { jobs, ..Options::default() };
     let null = null(made, jobs)?;
     // What a recording of this program leaves open is what it did not record; others leave open what waited for what.
     let others: &[Dependencies] =
         if made.is_own { &[] } else { &[Dependencies::Recorded, Dependencies::SameAgent, Dependencies::None] };
-    let mut readings: Vec<Vec<Vec<Cell>>> = vec![draws(&study.scenario, Some(&study.cells), &options)?];
+    let mut readings: Vec<Vec<Vec<Cell>>> = vec![draws(&study.scenario, Some(&study.cells), jobs)?];
     for dependencies in others.iter().filter(|d| **d != reading.dependencies) {
         let other = counterfactual(runs, &Reading { dependencies: *dependencies, ..reading.clone() })?;
         let scenario = other.changed(&other.scenario.name, overrides)?;
-        readings.push(draws(&scenario, None, &options)?);
+        readings.push(draws(&scenario, None, jobs)?);
     }
     let errors = null.errors();
     let form = match &made.scenario.workload {
         WorkloadSpec::Recorded(spec) => spec.form,
         _ => unreachable!("made of recorded work"),
     };
-    let cross_error = CROSS_ERROR.iter().find(|(of, _)| *of == form).expect("every form was measured").1;
+    let cross_error = cross_error(form);
     let then = budgets(&made.scenario, &null.topology.policy, null.topology.agents);
     let rows = study.cells.iter().enumerate().map(|(i, cell)| {
         let is_same = null.known == Known::Named
@@ -160,15 +165,12 @@ pub fn predict(
 }
 
 /// The cells of a scenario for each draw of what was not recorded; the first may be there already.
-fn draws<'a>(
-    scenario: &Scenario,
-    first: Option<&[Cell]>,
-    options: &impl Fn() -> Options<'a>,
-) -> Result<Vec<Vec<Cell>>, RunError> {
+fn draws(scenario: &Scenario, first: Option<&[Cell]>, jobs: usize) -> Result<Vec<Vec<Cell>>, RunError> {
     let mut cells: Vec<Vec<Cell>> = first.map(<[Cell]>::to_vec).into_iter().collect();
     for draw in cells.len() as u64..DRAWS {
         let seed = (scenario.seed ^ DRAW.wrapping_mul(draw)) & u64::from(u32::MAX);
-        cells.push(conduct(&Scenario { seed, ..scenario.clone() }, &options())?.cells);
+        let options = Options { jobs, ..Options::default() };
+        cells.push(conduct(&Scenario { seed, ..scenario.clone() }, &options)?.cells);
     }
     Ok(cells)
 }
@@ -207,13 +209,12 @@ fn row(cell: &Cell, i: usize, readings: &[Vec<Vec<Cell>>], errors: &[f64; 4]) ->
 
 /// Where one more draw would lie with 95 %: mean +- t s sqrt(1 + 1/n), for draws that are normal.
 fn next(values: &[f64]) -> Option<(f64, f64)> {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    if values.len() < 2 {
-        return (n > 0.0).then_some((mean, mean));
+    if values.is_empty() {
+        return None;
     }
-    let variance = values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0);
-    let reach = student_t_quantile(0.975, n - 1.0) * libm::sqrt(variance * (1.0 + 1.0 / n));
+    let Summary { mean, sd, .. } = Summary::of(values);
+    let n = values.len() as f64;
+    let reach = sd.map_or(0.0, |sd| student_t_quantile(0.975, n - 1.0) * sd * (1.0 + 1.0 / n).sqrt());
     Some((mean - reach, mean + reach))
 }
 
