@@ -53,6 +53,13 @@ retries = 0
 base_s = 1.0
 ";
 
+/// A model that no role names.
+const OTHER: &str = r"
+[endpoints.other]
+base_s = 2.0
+noise = { exponential = { mean = 1.0 } }
+";
+
 /// Circumstances in which settings act: what else is set, and what the world does.
 const CONTEXTS: &[(&[&str], &str)] = &[
     (&[], ""),
@@ -91,7 +98,7 @@ fn scenario(work: Work, policy: &str, own: &[String], set: &str, seed: u64) -> R
         seed: Some(seed),
         ..Overrides::default()
     };
-    Scenario::parse("perturbed.toml", &format!("{base}{ENDPOINTS}"), None, &overrides)
+    Scenario::parse("perturbed.toml", &format!("{base}{ENDPOINTS}{OTHER}"), None, &overrides)
 }
 
 /// Digests of the traces of some seeds, or none if the scenario is refused.
@@ -117,6 +124,7 @@ fn others(key: &str, value: &Value) -> Vec<String> {
         "gate" => &["none", "rule", "llm", "oracle"],
         "finish" => &["each", "last", "lead"],
         "dry_policy" => &["immediate", "all-idle"],
+        "lead_endpoint" | "verifier_endpoint" => &["other"],
         "board_place" => &["front", "tail"],
         "barrier" => {
             return ["{timeout={seconds=4.0}}", "{k-of-n={k=2}}", "\"any\""].map(str::to_owned).into();
@@ -401,4 +409,76 @@ fn a_baseline_that_the_flags_leave_out_is_no_fault() {
     assert_eq!(Scenario::parse("x", &text, None, &overrides).unwrap().baseline, "best-central");
     let wrong = text.replace("baseline = \"single\"", "baseline = \"sinle\"");
     assert!(Scenario::parse("x", &wrong, None, &overrides).unwrap_err().to_string().contains("baseline"));
+}
+
+/// A policy's own lead or verifier is what the roles would give it if they named that endpoint for the calls of its seat.
+#[test]
+fn a_seat_of_a_policy_is_a_role_for_this_policy_alone() {
+    let leads = ["plan", "dispatch", "more-subtasks", "merge", "finalize"];
+    for (work, policies) in [
+        (Work::Search, ["orchestrator-parallel", "delm-solvers", "orchestrator-async"]),
+        (Work::Divide, ["orchestrator-parallel", "delm-queue", "orchestrator-sequential"]),
+    ] {
+        let base = if work == Work::Search { SEARCH } else { DIVIDE };
+        for policy in policies {
+            let load = |set: Vec<String>| {
+                let overrides = Overrides {
+                    set,
+                    policies: Some(vec![policy.to_owned()]),
+                    baseline: Some(policy.to_owned()),
+                    ..Overrides::default()
+                };
+                Scenario::parse("seats.toml", &format!("{base}{ENDPOINTS}{OTHER}"), None, &overrides).unwrap()
+            };
+            let run = |set: Vec<String>| {
+                let scenario = load(set);
+                let run = Point::new(&scenario, policy, 3).unwrap().run(0, Sinks::default()).unwrap();
+                (run.digest, run.measures)
+            };
+            let gate = format!("policy.{policy}.gate=\"llm\"");
+            let own = |setting: &str| run(vec![gate.clone(), format!("policy.{policy}.{setting}=\"other\"")]);
+            let by_roles = |purposes: &[&str]| {
+                let named = purposes.iter().map(|purpose| format!("roles.{purpose}=\"other\""));
+                run(named.chain([gate.clone()]).collect())
+            };
+            let given = run(vec![gate.clone()]);
+            assert!(own("lead_endpoint") == by_roles(&leads), "{policy}: lead");
+            assert!(own("verifier_endpoint") == by_roles(&["verify"]), "{policy}: verifier");
+            assert!(own("lead_endpoint") != given && own("verifier_endpoint") != given, "{policy}: neither acts");
+        }
+    }
+}
+
+/// Who is named must be there; an endpoint that only a policy names serves somebody.
+#[test]
+fn a_seat_names_an_endpoint_of_the_scenario() {
+    let load = |name: &str| {
+        let set = vec![format!("policy.single.lead_endpoint=\"{name}\"")];
+        let text = format!("{DIVIDE}{ENDPOINTS}{OTHER}");
+        Scenario::parse("seats.toml", &text, None, &Overrides { set, ..Overrides::default() })
+    };
+    let wrong = load("othr").unwrap_err().to_string();
+    assert!(wrong.contains("there is no such endpoint") && wrong.contains("did you mean \"other\"?"), "{wrong}");
+    let told = |scenario: &Scenario| scenario.left_out.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(told(&load("by-role").unwrap()).contains("serves nobody"));
+    assert_eq!(told(&load("other").unwrap()), "");
+}
+
+/// A price of one's own over a preset's leaves the preset's other rates standing: that is told, and not when all are written.
+#[test]
+fn prices_of_two_lists_are_told() {
+    let told = |set: &[&str]| {
+        let set = set.iter().map(ToString::to_string).collect();
+        let scenario = Scenario::load("swe-verified", &Overrides { set, ..Overrides::default() }).unwrap();
+        scenario.left_out.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&[]), Vec::<String>::new());
+    let input = "endpoints.worker.price.rates.input_usd_per_mtok=2.5";
+    let some = told(&[input, "endpoints.worker.price.rates.output_usd_per_mtok=10"]);
+    let stays = |notes: &[String], rate: &str| notes.iter().any(|note| note.contains(rate) && note.contains("stays"));
+    assert!(stays(&some, "cache_read_usd_per_mtok") && !stays(&some, "output_usd_per_mtok"), "{some:?}");
+    let rates =
+        ["output", "cache_read", "cache_write"].map(|r| format!("endpoints.worker.price.rates.{r}_usd_per_mtok=1"));
+    let all: Vec<&str> = rates.iter().map(String::as_str).chain([input]).collect();
+    assert_eq!(told(&all), Vec::<String>::new());
 }

@@ -72,6 +72,17 @@ pub enum Place {
     Flag(&'static str),
 }
 
+impl Place {
+    /// Whether both are in one document, or both on the command line.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(a) | Self::Line(a, ..), Self::File(b) | Self::Line(b, ..)) => a == b,
+            (Self::Flag(_), Self::Flag(_)) | (Self::None, Self::None) => true,
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {

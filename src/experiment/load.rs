@@ -286,6 +286,22 @@ fn leave_unread(scenario: &mut Scenario, tree: &Node, listed: &[String], faults:
     }
 }
 
+/// Tells of rates that stay a preset's beside an input rate that is written elsewhere: nobody charges by two lists.
+fn tell_mixed_prices(scenario: &mut Scenario, tree: &Node) {
+    for name in scenario.endpoints.keys() {
+        let rates = KeyPath::from_iter(["endpoints", name, "price", "rates"]);
+        let (input, is_written) = tree.find(&rates.with("input_usd_per_mtok"));
+        for rate in ["cache_read_usd_per_mtok", "cache_write_usd_per_mtok", "output_usd_per_mtok"] {
+            let (other, is_there) = tree.find(&rates.with(rate));
+            if is_written && is_there && !other.place.is_beside(&input.place) {
+                let wrong = format!("stays, beside an input rate that is written elsewhere ({})", input.text());
+                let mend = "write it, too, if your prices are not the preset's";
+                scenario.left_out.push(placed(Fault::new(rates.with(rate), wrong, mend), tree));
+            }
+        }
+    }
+}
+
 /// Where no endpoint states a price, costs are unknown: what nobody priced is not free.
 fn leave_unpriced(scenario: &mut Scenario, tree: &Node) {
     let endpoints = tree.child("endpoints").and_then(Node::entries);
@@ -314,6 +330,7 @@ fn judge(
         Ok(mut scenario) => {
             scenario.catalog = catalog.clone();
             leave_unpriced(&mut scenario, tree);
+            tell_mixed_prices(&mut scenario, tree);
             let meaning: Vec<Fault> = validate(&scenario)
                 .into_iter()
                 .filter(|new| !faults.iter().any(|old| overlap(old, new)))

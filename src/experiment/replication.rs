@@ -54,7 +54,13 @@ impl<'a> Point<'a> {
         let settings = Arc::new(scenario.settings(policy).map_err(wrong)?);
         let protocol = scenario.protocol.get(policy).cloned().unwrap_or_default();
         let (cost, latency) = (protocol.cost, protocol.latency);
-        let fleet = Fleet::new(&scenario.endpoints, &scenario.roles, &scenario.worker_roles, cost, latency)
+        let endpoints = &scenario.endpoints;
+        let by_roles = Fleet::new(endpoints, &scenario.roles, &scenario.worker_roles, cost, latency);
+        let fleet = settings
+            .seats()
+            .try_fold(by_roles.map_err(|e| wrong(e.to_string()))?, |fleet, (seat, name)| {
+                fleet.seated(seat, name, endpoints)
+            })
             .map_err(|e| wrong(e.to_string()))?;
         let stop_after = scenario.measure.as_ref().map(|m| m.stop_after);
         Ok(Self {

@@ -15,7 +15,7 @@ use crate::policy::{Catalog, Entry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Seed of a scenario that names none.
 pub const DEFAULT_SEED: u64 = 2606;
@@ -322,6 +322,28 @@ impl Scenario {
     /// What the scenario says of one policy's settings alone.
     pub(crate) fn own(&self, policy: &str) -> impl Iterator<Item = (&String, &toml::Value)> {
         self.policy.get(policy).into_iter().flatten().filter(|(key, _)| *key != "based_on")
+    }
+
+    /// Endpoints that serve nobody: no role and none of the policies names them.
+    pub(crate) fn idle_endpoints(&self) -> Vec<&str> {
+        let settings = self.policies.iter().chain(self.policy.keys()).filter_map(|policy| self.settings(policy).ok());
+        let seated: BTreeSet<String> =
+            settings.flat_map(|s| s.seats().map(|(_, name)| name.to_owned()).collect::<Vec<_>>()).collect();
+        let serves = |name: &&String| {
+            seated.contains(*name) || self.roles.values().chain(self.worker_roles.values()).any(|by| by == *name)
+        };
+        self.endpoints.keys().filter(|name| !serves(name)).map(String::as_str).collect()
+    }
+
+    /// Endpoints that answer as models, those that serve nobody yet among them; no tools, no plain code.
+    pub(crate) fn models(&self) -> Vec<&str> {
+        let default = self.roles.get("default");
+        let tools = self.roles.get(Purpose::Tool.name()).or(default);
+        let asked = Purpose::ALL.iter().filter(|purpose| **purpose != Purpose::Tool);
+        let asked: Vec<_> = asked.filter_map(|purpose| self.roles.get(purpose.name()).or(default)).collect();
+        let is_tool = |name: &String| tools == Some(name) && !asked.contains(&name);
+        let models = self.endpoints.iter().filter(|(name, endpoint)| !endpoint.by_code && !is_tool(name));
+        models.map(|(name, _)| name.as_str()).collect()
     }
 
     /// Keys of `[all_policies]` that none of the policies reads.

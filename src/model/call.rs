@@ -78,6 +78,15 @@ impl Purpose {
         }
     }
 
+    /// Whose part it is: the one table for endpoints of live servers and of policies.
+    pub fn seat(self) -> Seat {
+        match self {
+            Self::Plan | Self::Dispatch | Self::MoreSubtasks | Self::Merge | Self::Finalize => Seat::Lead,
+            Self::Step | Self::Tool | Self::Gist | Self::Unfold | Self::Report | Self::Compact => Seat::Worker,
+            Self::Verify => Seat::Verifier,
+        }
+    }
+
     /// What its tokens and its time are spent on: the one table for bills and phases of all worlds.
     pub fn role(self) -> CostRole {
         match self {
@@ -87,6 +96,36 @@ impl Purpose {
             Self::Gist | Self::Verify => CostRole::Verification,
             Self::Plan | Self::Dispatch | Self::Report | Self::Merge | Self::MoreSubtasks => CostRole::Coordination,
         }
+    }
+}
+
+/// Whose part a call is: parts can be given to models of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    /// Who plans, hands out, asks for more, merges and writes the answer, be it a lead or a worker.
+    Lead,
+    /// Who works.
+    Worker,
+    /// Who judges.
+    Verifier,
+}
+
+impl Seat {
+    /// All seats.
+    pub const ALL: [Self; 3] = [Self::Lead, Self::Worker, Self::Verifier];
+
+    /// Name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Worker => "worker",
+            Self::Verifier => "verifier",
+        }
+    }
+
+    /// Its purposes.
+    pub fn purposes(self) -> impl Iterator<Item = Purpose> {
+        Purpose::ALL.into_iter().filter(move |purpose| purpose.seat() == self)
     }
 }
 

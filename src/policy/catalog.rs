@@ -6,7 +6,7 @@ use super::control::{lead::Lead, pick::Picker, queue::Queue, runs, solo::Solo, t
 use super::protocol::Policy;
 use super::settings::{
     Barrier, BoardPlace, Control, Coordination, Dispatch, Draft, DryPolicy, Finish, Form, Gate, LeadWork, NoSuchPoint,
-    Settings, Store, Work,
+    ServedBy, Settings, Store, Work,
 };
 use crate::model::Limit;
 use crate::model::workload::Team;
@@ -211,6 +211,8 @@ fn common() -> Draft {
         admission_blocks_agent: false,
         unfold: false,
         dry_policy: DryPolicy::AllIdle,
+        lead_endpoint: ServedBy::Role,
+        verifier_endpoint: ServedBy::Role,
         append_s: 0.0,
     }
 }

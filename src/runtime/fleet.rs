@@ -1,6 +1,6 @@
 //! The endpoints of a scenario, ready to serve: laws, integer prices, and who is served where.
 
-use crate::model::call::{Purpose, Request};
+use crate::model::call::{Purpose, Request, Seat};
 use crate::model::endpoint::EndpointSpec;
 use crate::model::ids::EndpointId;
 use crate::model::price::PriceList;
@@ -38,13 +38,6 @@ impl Fleet {
         cost: f64,
         latency: f64,
     ) -> Result<Self, FleetError> {
-        let find = |role: &str, name: &str| {
-            let index = endpoints.keys().position(|k| k == name);
-            index.map(|i| EndpointId(i as u16)).ok_or_else(|| FleetError {
-                role: role.to_owned(),
-                why: format!("\"{name}\" is not among the endpoints"),
-            })
-        };
         let mut by_purpose = [EndpointId(0); 12];
         for purpose in Purpose::ALL {
             let role = purpose.name();
@@ -52,7 +45,7 @@ impl Fleet {
                 role: role.to_owned(),
                 why: "roles names neither it nor `default`".to_owned(),
             })?;
-            by_purpose[purpose.code() as usize] = find(role, name)?;
+            by_purpose[purpose.code() as usize] = find(endpoints, role, name)?;
         }
         let mut by_worker = BTreeMap::new();
         for (worker, name) in worker_roles {
@@ -60,7 +53,7 @@ impl Fleet {
                 role: format!("worker {worker}"),
                 why: "keys of worker_roles are worker numbers from 0".to_owned(),
             })?;
-            by_worker.insert(index, find(worker, name)?);
+            by_worker.insert(index, find(endpoints, worker, name)?);
         }
         let mut specs: Vec<EndpointSpec> = endpoints.values().cloned().collect();
         let mut prices: Vec<PriceList> = specs.iter().map(|e| PriceList::new(&e.price, cost)).collect();
@@ -69,6 +62,23 @@ impl Fleet {
         prices.push(PriceList::default());
         let free = EndpointId(specs.len() as u16 - 1);
         Ok(Self { endpoints: specs, prices, codes, latency_factor: latency, by_purpose, by_worker, free })
+    }
+
+    /// Gives a seat to one endpoint, whatever the roles say.
+    ///
+    /// # Errors
+    /// There is no such endpoint.
+    pub fn seated(
+        mut self,
+        seat: Seat,
+        name: &str,
+        endpoints: &BTreeMap<String, EndpointSpec>,
+    ) -> Result<Self, FleetError> {
+        let endpoint = find(endpoints, seat.name(), name)?;
+        for purpose in seat.purposes() {
+            self.by_purpose[purpose.code() as usize] = endpoint;
+        }
+        Ok(self)
     }
 
     /// Whether what all endpoints charge is known.
@@ -90,6 +100,13 @@ impl Fleet {
         }
         self.model_of(request)
     }
+}
+
+fn find(endpoints: &BTreeMap<String, EndpointSpec>, role: &str, name: &str) -> Result<EndpointId, FleetError> {
+    let index = endpoints.keys().position(|k| k == name);
+    index
+        .map(|i| EndpointId(i as u16))
+        .ok_or_else(|| FleetError { role: role.to_owned(), why: format!("\"{name}\" is not among the endpoints") })
 }
 
 /// FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo) of a name.

@@ -13,20 +13,13 @@ use super::usage;
 use crate::experiment::Scenario;
 use crate::experiment::live::Server;
 use crate::live::chat::{Api, BaseUrl, Client, ClientOptions, Secret, is_variable_name};
-use crate::model::call::Purpose;
+use crate::model::call::{Purpose, Seat};
 use crate::model::endpoint::LiveServer;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::sync::Arc;
-
-/// Groups of purposes that an endpoint can be given for.
-const GROUPS: [(&str, &[Purpose]); 3] = [
-    ("lead", &[Purpose::Plan, Purpose::Dispatch, Purpose::MoreSubtasks, Purpose::Merge, Purpose::Finalize]),
-    ("worker", &[Purpose::Step, Purpose::Tool, Purpose::Gist, Purpose::Unfold, Purpose::Report, Purpose::Compact]),
-    ("verifier", &[Purpose::Verify]),
-];
 
 /// All servers of a run.
 pub(super) struct Servers {
@@ -49,9 +42,9 @@ struct Wanted {
 pub(super) fn take_up(args: &LiveArgs, scenario: &mut Scenario) -> Result<()> {
     for text in &args.endpoint {
         let (name, server) = parsed(text)?;
-        let purposes: Vec<Purpose> = match GROUPS.iter().find(|(group, _)| *group == name) {
+        let purposes: Vec<Purpose> = match Seat::ALL.iter().find(|seat| seat.name() == name) {
             _ if scenario.endpoints.contains_key(&name) => Vec::new(),
-            Some((_, purposes)) => purposes.to_vec(),
+            Some(seat) => seat.purposes().collect(),
             None => match Purpose::ALL.iter().find(|purpose| purpose.name() == name) {
                 Some(purpose) => vec![*purpose],
                 None => return Err(usage(unknown(&name, scenario))),
@@ -70,17 +63,19 @@ pub(super) fn take_up(args: &LiveArgs, scenario: &mut Scenario) -> Result<()> {
     Ok(())
 }
 
-/// Endpoints that serve a purpose or a worker.
-pub(super) fn used(scenario: &Scenario) -> BTreeSet<&str> {
+/// Endpoints that serve a purpose, a worker, or a seat of some policy.
+pub(super) fn used(scenario: &Scenario) -> BTreeSet<String> {
     let default = scenario.roles.get("default");
     let purposes = Purpose::ALL.iter().filter_map(|purpose| scenario.roles.get(purpose.name()).or(default));
-    purposes.chain(scenario.worker_roles.values()).map(String::as_str).collect()
+    let settings: Vec<_> = scenario.policies.iter().filter_map(|policy| scenario.settings(policy).ok()).collect();
+    let seated = settings.iter().flat_map(|settings| settings.seats().map(|(_, name)| name.to_owned()));
+    purposes.chain(scenario.worker_roles.values()).cloned().chain(seated).collect()
 }
 
 fn unknown(name: &str, scenario: &Scenario) -> String {
     let endpoints: Vec<&str> = scenario.endpoints.keys().map(String::as_str).collect();
     let purposes: Vec<&str> = Purpose::ALL.iter().map(|p| p.name()).collect();
-    let groups: Vec<&str> = GROUPS.iter().map(|(group, _)| *group).collect();
+    let groups: Vec<&str> = Seat::ALL.iter().map(|seat| seat.name()).collect();
     format!(
         "--endpoint: \"{}\" is no endpoint of the scenario ({}), no group ({}) and no purpose ({})",
         name.escape_debug(),
@@ -127,7 +122,7 @@ pub(super) fn all(args: &LiveArgs, scenario: &Scenario) -> Result<Servers> {
     for (name, live) in scenario.endpoints.iter().filter_map(|(name, e)| Some((name, e.live.as_ref()?))) {
         own.insert(name.clone(), of_endpoint(args, name, live)?);
     }
-    let lacks = used(scenario).into_iter().any(|name| !own.contains_key(name));
+    let lacks = used(scenario).into_iter().any(|name| !own.contains_key(&name));
     let default = lacks.then(|| of_flags(args)).transpose()?;
     let keys: Vec<Secret> = own.values().chain(&default).map(|wanted| wanted.key.clone()).collect();
     let client = |wanted: &Wanted| {

@@ -1,6 +1,6 @@
 //! The grid that every policy is optimised over: team sizes, and the free settings of its form.
 //!
-//! It grows by deadlines and budgets around the best point of every size, and by store and gate around the points that
+//! It grows by deadlines, budgets and other models for leads and verifiers around the best point of every size, and by store and gate around the points that
 //! pilots would take: in a product with all lengths they would multiply the work.
 //!
 //! Invariant: DeLM's forms and their rivals are tuned over grids made by the same rule; a setting that a policy does not
@@ -10,6 +10,8 @@ use super::AskError;
 use super::choice::Group;
 use super::subject::Side;
 use crate::experiment::scenario::Scenario;
+use crate::model::call::{Purpose, Seat};
+use crate::policy::settings::ServedBy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -136,6 +138,18 @@ const BUDGETS: [&str; 2] = ["max_delegations", "more_rounds"];
 /// Deadlines, in units of the time that half the runs of a point take.
 pub(super) const DEADLINES: [f64; 3] = [0.5, 1.0, 2.0];
 
+/// Seats that can be given to another model, by the setting that does it.
+pub(super) const SEATS: [(&str, Seat); 2] = [("lead_endpoint", Seat::Lead), ("verifier_endpoint", Seat::Verifier)];
+
+/// Who else could have a seat that `now` has: every endpoint that answers as a model, and whom the roles name.
+pub(super) fn other_models<'a>(scenario: &'a Scenario, seat: Seat, now: &str) -> Vec<&'a str> {
+    let by_role = |purpose: Purpose| scenario.roles.get(purpose.name()).or_else(|| scenario.roles.get("default"));
+    // Whom the roles name for all of its calls is the same as leaving it to them.
+    let is_roles = |name: &str| seat.purposes().all(|purpose| by_role(purpose).is_some_and(|by| by == name));
+    let models = scenario.models().into_iter().filter(|name| !is_roles(name));
+    models.chain([ServedBy::ROLE]).filter(|name| *name != now).collect()
+}
+
 /// Two leading digits of a length of time.
 pub(super) fn rounded_s(seconds: f64) -> f64 {
     let unit = libm::pow(10.0, libm::floor(libm::log10(seconds)) - 1.0);
@@ -178,6 +192,16 @@ fn mechanisms(keys: &Map<String, Value>, axes: &[Axis]) -> Vec<Vec<String>> {
     let switched = keys.get("ask_more").and_then(Value::as_bool).filter(|_| !said("ask_more"));
     let more = switched.map(|on| vec![format!("ask_more={}", !on)]);
     tried.filter(|changes| !changes.is_empty()).chain(more).collect()
+}
+
+/// Other models for a lead and for a verifier, one at a time.
+fn other_seats(scenario: &Scenario, keys: &Map<String, Value>, axes: &[Axis]) -> Vec<String> {
+    let free = SEATS.iter().filter(|(key, _)| !axes.iter().any(|axis| axis.key == *key));
+    free.filter_map(|(key, seat)| Some((key, seat, keys.get(*key)?.as_str()?)))
+        .flat_map(|(key, seat, now)| {
+            other_models(scenario, *seat, now).into_iter().map(move |name| format!("{key}=\"{name}\""))
+        })
+        .collect()
 }
 
 /// Changes of deadline and budgets, one at a time, for a point whose runs typically take so long.
@@ -255,6 +279,7 @@ impl Grid {
             let keys = base.settings(&side.policy).map_err(AskError::Usage)?.keys();
             let mut grown: Vec<Vec<String>> =
                 growth(&keys, axes, *typical_s, deadlines).into_iter().map(|change| vec![change]).collect();
+            grown.extend(other_seats(&base, &keys, axes).into_iter().map(|change| vec![change]));
             if *other {
                 grown.extend(mechanisms(&keys, axes));
             }

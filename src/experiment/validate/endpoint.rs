@@ -6,6 +6,7 @@ use crate::experiment::scenario::Scenario;
 use crate::model::call::Purpose;
 use crate::model::endpoint::EndpointSpec;
 use crate::model::price::Rates;
+use crate::policy::settings::ServedBy;
 
 /// Somewhat above even sharing: streams may also cost each other caches and attention.
 const MOST_SLOWDOWN: f64 = 2.0;
@@ -14,6 +15,10 @@ impl Judge {
     pub(super) fn endpoint(&mut self, name: &str, e: &EndpointSpec) {
         let path = key("endpoints").with(name);
         self.name(path.clone(), name, "an endpoint's name");
+        if name == ServedBy::ROLE {
+            let wrong = "is what a policy's lead_endpoint and verifier_endpoint say for the scenario's roles";
+            self.fault(path.clone(), wrong, "rename it");
+        }
         let at = |name: &str| path.with(name);
         for (name, x) in [
             ("base_s", e.base_s),
@@ -106,14 +111,21 @@ impl Judge {
         }
         for (table, roles) in [("roles", &s.roles), ("worker_roles", &s.worker_roles)] {
             for (role, endpoint) in roles {
-                if !s.endpoints.contains_key(endpoint) {
-                    let mend = match nearest(endpoint, names.iter().copied()) {
-                        Some(near) => format!("did you mean \"{near}\"?"),
-                        None => format!("known: {}", names.join(", ")),
-                    };
-                    self.bad(key(table).with(role), format!("\"{endpoint}\""), "there is no such endpoint", &mend);
-                }
+                self.is_endpoint(s, key(table).with(role), endpoint);
             }
         }
+    }
+
+    /// A name of an endpoint, where one is to serve.
+    pub(super) fn is_endpoint(&mut self, s: &Scenario, at: KeyPath, name: &str) {
+        if s.endpoints.contains_key(name) {
+            return;
+        }
+        let names = || s.endpoints.keys().map(String::as_str);
+        let mend = match nearest(name, names()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("known: {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        self.bad(at, format!("\"{name}\""), "there is no such endpoint", &mend);
     }
 }

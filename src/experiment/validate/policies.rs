@@ -125,6 +125,12 @@ impl Judge {
             }
             _ => {}
         }
+        for (setting, served) in [("lead_endpoint", &set.lead_endpoint), ("verifier_endpoint", &set.verifier_endpoint)]
+        {
+            if let Some(endpoint) = served.endpoint() {
+                self.is_endpoint(s, at(setting), endpoint);
+            }
+        }
         self.whole_limit(at("team"), set.team);
         self.whole_limit(at("run_workers"), set.run_workers);
         self.count(at("leads"), set.leads, MOST_AGENTS);

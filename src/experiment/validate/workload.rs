@@ -13,12 +13,12 @@ use crate::model::workload::{DivideSpec, RecordedSpec, SearchSpec, WorkloadSpec}
 /// Parts of the world that this scenario does not read: endpoints that serve nobody, and how sharing acts on another
 /// workload. Whoever loaded the scenario knows whether they are written, and by whom.
 pub(in crate::experiment) fn unread_world(s: &Scenario) -> Vec<Fault> {
-    let serves = |name: &String| s.roles.values().chain(s.worker_roles.values()).any(|served| served == name);
-    let endpoint = |name: &String| {
-        let mend = "name it in [roles] or [worker_roles], or leave it out";
-        Fault::new(key("endpoints").with(name), "serves nobody: no role names it", mend)
+    let endpoint = |name: &str| {
+        let mend = "name it in [roles] or [worker_roles] or as a policy's lead_endpoint or verifier_endpoint, or leave it \
+                    out; `tune` and `compare --equal` try it as both";
+        Fault::new(key("endpoints").with(name), "serves nobody: no role and no policy names it", mend)
     };
-    let idle = s.endpoints.keys().filter(|name| !serves(name)).map(endpoint);
+    let idle = s.idle_endpoints().into_iter().map(endpoint);
     let (others, reader) = match &s.workload {
         WorkloadSpec::Search(_) => (Sharing::ON_DIVIDE.to_vec(), "divide"),
         WorkloadSpec::Divide(_) => (Sharing::ON_SEARCH.to_vec(), "search"),

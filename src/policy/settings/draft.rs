@@ -3,7 +3,7 @@
 //!
 //! Invariant: a draft decides nothing; what a point reads is what [`Settings`](super::Settings) keeps of it.
 
-use super::words::{Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Gate, Store};
+use super::words::{Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Gate, ServedBy, Store};
 use crate::model::Limit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,11 @@ pub struct Draft {
     pub unfold: bool,
     /// When a dry queue asks for more.
     pub dry_policy: DryPolicy,
+    /// Endpoint of the calls that plan, hand out, ask for more, merge and write the answer; `"by-role"` leaves them to
+    /// `[roles]`.
+    pub lead_endpoint: ServedBy,
+    /// Endpoint of the calls that judge; `"by-role"` leaves them to `[roles]`.
+    pub verifier_endpoint: ServedBy,
     /// Seconds that one write to the shared context takes (writes are serial).
     pub append_s: f64,
 }

@@ -4,8 +4,9 @@
 //! Invariant: a field that stands here acts on some run of its form.
 
 use super::lead::{Lead, LeadWork};
-use super::words::{BoardPlace, Control, DryPolicy, Finish, Form, Gate, Store};
+use super::words::{BoardPlace, Control, DryPolicy, Finish, Form, Gate, ServedBy, Store};
 use crate::model::Limit;
+use crate::model::call::Seat;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -21,6 +22,12 @@ pub struct Settings {
     /// Who picks among several submissions; none where all of them stand, or where there is one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub pick: Option<Pick>,
+    /// Endpoint of the calls of a lead's seat; none where nobody makes such a call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead_endpoint: Option<ServedBy>,
+    /// Endpoint of the calls of a verifier's seat; none where no model judges.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verifier_endpoint: Option<ServedBy>,
     /// Seconds after which unfinished lines submit what they have.
     pub deadline_s: Limit,
     /// Tokens of fixed instructions per call.
@@ -432,6 +439,13 @@ impl Settings {
             (Some(m), _) if m.store == Store::Shared && self.run_workers != Some(Limit::At(1.0)) => Form::Decentral,
             _ => Form::Independent,
         }
+    }
+
+    /// Seats that this policy gives to an endpoint of its own.
+    pub fn seats(&self) -> impl Iterator<Item = (Seat, &str)> {
+        [(Seat::Lead, &self.lead_endpoint), (Seat::Verifier, &self.verifier_endpoint)]
+            .into_iter()
+            .filter_map(|(seat, served)| Some((seat, served.as_ref()?.endpoint()?)))
     }
 
     /// All that the point reads, key by key as a scenario writes it: the four mechanisms first.

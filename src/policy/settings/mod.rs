@@ -22,4 +22,4 @@ pub use forms::{
 pub use lead::{Lead, LeadBoard, LeadStore, LeadWork, Report, Round, Rounds, Telling};
 pub use readers::{holds, readers, same};
 pub use settle::NoSuchPoint;
-pub use words::{Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Form, Gate, Store, Work};
+pub use words::{Barrier, BoardPlace, Control, Dispatch, DryPolicy, Finish, Form, Gate, ServedBy, Store, Work};

@@ -70,10 +70,13 @@ impl Draft {
         };
         // One delegate at a time does every subtask: no other worker of the team has a part.
         let one = (self.control, self.dispatch, work) == (Control::Lead, Dispatch::Sequential, Work::Divide);
+        let pick = self.pick(work, &coordination);
         Ok(Settings {
             team: (!one).then_some(self.team),
             run_workers: hear_of_each_other(work, &coordination).then_some(self.run_workers),
-            pick: self.pick(work, &coordination),
+            pick,
+            lead_endpoint: has_lead_calls(&coordination).then(|| self.lead_endpoint.clone()),
+            verifier_endpoint: has_judge(&coordination, pick).then(|| self.verifier_endpoint.clone()),
             ..self.shared(coordination)
         })
     }
@@ -107,6 +110,9 @@ impl Draft {
             team: Some(self.team),
             run_workers: None,
             pick: None,
+            // A user's own policy makes what calls it likes.
+            lead_endpoint: Some(self.lead_endpoint.clone()),
+            verifier_endpoint: Some(self.verifier_endpoint.clone()),
             deadline_s: self.deadline_s,
             instructions_tokens: self.instructions_tokens,
             task_tokens: self.task_tokens,
@@ -255,4 +261,23 @@ fn hear_of_each_other(work: Work, coordination: &Coordination) -> bool {
         Coordination::Solo(_) | Coordination::Queue(_) | Coordination::Own(_) => false,
     };
     together && work == Work::Search
+}
+
+/// Whether somebody plans, hands out, asks for more, merges or answers by a call.
+fn has_lead_calls(coordination: &Coordination) -> bool {
+    match coordination {
+        Coordination::Threads(threads) => matches!(threads.plan, ThreadPlan::Yes { .. }),
+        Coordination::Solo(_) | Coordination::Queue(_) | Coordination::Lead(_) | Coordination::Own(_) => true,
+    }
+}
+
+/// Whether a model judges: before something becomes readable, or at the finish.
+fn has_judge(coordination: &Coordination, pick: Option<Pick>) -> bool {
+    let gate = match coordination {
+        Coordination::Threads(threads) => threads.store.gate(),
+        Coordination::Queue(Queue { store: QueueStore::Shared(gists), .. }) => gists.gate.word(),
+        Coordination::Lead(lead) => lead.gate(),
+        Coordination::Queue(_) | Coordination::Solo(_) | Coordination::Own(_) => Gate::None,
+    };
+    gate == Gate::Llm || matches!(pick, Some(Pick::Judge { .. }))
 }

@@ -5,7 +5,7 @@
 use crate::model::workload::WorkloadSpec;
 use crate::model::workload::recorded::RecordedForm;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What there is to do, as a policy sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -28,6 +28,54 @@ impl Work {
                 RecordedForm::Divide => Self::Divide,
             },
         }
+    }
+}
+
+/// Who serves a policy's calls of one [seat](crate::model::call::Seat).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ServedBy {
+    /// Whom the scenario's roles name.
+    #[default]
+    Role,
+    /// This endpoint.
+    Endpoint(String),
+}
+
+impl ServedBy {
+    /// The word for the scenario's roles; no endpoint has this name.
+    pub const ROLE: &'static str = "by-role";
+
+    /// The endpoint, if the policy names one.
+    pub fn endpoint(&self) -> Option<&str> {
+        match self {
+            Self::Role => None,
+            Self::Endpoint(name) => Some(name),
+        }
+    }
+}
+
+impl Serialize for ServedBy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.endpoint().unwrap_or(Self::ROLE))
+    }
+}
+
+impl<'de> Deserialize<'de> for ServedBy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Ok(if name == Self::ROLE { Self::Role } else { Self::Endpoint(name) })
+    }
+}
+
+impl JsonSchema for ServedBy {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ServedBy".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Name of an endpoint; \"by-role\" leaves it to [roles].",
+            "type": "string"
+        })
     }
 }
 

@@ -59,8 +59,8 @@ fn dearer(t: &Tuned, row: &TunedRow, subject: &TunedRow) -> String {
     let what = format!("{} ({} against {})", t.spend, amount(t, its), amount(t, own));
     match apart {
         _ if !shown => format!("no difference of {what} is shown"),
-        less if less < 0.0 => format!("it spends {} % less {what}", number::rounded(-less, 0)),
-        more => format!("it spends {} % more {what}", number::rounded(more, 0)),
+        less if less < 0.0 => format!("{} spends {} % less {what}", row.policy, number::rounded(-less, 0)),
+        more => format!("{} spends {} % more {what}", row.policy, number::rounded(more, 0)),
     }
 }
 

@@ -4,8 +4,9 @@
 //! Invariant: all policies move by the same rules; a setting that a point does not read is not moved.
 
 use super::super::AskError;
-use super::super::grid::{Axis, DEADLINES, LENGTHS, rounded_s};
+use super::super::grid::{Axis, DEADLINES, LENGTHS, SEATS, other_models, rounded_s};
 use super::point::Move;
+use crate::experiment::scenario::Scenario;
 use serde_json::{Map, Value};
 
 /// What is tried where a length is 0, which passes the raw result.
@@ -27,6 +28,8 @@ const GATES: [&str; 3] = ["none", "rule", "llm"];
 
 /// Where a point stands.
 pub(super) struct Here<'a> {
+    /// The scenario as it was given.
+    pub(super) scenario: &'a Scenario,
     /// Its settings.
     pub(super) keys: &'a Map<String, Value>,
     /// Seconds that half its runs take.
@@ -76,6 +79,12 @@ pub(super) fn moves(here: &Here, axes: &[Axis]) -> Result<Vec<Move>, AskError> {
         if free(key) {
             let others = words.iter().filter(|w| keys[key].as_str() != Some(**w));
             found.extend(others.map(|word| one(key, text(word))));
+        }
+    }
+    for (key, seat) in SEATS {
+        if let Some(now) = word(key) {
+            let others = other_models(here.scenario, seat, now);
+            found.extend(others.into_iter().map(|name| one(key, text(name))));
         }
     }
     for key in SWITCHES {

@@ -151,7 +151,7 @@ impl Search<'_, '_, '_> {
         let typical_s = typical_s(&here.time);
         let raw = Work::of(&self.given.workload) == Work::Divide;
         let mut found: Vec<Arm> = Vec::new();
-        for by in moves(&Here { keys: &keys, typical_s, raw }, self.axes)? {
+        for by in moves(&Here { scenario: self.given, keys: &keys, typical_s, raw }, self.axes)? {
             if dismissed.contains(&told(&by)) {
                 continue;
             }
