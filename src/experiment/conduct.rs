@@ -9,7 +9,7 @@ use super::replication::{Point, Run};
 use super::runner::{Progress, Ticks, in_pool};
 use super::scenario::Scenario;
 use super::study::{Cell, Check, Origin, Study};
-use super::{sensitivity, verdict};
+use super::{sensitivity, twins, verdict};
 use crate::runtime::RunError;
 use std::io::Write;
 use std::sync::Mutex;
@@ -69,6 +69,10 @@ pub(super) fn assemble(
     let mut verdicts = verdict::verdicts(scenario, &cells, &comparisons, &pilot);
     if comparing {
         verdicts.extend(sensitivity::flips(scenario, &cells, &comparisons)?);
+        // What was measured or replayed has no other random numbers to try; a live run may ask for a twin of its own.
+        if origin == Origin::Simulated {
+            verdicts.extend(twins::twins(scenario, &cells)?);
+        }
     }
     Ok(Study {
         best_central: comparison::best_central(scenario, &pilot),

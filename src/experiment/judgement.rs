@@ -127,6 +127,17 @@ pub struct Reversal {
     pub value: f64,
 }
 
+/// What differs between twins, which means nothing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TwinGap {
+    /// Metric.
+    pub metric: &'static str,
+    /// Mean of the reported runs minus mean of the twin's.
+    pub difference: f64,
+    /// Its interval; the runs are not paired.
+    pub interval: Option<Interval>,
+}
+
 /// A finding, most important first in a study.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -174,6 +185,17 @@ pub enum Verdict {
         retimed_s: f64,
         /// Runs that take exactly as long.
         exact: usize,
+    },
+    /// A policy against itself on other random numbers.
+    Twins {
+        /// Policy.
+        policy: String,
+        /// Workers.
+        agents: u32,
+        /// Runs of each twin.
+        replications: u32,
+        /// Metric by metric.
+        gaps: Vec<TwinGap>,
     },
     /// Which assumptions turn verdicts around.
     Flips {

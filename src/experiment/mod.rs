@@ -31,6 +31,7 @@ mod sensitivity;
 mod shape;
 pub mod study;
 mod text;
+mod twins;
 pub mod usable;
 pub mod validate;
 mod verdict;

@@ -108,6 +108,9 @@ fn answer(study: &Study, own: &Cell) -> String {
             out += &line(&format!("- {said}"));
         }
     }
+    for verdict in study.verdicts.iter().filter(|v| matches!(v, Verdict::Twins { .. })) {
+        out += &words::verdict(verdict).map_or_else(String::new, |said| line(&said));
+    }
     out
 }
 
@@ -317,7 +320,7 @@ fn reasons(study: &Study, own: &Cell, typed: Typed) -> String {
         "What is assumed: {assumed} of {total} inputs ({fitted} fitted, {published} published; `delm-sim params {asked}`); \
          accuracy does not follow the endpoints' model. \
          {}, {} replications, seed {}; [ ] is a 95 % interval of {} alone. {survive} of {judged} comparisons survive Holm's \
-         correction. Too small to matter: below 1 point, or 5 % of the rival.",
+         correction.",
         words::origin(study.origin()),
         study.scenario.replications,
         study.scenario.seed,
@@ -327,13 +330,11 @@ fn reasons(study: &Study, own: &Cell, typed: Typed) -> String {
         "Pass: share of tasks with a right submission among all (an oracle picks); judged: where a judge picks one; N: workers; makespan: arrival to end. Any \
          other word: `delm-sim define WORD`.",
     );
-    if own.extrapolated || study.cells.iter().any(|c| c.extrapolated) {
-        out += "* nobody has published such a run: extrapolated\n";
-    }
     let central = study.cells.iter().any(|c| c.form == Some(Form::Central));
     if !central {
         out += "No central form runs here: the rival is the baseline that the scenario names.\n";
     }
-    out += &line("Everything: report.md in the results, or --full; at equal spend: --equal cost_per_task_usd.");
+    let star = if study.cells.iter().any(|c| c.extrapolated) { " *: nobody published such a run." } else { "" };
+    out += &line(&format!("Everything: report.md, or --full; at equal spend: --equal cost_per_task_usd.{star}"));
     out
 }

@@ -28,6 +28,15 @@ const WORDS: &[(&str, &str)] = &[
     ),
     ("total_tokens", "prompt and completion tokens of all calls of a task; what `--equal` can hold equal"),
     ("N", "workers of a team; leads come on top"),
+    (
+        "too small to matter",
+        "a whole interval within 1 point of a share, or within 5 % of the rival's mean of anything else",
+    ),
+    (
+        "A/A",
+        "a policy against itself on other random numbers, not paired: what differs there means nothing, and between runs of \
+         two seeds no smaller difference means anything; on the same random numbers a twin is equal run by run",
+    ),
     ("makespan", "from the arrival of a task to its end, the final answer included"),
     (
         "Pass",

@@ -2,7 +2,9 @@
 
 use super::number;
 use crate::experiment::Study;
-use crate::experiment::judgement::{EqualSpend, Judgement, Phrase, Reversal, Rival, Search, Spend, Verdict, Warning};
+use crate::experiment::judgement::{
+    EqualSpend, Judgement, Phrase, Reversal, Rival, Search, Spend, TwinGap, Verdict, Warning,
+};
 use crate::experiment::study::Origin;
 use crate::stats::Interval;
 
@@ -135,6 +137,19 @@ pub(super) fn flips(reversals: &[Reversal], moved: usize, replications: u32, see
     format!("reversed by assumption: {}.", list.join("; "))
 }
 
+/// What differs between a policy and its twin, as the end of a sentence.
+pub(super) fn twins(gaps: &[TwinGap], replications: u32) -> String {
+    let told = |gap: &TwinGap| {
+        let column = super::columns::heading(gap.metric);
+        let (name, unit, scale) = column.map_or((gap.metric, "", 1.0), |x| (x.heading, x.unit, x.scale));
+        let unit = if unit == "%" { "points" } else { unit };
+        let interval = gap.interval.map(|i| i.scaled(scale));
+        format!("{name} {} {unit}", number::with_interval(gap.difference * scale, interval))
+    };
+    let gaps: Vec<String> = gaps.iter().map(told).collect();
+    format!("{} (means nothing, between {replications} runs and {replications} others)", gaps.join(", "))
+}
+
 /// A verdict in a sentence; none where there is nothing to say.
 pub(super) fn verdict(verdict: &Verdict) -> Option<String> {
     Some(match verdict {
@@ -162,6 +177,13 @@ pub(super) fn verdict(verdict: &Verdict) -> Option<String> {
             format!(
                 "{runs} runs, one after the other: recorded {recorded_s:.3} s, retimed {retimed_s:.3} s{change}; {exact} of \
                  them take exactly as long as recorded."
+            )
+        }
+        Verdict::Twins { gaps, .. } if gaps.is_empty() => return None,
+        Verdict::Twins { policy, agents, replications, gaps } => {
+            format!(
+                "A/A: {policy}, N = {agents}, against itself on other random numbers: {}.",
+                twins(gaps, *replications)
             )
         }
         Verdict::Flips { policy, agents, rival: whom, reversals, moved, replications, seen_from } => {

@@ -12,6 +12,7 @@ pub mod quantile;
 pub mod student;
 pub mod sum;
 pub mod summary;
+mod unpaired;
 
 pub use distance::ks_distance;
 pub use histogram::Histogram;
@@ -22,3 +23,4 @@ pub use quantile::quantile;
 pub use student::student_t_quantile;
 pub use sum::ExactSum;
 pub use summary::Summary;
+pub use unpaired::unpaired;

@@ -4,7 +4,7 @@
 
 use delm_sim::experiment::Scenario;
 use delm_sim::experiment::judgement::{
-    EqualSpend, Judgement, Phrase, Reversal, Rival, Search, Spend, Verdict, Warning,
+    EqualSpend, Judgement, Phrase, Reversal, Rival, Search, Spend, TwinGap, Verdict, Warning,
 };
 use delm_sim::experiment::study::{Cell, Check, Comparison, Origin, Series, Study};
 use delm_sim::policy::settings::Form;
@@ -147,7 +147,19 @@ fn every_verdict() -> Vec<Verdict> {
         replications: 64,
         seen_from: Some(0.09),
     };
+    let gap = |metric, difference, half: Option<f64>| TwinGap {
+        metric,
+        difference,
+        interval: half.map(|half| Interval { low: difference - half, high: difference + half }),
+    };
+    let twins = Verdict::Twins {
+        policy: policy.clone(),
+        agents,
+        replications: 40,
+        gaps: vec![gap("pass", 0.012, Some(0.1)), gap("makespan_s", -3.5, None)],
+    };
     vec![
+        twins,
         Verdict::Knee { policy: "orchestrator-async".to_owned(), agents: 16, busy: 0.93 },
         compared(Rival::BestCentral, true, phrases.clone()),
         compared(Rival::Baseline("map-reduce".to_owned()), false, phrases[..1].to_vec()),

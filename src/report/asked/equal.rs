@@ -1,6 +1,6 @@
 //! Equal spend, in words, rows and the frontier.
 
-use super::{Page, scale};
+use super::{Page, models_moved, scale};
 use crate::experiment::Scenario;
 use crate::experiment::asked::{Best, EqualRow, Equals};
 use crate::experiment::judgement::Search;
@@ -76,7 +76,7 @@ pub(super) fn page(scenario: &Scenario, e: &Equals) -> Page {
     } else {
         String::new()
     };
-    let notes = vec![
+    let mut notes = vec![
         format!(
             "Chosen on {} pilot runs per point{known}, read from {} other \
              runs per point on the same random numbers; intervals are of the whole procedure, choice of points and of the \
@@ -93,6 +93,8 @@ pub(super) fn page(scenario: &Scenario, e: &Equals) -> Page {
          cheaper point that the pilots found, so that nobody spends more than the limit unless the row says so."
             .to_owned(),
     ];
+    let parts = e.rows.iter().filter_map(found).flat_map(|best| &best.parts);
+    notes.extend(models_moved(parts.flat_map(|part| &part.point.changes)));
     Page { name: "equal", sentences, header, rows, notes }
 }
 

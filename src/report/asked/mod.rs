@@ -99,6 +99,16 @@ fn table(page: &Page) -> String {
     out
 }
 
+/// What to doubt where leads or verifiers were given other models.
+fn models_moved<'a>(changes: impl IntoIterator<Item = &'a String>) -> Option<String> {
+    let is_model = |change: &&String| change.starts_with("lead_endpoint=") || change.starts_with("verifier_endpoint=");
+    changes.into_iter().find(is_model).map(|_| {
+        "Where lead_endpoint or verifier_endpoint moved, price and speed moved; accuracy does not follow the model here, so \
+         that a cheap one is never worse: --grid 'lead_endpoint=\"by-role\"' keeps the scenario's."
+            .to_owned()
+    })
+}
+
 /// By what a value is multiplied for people, and its unit: percent points for shares, the metric's own unit else.
 fn scale(unit: &'static str) -> (f64, &'static str) {
     if unit == "1" { (100.0, "points") } else { (1.0, unit) }

@@ -1,6 +1,6 @@
 //! Policies in their best forms, in words, rows and a scenario.
 
-use super::{Page, scale};
+use super::{Page, models_moved, scale};
 use crate::experiment::Scenario;
 use crate::experiment::asked::{Gap, Tuned, TunedRow};
 use crate::experiment::judgement::Search;
@@ -135,6 +135,7 @@ pub(super) fn page(scenario: &Scenario, t: &Tuned) -> Page {
          cheaper. What is found is checked on pilots of its own. tuned.toml is the scenario with what was found."
             .to_owned(),
     ];
+    notes.extend(models_moved(t.rows.iter().flat_map(|row| &row.changes)));
     if t.metric == "pass" {
         let oracle =
             "Pass counts a task if any submission is right: whoever hands in several has an oracle that picks.";
