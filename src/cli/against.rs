@@ -5,9 +5,7 @@ use super::format::Format;
 use super::progress::Progress;
 use super::{DONE, UsageError, output, whole};
 use crate::experiment::Options;
-use crate::experiment::prediction::{Prediction, against};
-use crate::experiment::replay::ReplayError;
-use crate::experiment::usable::Usable;
+use crate::experiment::prediction::{Measured, Prediction, Score, against};
 use crate::policy::Catalog;
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
@@ -17,28 +15,26 @@ use std::path::{Path, PathBuf};
 /// Prints the table; with an output directory, writes it there as `predicted.csv`.
 pub(super) fn execute(args: &CompareArgs, run: &Path, catalog: &Catalog) -> Result<u8> {
     let scenario = super::load(&args.scenario, &args.change.overrides(catalog))?;
-    let transcript: PathBuf = if run.is_dir() { run.join("transcript.jsonl") } else { run.to_owned() };
+    let transcript = of_run(run);
+    let again = args.again.as_deref().map(of_run);
     let csv = args.output.output_dir.as_ref().map(|dir| dir.join("predicted.csv"));
     if let Some(path) = csv.as_ref().filter(|path| path.exists() && !args.output.overwrite) {
         return Err(UsageError(format!("{} exists; add --overwrite", path.display())).into());
     }
-    let usable = Usable::of(&transcript).map_err(ReplayError::from)?;
-    for why in usable.faults() {
-        output::say(&format!("NOT VALID and left out, {why}"));
-    }
     let progress = Progress::new(args.output.quiet);
     let tick = |done, total| progress.tick(done, total);
     let jobs = args.output.jobs.map_or(0, NonZeroUsize::get);
-    let found = against(&scenario, &transcript, &Options { jobs, progress: Some(&tick), ..Options::default() });
+    let measured = Measured {
+        transcript: &transcript,
+        again: again.as_deref(),
+        agents: args.change.agents.as_deref(),
+        policies: args.change.policy.as_deref(),
+    };
+    let found = against(&scenario, &measured, &Options { jobs, progress: Some(&tick), ..Options::default() });
     progress.clear();
-    let mut found = found?;
-    found.rows.retain(|row| usable.fault(&(row.policy.clone(), row.agents)).is_none());
-    if found.rows.is_empty() && !usable.faults().is_empty() {
-        let problem = format!(
-            "the run is not valid, and there is no measurement to compare with: {}; mend what is named and record again",
-            usable.faults().join("; ")
-        );
-        return Err(ReplayError::Unusable { path: transcript, problem }.into());
+    let found = found?;
+    for why in &found.left_out {
+        output::say(&format!("NOT VALID and left out, {why}"));
     }
     let header =
         ["policy", "agents", "metric", "predicted", "measured", "measured_half_width", "runs", "error_percent"];
@@ -46,6 +42,7 @@ pub(super) fn execute(args: &CompareArgs, run: &Path, catalog: &Catalog) -> Resu
     output::print(&output::table(args.output.format, &header, &rows)?)?;
     if args.output.format == Format::Table {
         output::print(&worst(&found.rows))?;
+        output::print(&told(&found.scores))?;
     }
     if let Some(path) = csv {
         let dir = path.parent().unwrap_or(Path::new("."));
@@ -55,6 +52,11 @@ pub(super) fn execute(args: &CompareArgs, run: &Path, catalog: &Catalog) -> Resu
         output::say(&format!("wrote {}", path.display()));
     }
     Ok(DONE)
+}
+
+/// The transcript of a run that is named by its directory or by its transcript.
+fn of_run(run: &Path) -> PathBuf {
+    if run.is_dir() { run.join("transcript.jsonl") } else { run.to_owned() }
 }
 
 fn row(r: &Prediction, format: Format) -> Vec<String> {
@@ -92,6 +94,31 @@ fn worst(rows: &[Prediction]) -> String {
             let most = errors.iter().copied().fold(0.0, f64::max) * 100.0;
             let _ = writeln!(text, "  {metric:<18} N = {n}: {mean:5.1}  {most:5.1}");
         }
+    }
+    text
+}
+
+/// How good the prediction is over all points, and how good it could be.
+fn told(scores: &[Score]) -> String {
+    let mut text = String::from("\nMean absolute error over all points (MAPE)\n");
+    let percent = |x: f64| format!("{:.1} %", x * 100.0);
+    for score in scores {
+        let interval = score.interval.map_or_else(
+            || " (one question: no interval)".to_owned(),
+            |i| format!(" [{:.1}, {:.1}]", i.low * 100.0, i.high * 100.0),
+        );
+        let chance = score.by_chance.map_or_else(String::new, |x| {
+            format!("; a prediction that is right would show {} with so few questions", percent(x))
+        });
+        let again = score.again.map_or_else(String::new, |again| {
+            format!("; the same run once more differs by {} ({} points)", percent(again.error), again.points)
+        });
+        let best = match score.best {
+            (_, 0) => String::new(),
+            (right, of) => format!("; least of all policies named right at {right} of {of} sizes"),
+        };
+        let (metric, error) = (score.metric, percent(score.error));
+        let _ = writeln!(text, "  {metric}: {error}{interval} of {} points{chance}{again}{best}", score.points);
     }
     text
 }

@@ -143,6 +143,9 @@ pub struct CompareArgs {
     /// Predict a live run (its directory or transcript) and print predicted beside measured, with errors
     #[arg(long, value_name = "RUN", conflicts_with_all = ["no_figures", "gate", "equal", "factorial", "vary", "metric", "full"])]
     pub against: Option<PathBuf>,
+    /// With --against: the same live run made once more, whose difference is the noise floor of every prediction
+    #[arg(long, value_name = "RUN", requires = "against")]
+    pub again: Option<PathBuf>,
     /// What must hold, as in 'cost_per_task_usd.p90 < 0.30' or 'delm-solvers@4:pass >= 1.0 x baseline'; may be
     /// repeated; exit code 3 if it does not
     #[arg(long, value_name = "STATEMENT", value_parser = Gate::parse)]
@@ -169,6 +172,7 @@ impl Default for CompareArgs {
             no_figures: false,
             raw: None,
             against: None,
+            again: None,
             gate: Vec::new(),
             gate_report: None,
             question: QuestionArgs::default(),

@@ -174,6 +174,26 @@ pub fn cluster_bootstrap(
     })
 }
 
+/// The values of `statistic` over draws with replacement of `n` places, in rising order; values that are no numbers are left
+/// out.
+///
+/// # Panics
+/// If `n` is 0.
+pub fn resampled(n: usize, resamples: usize, seed: u64, statistic: impl Fn(&[usize]) -> f64) -> Vec<f64> {
+    assert!(n > 0, "the bootstrap needs at least one value");
+    let mut resampler = Resampler::new(seed);
+    let mut draws = vec![0; n];
+    let mut values: Vec<f64> = (0..resamples)
+        .map(|_| {
+            draws.iter_mut().for_each(|draw| *draw = resampler.index(n));
+            statistic(&draws)
+        })
+        .filter(|value| !value.is_nan())
+        .collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
+
 fn percentile_interval(resamples: usize, whole: f64, mut resample: impl FnMut() -> f64) -> (f64, f64) {
     let mut statistics: Vec<f64> = (0..resamples).map(|_| resample()).filter(|value| !value.is_nan()).collect();
     if statistics.is_empty() {

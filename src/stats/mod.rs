@@ -16,7 +16,7 @@ mod unpaired;
 
 pub use distance::ks_distance;
 pub use histogram::Histogram;
-pub use interval::{Interval, Paired, SEEN, bootstrap_interval, cluster_bootstrap, paired};
+pub use interval::{Interval, Paired, SEEN, bootstrap_interval, cluster_bootstrap, paired, resampled};
 pub use multiple::{holm, paired_p_value};
 pub use proportion::{clopper_pearson, paired_share_interval, share_interval};
 pub use quantile::quantile;
