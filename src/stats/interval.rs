@@ -185,7 +185,9 @@ pub fn resampled(n: usize, resamples: usize, seed: u64, statistic: impl Fn(&[usi
     let mut draws = vec![0; n];
     let mut values: Vec<f64> = (0..resamples)
         .map(|_| {
-            draws.iter_mut().for_each(|draw| *draw = resampler.index(n));
+            for draw in &mut draws {
+                *draw = resampler.index(n);
+            }
             statistic(&draws)
         })
         .filter(|value| !value.is_nan())
