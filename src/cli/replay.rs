@@ -142,6 +142,7 @@ impl ReplayArgs {
             own_context: self.own_context,
             longest_gap_s: self.longest_gap_s,
             prices: self.price.clone(),
+            ..Reading::default()
         }
     }
 
@@ -239,7 +240,8 @@ fn row(run: &replay::RetimedRun) -> Vec<String> {
 
 fn counterfactual(args: &ReplayArgs, catalog: &Catalog) -> Result<u8> {
     let runs = RecordedRuns::read(&args.file)?;
-    let made = replay::counterfactual(&runs, &args.reading())?;
+    let jobs = args.output.jobs.map_or(0, std::num::NonZeroUsize::get);
+    let made = replay::counterfactual(&runs, &args.reading(), jobs)?;
     if made.is_own && args.reading() != Reading::default() {
         let wrong = "--dependencies, --own-context, --longest-gap-s and --price read other programs' logs: these runs tell \
                      themselves what waited for what and cost what; leave them out";
@@ -252,7 +254,6 @@ fn counterfactual(args: &ReplayArgs, catalog: &Catalog) -> Result<u8> {
     }
     let plan = announce(Manifest::announce(Command::Compare, &scenario, false), &args.output)?;
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
-    let jobs = args.output.jobs.map_or(0, std::num::NonZeroUsize::get);
     let overrides = args.change.overrides(catalog);
     let prediction = replay::predict((&runs, &args.reading()), &made, &study, &overrides, jobs)?;
     if args.output.format != Format::Table {

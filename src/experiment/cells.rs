@@ -91,6 +91,13 @@ pub(super) fn cell(scenario: &Scenario, point: &Point, runs: &[Run], origin: Ori
     Cell { policy, agents, origin, form: Some(point.form), extrapolated, series: gather(runs) }
 }
 
+/// Values of a metric by replication; `None` where one has none.
+pub(super) fn by_replication(cell: &Cell, metric: &str, replications: u32) -> Vec<Option<f64>> {
+    let Some(series) = cell.get(metric) else { return vec![None; replications as usize] };
+    let mut values = series.values.iter().copied();
+    (0..replications).map(|r| if series.lacking.contains(&r) { None } else { values.next() }).collect()
+}
+
 /// Series of all metrics that some run has.
 pub(super) fn gather(runs: &[Run]) -> Vec<Series> {
     let mut series: Vec<Series> = METRICS

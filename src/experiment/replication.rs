@@ -100,7 +100,7 @@ impl<'a> Point<'a> {
     /// Runs one replication to its end.
     fn simulate(&self, replication: u64, sinks: Sinks, story: Option<Story>) -> Result<Trace, RunError> {
         let scenario = self.scenario;
-        let key = Key::new(scenario.seed, replication);
+        let key = Key::new(scenario.seed, scenario.world(replication));
         let (mut policies, team) = self.policies();
         let workloads = (0..scenario.tasks)
             .map(|task| Workload::new(&scenario.workload, &self.sizes, &self.sharing, key, TaskId(task), &team));

@@ -192,6 +192,10 @@ pub struct Scenario {
     /// Replications of a full check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_replications: Option<u32>,
+    /// Draws of the seed that the replications are: replication r is draw `worlds[r]`. Empty: r itself, as numbers beyond
+    /// the list (pilots) are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub worlds: Vec<u32>,
     /// Task instances that share the endpoints in one replication.
     #[serde(default = "one")]
     pub tasks: u32,
@@ -281,6 +285,12 @@ impl Scenario {
             measure.stop_after = measure.full_stop_after.unwrap_or(measure.stop_after);
         }
         self
+    }
+
+    /// The draw of the seed that a replication is.
+    pub(crate) fn world(&self, replication: u64) -> u64 {
+        let listed = usize::try_from(replication).ok().and_then(|r| self.worlds.get(r));
+        listed.map_or(replication, |draw| u64::from(*draw))
     }
 
     /// The catalogue's name behind a policy of this scenario.

@@ -6,6 +6,7 @@ use super::fault::{ImportError, Wrong};
 use super::field::Field;
 use super::moment::{self, Nanos};
 use super::openai_log::stem;
+use super::roles::Caller;
 use super::session::{Draft, Session};
 use super::source::{Records, Sample};
 use super::{Importer, Out, roles};
@@ -75,7 +76,8 @@ impl Importer for AutoGen {
         if calls.is_empty() {
             return Ok(());
         }
-        let mut session: Session = roles::session(stem(path), calls);
+        let mut session: Session =
+            roles::session(stem(path), calls.into_iter().map(|(agent, draft)| Caller::of(agent, draft)).collect());
         session.is_dated = session.calls.iter().any(|call| call.end.is_some());
         session.is_cut = records.is_cut();
         out.session(session)

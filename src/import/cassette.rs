@@ -9,6 +9,7 @@ use super::moment;
 use super::openai_log::stem;
 use super::plain::reply;
 use super::roles;
+use super::roles::Caller;
 use super::session::Draft;
 use super::source::{Sample, whole};
 use super::{Importer, Out, other, packed};
@@ -77,7 +78,7 @@ impl Importer for Cassette {
         }
         for Group { name, is_cut, mut things } in groups.into_groups() {
             let is_apart = tell_apart(&mut things);
-            let mut session = roles::session(name, things.into_iter().map(|draft| (None, draft)).collect());
+            let mut session = roles::session(name, things.into_iter().map(|draft| Caller::of(None, draft)).collect());
             if is_apart {
                 session.miss(AGAIN);
             }

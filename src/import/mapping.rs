@@ -48,6 +48,11 @@ pub const TARGETS: &[(&str, &str, &[&str])] = &[
         &["id", "call_id", "span_id", "request_id", "metadata.id", "metadata.call_id"],
     ),
     (
+        "purpose",
+        "why it was asked: plan, dispatch, step, gist, verify, unfold, report, compact, merge, more-subtasks, finalize",
+        &["purpose", "metadata.purpose"],
+    ),
+    (
         "parent",
         "names of the calls that it waited for: one, or a list",
         &[

@@ -7,6 +7,7 @@ use super::field::Field;
 use super::groups::{Group, Groups, Seen};
 use super::mapping::Mapping;
 use super::plain::{self, Call, Read};
+use super::roles::Caller;
 use super::source::Sample;
 use super::{Importer, Out, roles, timing};
 use std::collections::BTreeMap;
@@ -100,16 +101,18 @@ pub(super) fn write(groups: Groups<Call>, out: &mut Out<'_>) -> Result<(), Impor
             calls.sort_by_key(|call| call.draft.start);
         }
         let followed = predecessors(&calls);
-        let calls = calls.into_iter().map(|call| (call.agent, call.draft)).collect();
-        let mut session = roles::session(name, calls);
+        let calls =
+            calls.into_iter().map(|call| Caller { agent: call.agent, purpose: call.purpose, draft: call.draft });
+        let mut session = roles::session(name, calls.collect());
         if let Some(reading) = reading {
             session.miss(reading);
         }
         if followed.iter().any(|after| !after.is_empty()) {
             // Each call has its own predecessors: nothing is read from the order of a conversation.
             for (place, after) in followed.into_iter().enumerate() {
-                let only = after.first().copied().filter(|_| after.len() == 1);
-                let goes_on = only.filter(|before| session.calls[*before].agent == session.calls[place].agent);
+                // What an agent waited for besides its own last call is what it was told.
+                let mut own = after.iter().filter(|before| session.calls[**before].agent == session.calls[place].agent);
+                let goes_on = own.next().copied().filter(|_| own.next().is_none());
                 session.calls[place].conversation = match goes_on {
                     Some(before) => session.calls[before].conversation,
                     None if place == 0 => 0,

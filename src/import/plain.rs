@@ -40,6 +40,8 @@ pub(super) struct Call {
     pub(super) agent: Option<String>,
     pub(super) id: Option<String>,
     pub(super) parents: Vec<String>,
+    /// Why it was asked, where its record tells.
+    pub(super) purpose: Option<Purpose>,
     pub(super) draft: Draft,
     /// Its times are dates.
     pub(super) is_dated: bool,
@@ -102,6 +104,10 @@ pub(super) fn call(record: &Field<'_>, mapping: &Mapping) -> Result<Read, Wrong>
         draft.end = draft.start.or(draft.end);
         draft.miss(FROM_CACHE);
     }
+    let purpose = match purpose(record, mapping)? {
+        Some(Purpose::Tool) => return Ok(Read::Other("tool runs")),
+        told => told,
+    };
     let mut parents = Vec::new();
     let parent = mapping.get(record, "parent");
     match parent.value {
@@ -117,10 +123,23 @@ pub(super) fn call(record: &Field<'_>, mapping: &Mapping) -> Result<Read, Wrong>
         agent: word(&mapping.get(record, "agent"))?,
         id: word(&mapping.get(record, "id"))?,
         parents,
+        purpose,
         draft,
         is_dated,
         at,
     })))
+}
+
+/// Why a call was asked, as its record tells. Logs have fields of this name for other things too: a word that is no
+/// purpose is a fault only where the field was named by hand.
+fn purpose(record: &Field<'_>, mapping: &Mapping) -> Result<Option<Purpose>, Wrong> {
+    let field = mapping.get(record, "purpose");
+    match Purpose::ALL.into_iter().find(|purpose| field.value.as_str() == Some(purpose.name())) {
+        None if field.is_some() && mapping.is_told("purpose") => {
+            Err(field.wrong(&Purpose::ALL.map(Purpose::name).join(", ")))
+        }
+        found => Ok(found),
+    }
 }
 
 /// Whether a gateway says that its cache answered: `true`, in whatever spelling.

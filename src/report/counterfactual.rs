@@ -3,7 +3,7 @@
 
 use super::number;
 use super::table::{WIDTH, plain, right, text};
-use crate::experiment::replay::{Estimate, Known, MEASURES, Null, Prediction, Recorded, Row};
+use crate::experiment::replay::{Basis, Estimate, Known, MEASURES, Null, Prediction, Recorded, Row, Spread};
 
 /// Names of the measures, in their order.
 const NAMES: [&str; 4] = ["makespan", "prompt tokens", "completion tokens", "cost"];
@@ -146,8 +146,22 @@ pub fn data(prediction: &Prediction) -> (Vec<&'static str>, Vec<Vec<String>>) {
 }
 
 fn bounds(prediction: &Prediction) -> String {
+    let cross_error = match prediction.basis {
+        Basis::Calls { cross_error } => cross_error,
+        Basis::Worlds { pool } => {
+            return format!(
+                "[ ]: where the mean of these tasks would lie with 95 %, over {} worlds for each recorded run, those of {pool} \
+                 draws of the recording's own law that agree with it best (results/counterfactual-null: how often that \
+                 held where the truth is known).",
+                prediction.draws
+            );
+        }
+    };
     let readings = if prediction.readings > 1 {
-        format!("{} readings of which delegation waited for which, and ", prediction.readings)
+        format!(
+            "{} readings of which delegation waited for which and of how long messages are that nobody recorded, and ",
+            prediction.readings
+        )
     } else {
         String::new()
     };
@@ -165,9 +179,13 @@ fn bounds(prediction: &Prediction) -> String {
     };
     format!(
         "[ ]: where one more run of these tasks would lie with 95 %, over {readings}{} draws of what was not recorded, widened \
-         by the error of the model on what you ran and, for other topologies, by {:.0} %: the largest error of such \
+         by the error of the model on what you ran and, for other topologies, by {:.0} %: {} such \
          predictions where the truth is known (results/counterfactual-null).{replayed}",
         prediction.draws,
-        prediction.cross_error * 100.0
+        cross_error.share() * 100.0,
+        match cross_error {
+            Spread::Largest(_) => "the largest error of",
+            Spread::NineOfTen(_) => "the error that nine of ten stay below in",
+        }
     )
 }

@@ -207,3 +207,41 @@ fn archives_patterns_and_packed_files_are_inputs() {
         import(std::slice::from_ref(&broken), None, &Options::default(), &mut Vec::new()).unwrap_err().to_string();
     assert!(error.starts_with(&broken.display().to_string()), "{error}");
 }
+
+#[test]
+fn purposes_that_a_log_tells_make_leads_and_end_delegations_without_texts() {
+    const FIELDS: &str = "prompt_tokens=in,completion_tokens=out,cached_tokens=hit,seconds=s";
+    let call = |id: u32, agent: &str, purpose: &str, after: Value, tokens: [u32; 3]| {
+        let start = 1000 + id * 10;
+        json!({"id": id.to_string(), "session": "w", "agent": agent, "purpose": purpose, "parents": after, "start": start,
+            "s": 9, "in": tokens[0], "hit": tokens[1], "out": tokens[2]})
+    };
+    let calls = [
+        call(0, "boss", "plan", json!([]), [50, 0, 9]),
+        call(1, "boss", "dispatch", json!(["0"]), [50, 0, 9]),
+        // The second step goes on, whatever else it waited for; the third is too short to hold the second.
+        call(2, "hand", "step", json!(["1"]), [100, 0, 20]),
+        call(3, "hand", "step", json!(["2", "1"]), [130, 100, 20]),
+        call(4, "hand", "step", json!(["3"]), [140, 130, 20]),
+        // Long enough, but what came before was told, or its cache held the instructions only.
+        call(5, "hand", "gist", json!(["4"]), [90, 0, 5]),
+        call(6, "hand", "step", json!(["5"]), [200, 0, 20]),
+        call(7, "hand", "step", json!(["6"]), [400, 90, 20]),
+        call(8, "hand", "tool", json!(["7"]), [0, 0, 0]),
+    ];
+    let (_, runs) = mapped(&lines(&calls), FIELDS);
+    let told: Vec<_> =
+        by_number(&runs[0]).iter().map(|c| (c.purpose.name(), c.about.subtask.0, c.about.step)).collect();
+    let expected = [("plan", 0, 0), ("dispatch", 0, 1), ("step", 0, 0), ("step", 0, 1), ("step", 1, 0)];
+    assert_eq!(told[..5], expected);
+    assert_eq!(told[6..].iter().map(|t| (t.0, t.2)).collect::<Vec<_>>(), [("step", 0), ("step", 0)]);
+    assert_eq!((runs[0].run.workers, runs[0].run.leads), (1, 1));
+    // A word that is no purpose is a fault only where its field is named by hand.
+    let other = [call(0, "a", "billing", json!([]), [50, 0, 9])];
+    assert_eq!(by_number(&mapped(&lines(&other), FIELDS).1[0])[0].purpose.name(), "step");
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "own.jsonl", lines(&other).as_bytes());
+    let mapping = Mapping::parse(&format!("{FIELDS},purpose=purpose")).unwrap();
+    let fault = run(&path, None, &Options { mapping, ..Options::default() }).unwrap_err().to_string();
+    assert!(fault.contains("billing") && fault.contains("expected plan, dispatch, step"), "{fault}");
+}

@@ -1,7 +1,7 @@
 //! Counterfactual replay: closed forms, and what it says of itself.
 
 use super::{after, delm_sim, hand_written, write};
-use delm_sim::experiment::replay::{Dependencies, Reading, RecordedRuns, counterfactual, predict};
+use delm_sim::experiment::replay::{Dependencies, Reading, RecordedRuns, counterfactual, given_price, predict};
 use delm_sim::experiment::{Options, Overrides, Scenario, conduct};
 use delm_sim::model::call::Purpose;
 use delm_sim::model::endpoint::EndpointSpec;
@@ -21,8 +21,9 @@ fn counterfactual_replay_agrees_with_closed_forms() {
     let file = path.join("work.jsonl");
     write(file.clone(), &hand_written(&calls));
     for (dependencies, expected) in [(Dependencies::None, [80.0, 40.0, 20.0]), (Dependencies::Recorded, [80.0; 3])] {
-        let made = counterfactual(&RecordedRuns::read(&file).unwrap(), &Reading { dependencies, ..Reading::default() })
-            .unwrap();
+        let made =
+            counterfactual(&RecordedRuns::read(&file).unwrap(), &Reading { dependencies, ..Reading::default() }, 0)
+                .unwrap();
         let mut scenario = made.scenario.clone();
         // Coordination takes no time, hence the work part is all there is.
         scenario.endpoints.insert("model".to_owned(), EndpointSpec::default());
@@ -73,12 +74,12 @@ fn calls_without_an_answer_are_no_work_and_are_told() {
         "The recording paid 450 tokens and 17 s of calls for them",
         "of which 3.0 without an answer (450 tokens)",
         "The same model of the form that comes nearest to what you ran",
-        "3 readings of which delegation waited for which",
+        "5 readings of which delegation waited for which and of how long messages are",
     ] {
         assert!(said.contains(told), "{told}: {}", done.out);
     }
     // The time of the failed step is the gap between its neighbours; nothing else is left of the three.
-    let made = counterfactual(&RecordedRuns::read(&path.join("work.jsonl")).unwrap(), &Reading::default()).unwrap();
+    let made = counterfactual(&RecordedRuns::read(&path.join("work.jsonl")).unwrap(), &Reading::default(), 0).unwrap();
     let WorkloadSpec::Recorded(spec) = &made.scenario.workload else { panic!("recorded work") };
     let seconds = |purpose, subtask, step| {
         let mut calls = spec.instances[0].calls.iter();
@@ -99,7 +100,7 @@ fn a_recordings_own_prices_are_carried_over_and_an_unknown_price_is_not_zero() {
     let args = ["run", "multi-doc-qa", "--policy", "independent", "--agents", "2", "--replications", "2"];
     let done = delm_sim(path, &[&args[..], &["--record", "own.jsonl", "-q", "--output-dir", "own"]].concat());
     assert_eq!(done.code, 0, "{}", done.err);
-    let made = counterfactual(&RecordedRuns::read(&path.join("own.jsonl")).unwrap(), &Reading::default()).unwrap();
+    let made = counterfactual(&RecordedRuns::read(&path.join("own.jsonl")).unwrap(), &Reading::default(), 0).unwrap();
     let own = Scenario::load("multi-doc-qa", &Overrides::default()).unwrap();
     for (name, endpoint) in &own.endpoints {
         assert_eq!(made.scenario.endpoints[name].price, endpoint.price, "{name}");
@@ -121,7 +122,7 @@ fn a_recordings_own_prices_are_carried_over_and_an_unknown_price_is_not_zero() {
 
     // A log that names no model has no price: no cost, no comparison of costs.
     write(path.join("log.jsonl"), &hand_written(&[(0, 0.0, 10.0, vec![]), (1, 10.0, 20.0, after(0, 0.0))]));
-    let made = counterfactual(&RecordedRuns::read(&path.join("log.jsonl")).unwrap(), &Reading::default()).unwrap();
+    let made = counterfactual(&RecordedRuns::read(&path.join("log.jsonl")).unwrap(), &Reading::default(), 0).unwrap();
     assert_eq!(made.scenario.mix.prices, "nobody: unknown");
     let study = conduct(&made.scenario, &Options { jobs: 1, compare: true, ..Options::default() }).unwrap();
     assert!(study.cells.iter().all(|c| c.get("makespan_s").is_some() && c.get("cost_per_task_usd").is_none()));
@@ -145,7 +146,7 @@ fn one_agent_on_a_recording_of_one_agent_is_the_recording() {
         .collect();
     write(file.clone(), &hand_written(&calls));
     let runs = RecordedRuns::read(&file).unwrap();
-    let made = counterfactual(&runs, &Reading::default()).unwrap();
+    let made = counterfactual(&runs, &Reading::default(), 0).unwrap();
     let overrides = Overrides {
         policies: Some(vec!["single".to_owned()]),
         agents: Some(vec![1]),
@@ -158,4 +159,28 @@ fn one_agent_on_a_recording_of_one_agent_is_the_recording() {
     let [makespan, prompt, completion, cost] = said.null.pairs;
     assert_eq!(makespan, Some((58.0, 58.0)));
     assert_eq!((prompt, completion, cost), (Some((500.0, 500.0)), Some((250.0, 250.0)), None));
+}
+
+#[test]
+fn a_task_without_work_counts_neither_in_sums_nor_in_means() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("two.jsonl");
+    // A task of two steps, and one whose only step failed.
+    let mut lines = hand_written(&[(0, 0.0, 10.0, vec![]), (0, 10.0, 20.0, after(0, 0.0))]);
+    let mut lost = hand_written(&[(0, 0.0, 300.0, vec![])]).split_off(1);
+    lost[0]["run"] = 1.into();
+    lost[1]["status"] = "failed".into();
+    lost[1]["usage"] = serde_json::json!({ "prompt_tokens": 1_000_000, "completion_tokens": 9 });
+    lines.extend(lost);
+    for line in lines.iter_mut().filter(|line| line["record"] == "call") {
+        line["request"]["model"] = "m".into();
+    }
+    write(file.clone(), &lines);
+    let prices = vec![given_price("m=10,100").unwrap()];
+    let reading = Reading { prices, ..Reading::default() };
+    let recorded = counterfactual(&RecordedRuns::read(&file).unwrap(), &reading, 0).unwrap().recorded;
+    assert_eq!((recorded.tasks, recorded.makespan_s, recorded.calls), (1, 20.0, 2.0));
+    assert_eq!((recorded.prompt_tokens, recorded.completion_tokens, recorded.lost_tokens), (200.0, 100.0, 0.0));
+    let usd = recorded.usd().expect("all calls are priced");
+    assert!((usd - (200.0 * 10.0 + 100.0 * 100.0) * 1e-6).abs() < 1e-12, "{usd}");
 }

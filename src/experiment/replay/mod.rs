@@ -8,8 +8,9 @@ mod retimed;
 mod strict;
 
 pub use counterfactual::{
-    AS_RECORDED, Counterfactual, Dependencies, Estimate, Found, GivenPrice, Known, Lost, MEASURES, Null, Prediction,
-    PredictionError, Reading, Recorded, RecordedRuns, Row, Topology, counterfactual, given_price, predict,
+    AS_RECORDED, Basis, Counterfactual, Dependencies, Drawn, Estimate, Found, GivenPrice, Known, Lengths, Lost,
+    MEASURES, Null, Prediction, PredictionError, Reading, Recorded, RecordedRuns, Row, Spread, Topology,
+    counterfactual, given_price, predict,
 };
 pub use retimed::{Retimed, RetimedRun, retimed};
 pub use strict::strict;

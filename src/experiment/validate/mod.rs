@@ -206,6 +206,10 @@ impl Judge {
         if let Some(n) = s.full_replications {
             self.count(key("full_replications"), n, MOST_REPLICATIONS);
         }
+        if !s.worlds.is_empty() && s.worlds.len() < s.replications as usize {
+            let wrong = format!("names {} draws, and replications is {}", s.worlds.len(), s.replications);
+            self.fault(key("worlds"), wrong, "lower replications, or name a draw for each");
+        }
         self.count(key("tasks"), s.tasks, 1_000_000);
         if s.agents.is_empty() {
             self.fault(key("agents"), "lists no team size", "write agents = [1, 2, 4]");

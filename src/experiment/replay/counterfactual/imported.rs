@@ -6,27 +6,23 @@
 //!
 //! Invariant: every assumption is a sentence of the result and a key of the scenario.
 
-use super::price::price;
-use super::runs::{RecordedRuns, Run, is_answered};
+use super::lengths::lengths;
+use super::models::Models;
+use super::runs::{RecordedRuns, Run};
 use super::work::{Dependencies, Found, Lost, Reading, instance, instructions_tokens};
 use super::{Counterfactual, Recorded, Topology, told_of_parts, what_if};
-use crate::experiment::calibration::fit::LEAST_ROWS;
-use crate::experiment::calibration::{LoggedRequest, fit};
 use crate::experiment::replay::{NO_TIMES, ReplayError};
 use crate::experiment::scenario::{Scenario, SourceKind, SourceNote};
-use crate::kernel::{Law, Span};
-use crate::model::call::Purpose;
+use crate::model::call::{Answer, Purpose};
 use crate::model::endpoint::EndpointSpec;
-use crate::model::price::PriceList;
 use crate::model::workload::RecordedSpec;
+use crate::model::workload::recorded::{PromptLaw, RecordedInstance};
 
 /// Policies that a recording is compared under.
 const POLICIES: [&str; 6] =
     ["single", "map-reduce", "orchestrator-sequential", "orchestrator-parallel", "orchestrator-async", "delm-queue"];
 /// Endpoint of calls that code answers.
 const CODE: &str = "code";
-/// Resamples that give the fitted law's intervals; none are reported here.
-const RESAMPLES: usize = 0;
 
 /// Reads other programs' runs as work under other topologies.
 ///
@@ -35,10 +31,13 @@ const RESAMPLES: usize = 0;
 pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Counterfactual, ReplayError> {
     let RecordedRuns { path, header, runs, .. } = recorded;
     let unusable = |problem: &str| ReplayError::Unusable { path: path.clone(), problem: problem.to_owned() };
+    let models = Models::of(recorded, reading).map_err(|why| unusable(&why))?;
     let mut found = Found { instructions_tokens: instructions_tokens(runs), ..Found::default() };
     let mut instances = Vec::new();
     let mut without = 0;
     let mut as_recorded = Recorded::default();
+    // The recording at the same prices, of the same tasks as its other means.
+    let mut priced_usd = Some(0.0);
     for run in runs {
         for task in 0..run.tasks {
             let made = instance(run, task, reading, found.instructions_tokens, &mut found);
@@ -47,8 +46,15 @@ pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Cou
                 continue;
             }
             instances.push(made);
-            as_recorded.add(run.calls.iter().filter(|c| c.task == task));
+            let calls = run.calls.iter().filter(|c| c.task == task);
+            as_recorded.add(calls.clone());
+            let of_models = calls.filter(|c| c.purpose != Purpose::Tool);
+            let usd = of_models.map(|c| models.usd(c)).sum::<Option<f64>>();
+            priced_usd = priced_usd.zip(usd).map(|(sum, usd)| sum + usd);
         }
+    }
+    if let Some(tokens) = found.result_tokens() {
+        read_as(&mut instances, tokens);
     }
     if instances.is_empty() {
         return Err(unusable("no call is a worker's step, so there is no work to hand out otherwise"));
@@ -58,30 +64,29 @@ pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Cou
     }
     let subtasks: Vec<usize> = instances.iter().map(|i| i.subtasks.len()).collect();
     let replications = instances.len() as u32;
-    let spec = RecordedSpec { instances, ..RecordedSpec::default() };
+    // A lead's instructions are not a worker's.
+    let prompts = found
+        .coordination_prompt
+        .map(|tokens| PromptLaw { instructions_tokens: tokens as f64, tokens_per_estimate: 1.0 });
+    let spec = RecordedSpec { instances, prompts, ..RecordedSpec::default() };
     let mut scenario = what_if(path, spec, replications);
     scenario.policies = POLICIES.iter().map(ToString::to_string).collect();
     scenario.agents = vec![1, 2, 4, 8];
     settings(&mut scenario, &found);
-    let lengths = sizes(&mut scenario, &found);
-    let (endpoint, mut assumptions) = endpoint(recorded);
-    let (prices, priced) = price(recorded, &reading.prices).map_err(|why| unusable(&why))?;
-    // The recording at the same prices, where it does not tell its own.
-    if as_recorded.unpriced_calls > 0.0 && prices.is_known() {
-        let list = PriceList::new(&prices, 1.0);
-        let calls = runs.iter().flat_map(|run| &run.calls).filter(|c| c.purpose != Purpose::Tool);
-        as_recorded.known_usd = calls.map(|c| list.cost(&c.billed.into()).as_usd()).sum();
-        as_recorded.unpriced_calls = 0.0;
+    let lengths = lengths(&mut scenario, &found, reading);
+    let mut assumptions = models.told;
+    if let Some(usd) = priced_usd.filter(|_| as_recorded.unpriced_calls > 0.0) {
+        (as_recorded.known_usd, as_recorded.unpriced_calls) = (usd, 0.0);
         assumptions.push(
             "What was recorded is priced by the same rule: its source tells no dollars of some calls.".to_owned(),
         );
     }
-    scenario.endpoints.insert("model".to_owned(), EndpointSpec { price: prices, ..endpoint });
+    scenario.endpoints.extend(models.endpoints);
+    scenario.roles.extend(models.roles);
     "not graded: the recording does not say what is right".clone_into(&mut scenario.mix.accuracy);
     "steps: as recorded; other calls: a law fitted to all recorded calls".clone_into(&mut scenario.mix.latencies);
-    "steps: as recorded; other calls: recorded medians or defaults".clone_into(&mut scenario.mix.tokens);
-    scenario.mix.prices = priced.source();
-    assumptions.push(priced.told());
+    "steps: as recorded; other calls: recorded means or defaults".clone_into(&mut scenario.mix.tokens);
+    scenario.mix.prices = models.prices;
     sources(&mut scenario);
     assumptions.splice(0..0, std::iter::once(lengths).chain(told(reading, &found, &subtasks, without)));
     assumptions.extend(told_of_parts(recorded, runs.iter()));
@@ -93,7 +98,24 @@ pub(super) fn imported(recorded: &RecordedRuns, reading: &Reading) -> Result<Cou
     let topology = alone.then(|| Topology { policy: "single".to_owned(), agents: 1 });
     let recorded_agents = runs.iter().map(|run| run.agents).max().unwrap_or(1).max(1);
     as_recorded.cut_s = found.gaps_cut.1;
-    Ok(Counterfactual { scenario, assumptions, recorded: as_recorded.mean(), topology, recorded_agents, is_own: false })
+    Ok(Counterfactual {
+        scenario,
+        assumptions,
+        recorded: as_recorded.mean(),
+        topology,
+        recorded_agents,
+        is_own: false,
+        drawn: None,
+    })
+}
+
+/// Results are as long as their readers read them.
+fn read_as(instances: &mut [RecordedInstance], tokens: u32) {
+    for call in instances.iter_mut().flat_map(|instance| &mut instance.calls) {
+        if let Some(Answer::Step { result: Some(result), .. }) = &mut call.answer {
+            result.tokens = tokens;
+        }
+    }
 }
 
 /// Nobody recorded a call that splits the work, asks for more of it or writes the answer: the split is known, and the last
@@ -131,108 +153,10 @@ fn settings(scenario: &mut Scenario, found: &Found) {
     }
 }
 
-/// Lengths of coordination calls: recorded medians, of the purpose or else of all coordination; where the recording has
-/// none, defaults. Says which.
-fn sizes(scenario: &mut Scenario, found: &Found) -> String {
-    let median = |mut values: Vec<u64>| {
-        values.sort_unstable();
-        values.get(values.len() / 2).copied()
-    };
-    let of = |purpose: Purpose| median(found.coordination.get(&purpose)?.clone());
-    let any = median(found.coordination.values().flatten().copied().collect());
-    let sizes = &mut scenario.sizes;
-    let slots = [
-        (Purpose::Plan, &mut sizes.plan_tokens),
-        (Purpose::Merge, &mut sizes.merge_tokens),
-        (Purpose::Verify, &mut sizes.verify_tokens),
-        (Purpose::MoreSubtasks, &mut sizes.more_tokens),
-        (Purpose::Finalize, &mut sizes.finalize_tokens),
-    ];
-    for (purpose, slot) in slots {
-        // A verdict is no message of a lead, an answer no coordination.
-        let near = any.filter(|_| !matches!(purpose, Purpose::Verify | Purpose::Finalize));
-        if let Some(tokens) = of(purpose).or(near) {
-            *slot = Law::Constant(tokens as f64);
-        }
-    }
-    let products = [
-        ("brief_tokens", of(Purpose::Dispatch).or(any)),
-        ("report_tokens", of(Purpose::Report)),
-        ("gist_tokens", of(Purpose::Gist)),
-    ];
-    let mut assumed = Vec::new();
-    for (key, tokens) in products {
-        match tokens {
-            Some(tokens) => {
-                scenario.all_policies.insert(key.to_owned(), toml::Value::Integer(tokens.max(1).cast_signed()));
-            }
-            None => assumed.push(key),
-        }
-    }
-    match (any, assumed.is_empty()) {
-        (None, _) => "No recorded call coordinates: briefs, reports, gists and merges have the lengths that the policies' \
-                      authors published or we assume (`params`), and a topology that makes more of them is dearer or cheaper \
-                      with them: vary all_policies.brief_tokens and report_tokens."
-            .to_owned(),
-        (Some(tokens), false) => format!(
-            "Messages of a lead are as long as the recorded calls that coordinate (median {tokens} tokens); {} as the \
-             policies' authors published or we assume: vary them.",
-            assumed.join(", ")
-        ),
-        (Some(tokens), true) => {
-            format!("Messages are as long as the recorded calls that coordinate (median {tokens} tokens).")
-        }
-    }
-}
-
-/// The law of modelled calls, fitted to all recorded calls.
-fn endpoint(recorded: &RecordedRuns) -> (EndpointSpec, Vec<String>) {
-    let mut told = Vec::new();
-    let mut requests = Vec::new();
-    for (trace, run) in recorded.runs.iter().enumerate() {
-        for call in run.calls.iter().filter(|c| is_answered(c.status, c.purpose)) {
-            let (Some(from), Some(until)) = (call.dispatched_ns, call.completed_ns) else { continue };
-            if until <= from {
-                continue;
-            }
-            requests.push(LoggedRequest {
-                trace: trace as u32,
-                agent: trace as u32,
-                model: 0,
-                step: 0,
-                uncached: call.usage.prompt_tokens.saturating_sub(call.usage.cached_tokens),
-                cached: call.usage.cached_tokens,
-                completion: call.usage.completion_tokens,
-                latency_s: Span::from_nanos(until - from).as_secs_f64(),
-                first_token_s: None,
-                held_out: false,
-            });
-        }
-    }
-    let endpoint = if requests.is_empty() {
-        told.push("No recorded call has a duration: modelled calls take no time.".to_owned());
-        EndpointSpec::default()
-    } else {
-        let few = if requests.len() < LEAST_ROWS { ", which is few" } else { "" };
-        told.push(format!(
-            "Calls that coordinate take as long as a law says that was fitted to {} recorded calls{few} (seconds per \
-             call, per completion token, per uncached and cached prompt token).",
-            requests.len()
-        ));
-        let mut endpoint = fit(&requests, RESAMPLES, 0).endpoint;
-        endpoint.cache.enabled = requests.iter().any(|request| request.cached > 0);
-        if !endpoint.cache.enabled {
-            told.push("No recorded call tells of tokens from a cache: no topology has one.".to_owned());
-        }
-        endpoint
-    };
-    (endpoint, told)
-}
-
 fn sources(scenario: &mut Scenario) {
     let note = |kind, cite: &str| SourceNote { kind, cite: cite.to_owned(), prior: String::new() };
     let fitted =
-        [("endpoints.model", "fitted to the recorded calls"), ("sizes", "medians of recorded calls, or defaults")];
+        [("endpoints.model", "fitted to the recorded calls"), ("sizes", "means of recorded calls, or defaults")];
     for (path, cite) in fitted {
         scenario.sources.insert(path.to_owned(), note(SourceKind::Fitted, cite));
     }
@@ -241,7 +165,10 @@ fn sources(scenario: &mut Scenario) {
 fn told(reading: &Reading, found: &Found, subtasks: &[usize], without: u32) -> Vec<String> {
     let mean = subtasks.iter().sum::<usize>() as f64 / subtasks.len() as f64;
     let waits = match reading.dependencies {
-        Dependencies::Recorded => "as the recorded calls released each other (coordination left out)",
+        Dependencies::Recorded => {
+            "as the recorded calls released each other (coordination left out; what a lead hands out after a report, as \
+             its plan)"
+        }
         Dependencies::SameAgent => "for the same agent's one before only",
         Dependencies::None => "for no other",
     };
@@ -257,19 +184,26 @@ fn told(reading: &Reading, found: &Found, subtasks: &[usize], without: u32) -> V
          whatever its prompt holds there."
             .to_owned(),
         format!(
-            "Every worker's instructions are as long as the smallest recorded prompt of a step ({} tokens); of what a \
-             delegation's first prompt held beyond them, a share of {} must be read again (--own-context).",
+            "Every worker's instructions are as long as the smallest recorded prompt of a step, or what one had in the cache if that is \
+             less ({} tokens); of what a \
+             delegation's first prompt held beyond them and beyond what earlier gists told it (a lead's brief included), a share of \
+             {} must be read again (--own-context).",
             found.instructions_tokens, reading.own_context
         ),
         format!(
             "The {} recorded calls that coordinate are left out ({} tool runs too: their time is the gap between two \
-             steps); each topology makes its own. Gists have 100 tokens, a judge accepts a supported entry with \
+             steps); each topology makes its own. A judge accepts a supported entry with \
              probability sharing.true_positive_rate, and recorded results count as supported.",
             found.coordination_calls, found.tool_runs
         ),
         "Nothing is graded: whether another topology would have found the same is not known.".to_owned(),
     ];
     told.push(told_of_lost(&found.lost));
+    if let Some(tokens) = found.result_tokens() {
+        told.push(format!(
+            "A result has {tokens} tokens: by so many the prompts of those who read them grew for each."
+        ));
+    }
     if found.retries > 0 {
         told.push(format!(
             "{} tries of answered steps were repeated: their time is in the step's seconds, their tokens are left out.",

@@ -4,17 +4,21 @@
 //! Other programs' runs say less, and are read by rule.
 
 mod imported;
+mod lengths;
+mod models;
 mod own;
 mod prediction;
 mod price;
 mod runs;
 mod work;
+mod worlds;
 
-pub use prediction::{Estimate, Known, MEASURES, Null, Prediction, PredictionError, Row, predict};
+pub use prediction::{Basis, Estimate, Known, MEASURES, Null, Prediction, PredictionError, Row, Spread, predict};
 pub use price::{GivenPrice, given_price};
 pub use runs::RecordedRuns;
 pub(in crate::experiment::replay) use work::of_recordings;
-pub use work::{AS_RECORDED, Dependencies, Found, Lost, Reading};
+pub use work::{AS_RECORDED, Dependencies, Found, Lengths, Lost, Reading};
+pub use worlds::Drawn;
 
 use super::{ReplayError, told_of_unfinished};
 use crate::experiment::comparison::BEST_CENTRAL;
@@ -42,6 +46,8 @@ pub struct Counterfactual {
     pub topology: Option<Topology>,
     /// Whether the runs are this program's, which say what was asked about what.
     pub is_own: bool,
+    /// The worlds that agree with the recording, where its header states their law.
+    pub drawn: Option<Drawn>,
     /// Agents at work in the recording, at most.
     pub recorded_agents: u32,
 }
@@ -129,9 +135,9 @@ impl Recorded {
 /// Reads recorded runs as work under other topologies.
 ///
 /// # Errors
-/// A recording without a step has no work.
-pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading) -> Result<Counterfactual, ReplayError> {
-    match own::own(recorded)? {
+/// A recording without a step has no work; a run in a drawn world may fail.
+pub fn counterfactual(recorded: &RecordedRuns, reading: &Reading, jobs: usize) -> Result<Counterfactual, ReplayError> {
+    match own::own(recorded, jobs)? {
         Some(made) => Ok(made),
         None => imported::imported(recorded, reading),
     }
@@ -159,7 +165,11 @@ impl Counterfactual {
     /// # Errors
     /// As for [`Scenario::load`].
     pub fn changed(&self, name: &str, overrides: &Overrides) -> Result<Scenario, ScenarioError> {
-        let WorkloadSpec::Recorded(whole) = &self.scenario.workload else { unreachable!("made of recorded work") };
+        let WorkloadSpec::Recorded(whole) = &self.scenario.workload else {
+            let scenario = Scenario::parse(name, &self.text(), None, overrides)?;
+            let faults = self.drawn.as_ref().map(|drawn| drawn.faults(&self.scenario, &scenario)).unwrap_or_default();
+            return if faults.is_empty() { Ok(scenario) } else { Err(ScenarioError::Faulty(faults)) };
+        };
         let sample = RecordedSpec { instances: whole.instances[..1].to_vec(), ..whole.as_ref().settings() };
         let few = Scenario { workload: WorkloadSpec::Recorded(Arc::new(sample.clone())), ..self.scenario.clone() };
         let text = toml::to_string(&few).expect("a scenario is plain values");
@@ -180,6 +190,10 @@ impl Counterfactual {
     /// The scenario as TOML, to be changed and compared again.
     pub fn to_toml(&self) -> String {
         let head = format!("# {}\n", self.assumptions.join("\n# "));
-        head + &toml::to_string(&self.scenario).expect("a scenario is plain values")
+        head + &self.text()
+    }
+
+    fn text(&self) -> String {
+        toml::to_string(&self.scenario).expect("a scenario is plain values")
     }
 }

@@ -5,6 +5,7 @@
 //! Invariant: the recorded topology meets the recording again, call for call.
 
 use super::runs::{Call, RecordedRuns, Run};
+use super::worlds::Drawn;
 use super::{Counterfactual, Recorded, Topology, told_of_parts, what_if};
 use crate::experiment::calibration::transcript::{Learned, alone_s, learn};
 use crate::experiment::reading;
@@ -39,10 +40,10 @@ const OTHER_STREAMS: u64 = 0x005e_ed0f_f5e7;
 ///
 /// # Errors
 /// A header whose scenario cannot be read; a recording without an answered step.
-pub(super) fn own(recorded: &RecordedRuns) -> Result<Option<Counterfactual>, ReplayError> {
+pub(super) fn own(recorded: &RecordedRuns, jobs: usize) -> Result<Option<Counterfactual>, ReplayError> {
     let Some(json) = &recorded.header.scenario else { return Ok(None) };
     let unusable = |problem: String| ReplayError::Unusable { path: recorded.path.clone(), problem };
-    let Some((topology, runs, others)) = chosen(recorded) else { return Ok(None) };
+    let Some((topology, mut runs, others)) = chosen(recorded) else { return Ok(None) };
     let (then, unknown): (Scenario, Vec<String>) = reading::read_json_of_any_version(json)
         .map_err(|e| unusable(format!("field `scenario.{}` of the header: {}", e.key, e.wrong)))?;
     let mut told = Vec::new();
@@ -77,6 +78,15 @@ pub(super) fn own(recorded: &RecordedRuns) -> Result<Option<Counterfactual>, Rep
             return Err(unusable("the runs are themselves a replay of recorded work".to_owned()));
         }
     };
+    // Attempts of a simulation: the header states the law of all that was hidden. Steady states have no end to compare.
+    let is_lawful = !measured && form == RecordedForm::Search && then.measure.is_none();
+    let whole = runs.iter().filter(|run| run.unfinished.is_none()).count();
+    let is_lawful = is_lawful && whole > 0;
+    let parts = runs.len() - whole;
+    if is_lawful {
+        // A run that was stopped agrees with no whole one.
+        runs.retain(|run| run.unfinished.is_none());
+    }
     let slowdown = |endpoint: &str| base.endpoints.get(endpoint).map_or(0.0, |e| e.stream_slowdown);
     let mut instances = Vec::new();
     let mut as_recorded = Recorded::default();
@@ -102,7 +112,8 @@ pub(super) fn own(recorded: &RecordedRuns) -> Result<Option<Counterfactual>, Rep
     if without > 0 && base.tasks > 1 {
         return Err(unusable("a task has no answered step, and tasks of one run share their servers".to_owned()));
     }
-    told.extend(told_of_work(&topology, instances.len(), without, others));
+    let mut besides = told_of_others(others, &unknown);
+    told.extend(told_of_work(&topology, instances.len(), without));
     told.extend(told_of_form(form));
     let (accepted, verdicts) = acceptance(&runs, &then, &mut told);
     let (unfolded_tokens, raw_tokens) = lengths(&base);
@@ -154,21 +165,50 @@ pub(super) fn own(recorded: &RecordedRuns) -> Result<Option<Counterfactual>, Rep
         RecordedForm::Divide => "not graded: another topology's answer was not recorded".to_owned(),
     };
     "the recording's own scenario".clone_into(&mut scenario.mix.prices);
-    if !unknown.is_empty() {
-        told.push(format!(
-            "The recording is of another version: its scenario says {}, which this version does not know and leaves out.",
-            unknown.join(", ")
-        ));
+    besides.extend(told_of_parts(recorded, runs.iter().copied()));
+    let mut drawn = None;
+    if is_lawful {
+        let mut law = law(then, &scenario, &topology);
+        let worlds = Drawn::of(&mut law, scenario, &topology, &runs, jobs)?;
+        told = worlds.told(&topology);
+        if parts > 0 {
+            told.push(format!("{parts} runs that are not whole are left out."));
+        }
+        (scenario, drawn) = (law, Some(worlds));
     }
-    told.extend(told_of_parts(recorded, runs.iter().copied()));
+    told.extend(besides);
     Ok(Some(Counterfactual {
         scenario,
         assumptions: told,
         recorded: as_recorded.mean(),
         is_own: true,
+        drawn,
         recorded_agents: topology.agents,
         topology: Some(topology),
     }))
+}
+
+/// The recording's own scenario, about to be asked what it says of other topologies.
+fn law(then: Scenario, replayed: &Scenario, topology: &Topology) -> Scenario {
+    let Scenario { name, question, seed, agents, baseline, .. } = replayed.clone();
+    let mut law = Scenario {
+        name,
+        question,
+        seed,
+        agents,
+        baseline,
+        full_replications: None,
+        expect: Vec::new(),
+        watch_worker: None,
+        live: None,
+        ..then
+    };
+    // Its budgets are those of the law, so that lines may go on longer than those that were recorded.
+    let usual = SEARCH.iter().chain(&["single-long"]).map(ToString::to_string).filter(|p| *p != topology.policy);
+    let all: Vec<String> = std::iter::once(topology.policy.clone()).chain(usual).collect();
+    law.policies = all.into_iter().filter(|p| law.settings(p).is_ok()).collect();
+    law.drop_unread();
+    law
 }
 
 /// The topology that is taken for what was run (that of the first run), its runs, and how many are of others.
@@ -314,16 +354,28 @@ fn told_of_laws(learned: &Learned) -> Vec<String> {
     ]
 }
 
-fn told_of_work(topology: &Topology, tasks: usize, without: u32, others: usize) -> Vec<String> {
+/// What of the recording is left out, whatever the rest is taken for.
+fn told_of_others(others: usize, unknown: &[String]) -> Vec<String> {
+    let mut told = Vec::new();
+    if others > 0 {
+        told.push(format!("{others} more runs are of other topologies and are left out: record them apart."));
+    }
+    if !unknown.is_empty() {
+        told.push(format!(
+            "The recording is of another version: its scenario says {}, which this version does not know and leaves out.",
+            unknown.join(", ")
+        ));
+    }
+    told
+}
+
+fn told_of_work(topology: &Topology, tasks: usize, without: u32) -> Vec<String> {
     let mut told = vec![format!(
         "{tasks} tasks, recorded under {} with N = {}. The same question about the same thing is answered as it was, with \
          the recorded tokens; its time changes with its prompt as the law of time says. A step that nobody took is taken \
          as the nearest recorded one: of another line, else of an earlier attempt.",
         topology.policy, topology.agents
     )];
-    if others > 0 {
-        told.push(format!("{others} more runs are of other topologies and are left out: record them apart."));
-    }
     if without > 0 {
         told.push(format!("{without} recorded tasks have no answered step and were left out."));
     }

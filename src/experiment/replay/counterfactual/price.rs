@@ -2,7 +2,7 @@
 //!
 //! Invariant: a model is matched by its name, with or without a date, and never guessed; what nobody tells is unknown.
 
-use super::runs::RecordedRuns;
+use super::runs::Call;
 use crate::experiment::calibration::{PRICE_SOURCE, list_price};
 use crate::model::price::{PriceSpec, Rates};
 
@@ -44,13 +44,15 @@ pub fn given_price(text: &str) -> Result<GivenPrice, String> {
     Ok(GivenPrice { model: model.trim().to_owned(), rates })
 }
 
-/// Where the prices of a counterfactual are from.
+/// Where the price of a model is from.
 pub(super) enum Priced {
-    /// The user, for the commonest model.
+    /// The user.
     Given(String),
-    /// The list price of the commonest model.
+    /// The dollars of its recorded calls: rates of uncached, cached and completion tokens per million.
+    Told(String, [f64; 3]),
+    /// The list price.
     Listed(String),
-    /// Nobody tells the price of this model, if the source names one.
+    /// Nobody tells it; of a model, if the source names one.
     Unknown(Option<String>),
 }
 
@@ -58,6 +60,7 @@ impl Priced {
     pub(super) fn source(&self) -> String {
         match self {
             Self::Given(_) => "the command line".to_owned(),
+            Self::Told(..) => "the recorded dollars".to_owned(),
             Self::Listed(_) => PRICE_SOURCE.to_owned(),
             Self::Unknown(_) => "nobody: unknown".to_owned(),
         }
@@ -65,42 +68,120 @@ impl Priced {
 
     pub(super) fn told(&self) -> String {
         match self {
-            Self::Given(model) => format!("All calls are priced as {model}, by --price."),
-            Self::Listed(model) => format!("All calls are priced as {model} ({PRICE_SOURCE})."),
+            Self::Given(model) => format!("Calls of {model} are priced by --price."),
+            Self::Told(model, [input, cached, output]) => format!(
+                "Calls of {model} are priced as the recorded ones were: ${input:.4} per million uncached prompt tokens, \
+                 ${cached:.4} cached, ${output:.4} completion tokens fit all their dollars."
+            ),
+            Self::Listed(model) => format!("Calls of {model} are priced by {PRICE_SOURCE}."),
             Self::Unknown(model) => format!(
                 "No price is known for {}: costs are unknown and left out; name one with --price MODEL=IN,OUT,CACHED.",
-                model.as_deref().unwrap_or("the recorded model, which the source does not name")
+                model.as_deref().unwrap_or(NAMELESS)
             ),
         }
     }
 }
 
-/// The price of the commonest model.
-///
-/// # Errors
-/// A price that is given for a model which the recording does not have.
-pub(super) fn price(recorded: &RecordedRuns, given: &[GivenPrice]) -> Result<(PriceSpec, Priced), String> {
-    let commonest = recorded.models.iter().max_by_key(|(name, n)| (**n, std::cmp::Reverse(*name)));
-    let commonest = commonest.map(|(name, _)| name.clone());
-    let known = |price: &&GivenPrice| recorded.models.contains_key(&price.model);
+/// What a model is called that the source does not name.
+const NAMELESS: &str = "the recorded model, which the source does not name";
+
+/// Refuses a price that is given for a model which the recording does not have.
+pub(super) fn stranger(names: &[String], given: &[GivenPrice]) -> Result<(), String> {
+    let Some(stranger) = given.iter().find(|price| !names.contains(&price.model)) else { return Ok(()) };
+    let there = if names.is_empty() { "it names none".to_owned() } else { format!("it has {}", names.join(", ")) };
+    Err(format!("--price {}: the recording has no such model; {there}", stranger.model))
+}
+
+/// The price of a model: as the user says, else as the dollars of its calls say, else as the list says.
+pub(super) fn price_of<'a>(
+    model: Option<&str>,
+    given: &[GivenPrice],
+    calls: impl Iterator<Item = &'a Call>,
+) -> (PriceSpec, Priced) {
+    let of = |rates: Rates| PriceSpec { rates, ..PriceSpec::default() };
+    let name = || model.unwrap_or(NAMELESS).to_owned();
     // Where the source names no model, the only price that is given is that of its calls.
-    if let (None, [only]) = (&commonest, given) {
-        let spec = PriceSpec { rates: only.rates.clone(), ..PriceSpec::default() };
-        return Ok((spec, Priced::Given(only.model.clone())));
+    let by_user = match (model, given) {
+        (None, [only]) => Some(only),
+        _ => given.iter().find(|price| Some(price.model.as_str()) == model),
+    };
+    if let Some(price) = by_user {
+        return (of(price.rates.clone()), Priced::Given(price.model.clone()));
     }
-    if let Some(stranger) = given.iter().find(|price| !known(price)) {
-        let names: Vec<&str> = recorded.models.keys().map(String::as_str).collect();
-        let there = if names.is_empty() { "it names none".to_owned() } else { format!("it has {}", names.join(", ")) };
-        return Err(format!("--price {}: the recording has no such model; {there}", stranger.model));
+    if let Some([input, cached, output]) = rates(calls) {
+        let rates = Rates {
+            input_usd_per_mtok: input,
+            cache_read_usd_per_mtok: cached,
+            cache_write_usd_per_mtok: input,
+            output_usd_per_mtok: output,
+        };
+        return (of(rates), Priced::Told(name(), [input, cached, output]));
     }
-    if let Some(price) = given.iter().find(|price| Some(&price.model) == commonest.as_ref()) {
-        let spec = PriceSpec { rates: price.rates.clone(), ..PriceSpec::default() };
-        return Ok((spec, Priced::Given(price.model.clone())));
+    match model.and_then(list_price) {
+        Some(listed) => (listed.price, Priced::Listed(name())),
+        None => (PriceSpec { unknown: true, ..PriceSpec::default() }, Priced::Unknown(model.map(str::to_owned))),
     }
-    Ok(match commonest.as_deref().and_then(list_price) {
-        Some(listed) => (listed.price, Priced::Listed(commonest.unwrap_or_default())),
-        None => (PriceSpec { unknown: true, ..PriceSpec::default() }, Priced::Unknown(commonest)),
-    })
+}
+
+/// Calls that rates are fitted to, at least.
+const LEAST_TOLD: usize = 20;
+/// Share of the dollars that the rates may miss or add, call by call: more is no price per token.
+const MOST_OFF: f64 = 0.01;
+
+/// Dollars per million uncached, cached and completion tokens that fit what every one of the calls cost, if some do.
+fn rates<'a>(calls: impl Iterator<Item = &'a Call>) -> Option<[f64; 3]> {
+    let mut rows: Vec<([f64; 3], f64)> = Vec::new();
+    for call in calls {
+        let billed = &call.billed;
+        let uncached = billed.prompt_tokens.saturating_sub(billed.cached_tokens);
+        let tokens = [uncached, billed.cached_tokens, billed.completion_tokens].map(|n| n as f64 * 1e-6);
+        // What one call does not tell, the others do not tell of it.
+        rows.push((tokens, call.picodollars? as f64 * 1e-12));
+    }
+    if rows.len() < LEAST_TOLD {
+        return None;
+    }
+    let is_cached = rows.iter().any(|(tokens, _)| tokens[1] > 0.0);
+    let columns: &[usize] = if is_cached { &[0, 1, 2] } else { &[0, 2] };
+    let found = least_squares(&rows, columns)?;
+    let mut rates = [0.0; 3];
+    for (column, rate) in columns.iter().zip(found) {
+        // A rate is written in cents of cents.
+        rates[*column] = libm::round(rate * 1e6) / 1e6;
+    }
+    if !is_cached {
+        rates[1] = rates[0];
+    }
+    let all: f64 = rows.iter().map(|(_, usd)| usd).sum();
+    let off: f64 =
+        rows.iter().map(|(t, usd)| (t.iter().zip(&rates).map(|(t, r)| t * r).sum::<f64>() - usd).abs()).sum();
+    (rates.iter().all(|rate| *rate >= 0.0) && all > 0.0 && off <= MOST_OFF * all).then_some(rates)
+}
+
+/// Coefficients of some columns that come nearest to the values, by the normal equations; none where they do not tell.
+fn least_squares(rows: &[([f64; 3], f64)], columns: &[usize]) -> Option<Vec<f64>> {
+    let n = columns.len();
+    let mut matrix: Vec<Vec<f64>> = columns
+        .iter()
+        .map(|&a| {
+            let with = |b: usize| rows.iter().map(|(t, _)| t[a] * t[b]).sum::<f64>();
+            let value = rows.iter().map(|(t, usd)| t[a] * usd).sum::<f64>();
+            columns.iter().map(|&b| with(b)).chain([value]).collect()
+        })
+        .collect();
+    for i in 0..n {
+        let pivot = (i..n).max_by(|a, b| matrix[*a][i].abs().total_cmp(&matrix[*b][i].abs()))?;
+        matrix.swap(i, pivot);
+        let top = matrix[i].clone();
+        if top[i].abs() < 1e-18 {
+            return None;
+        }
+        for (_, row) in matrix.iter_mut().enumerate().filter(|(r, _)| *r != i) {
+            let factor = row[i] / top[i];
+            row.iter_mut().zip(&top).for_each(|(x, t)| *x -= factor * t);
+        }
+    }
+    Some((0..n).map(|i| matrix[i][n] / matrix[i][i]).collect())
 }
 
 #[cfg(test)]
@@ -120,5 +201,23 @@ mod tests {
         for wrong in ["m", "m=3", "=3,15", "m=3,x", "m=-1,2", "m=1,2,3,4"] {
             assert!(given_price(wrong).unwrap_err().contains("dollars per million"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn dollars_tell_rates_where_they_fit_and_nothing_where_they_do_not() {
+        let usd = |tokens: [u64; 3], rates: [f64; 3]| {
+            tokens.iter().zip(rates).map(|(tokens, rate)| *tokens as f64 * 1e-6 * rate).sum::<f64>()
+        };
+        let tokens = |i: u64| [1000 + 37 * (i % 7), 500 * (i % 3), 20 + 11 * (i % 5)];
+        let rows = |rates: [f64; 3]| -> Vec<([f64; 3], f64)> {
+            (0..30).map(|i| (tokens(i).map(|n| n as f64 * 1e-6), usd(tokens(i), rates))).collect()
+        };
+        let found = least_squares(&rows([3.0, 0.3, 15.0]), &[0, 1, 2]).unwrap();
+        for (found, rate) in found.iter().zip([3.0, 0.3, 15.0]) {
+            assert!((found - rate).abs() < 1e-6, "{found}, not {rate}");
+        }
+        // Columns that say the same tell no rates apart.
+        let same: Vec<([f64; 3], f64)> = (1..30).map(|i| ([f64::from(i), 0.0, f64::from(i)], f64::from(i))).collect();
+        assert_eq!(least_squares(&same, &[0, 2]), None);
     }
 }

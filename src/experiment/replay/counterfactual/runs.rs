@@ -13,8 +13,8 @@ pub struct RecordedRuns {
     pub(super) path: PathBuf,
     pub(super) header: Header,
     pub(super) runs: Vec<Run>,
-    /// Answered calls by the model that was asked.
-    pub(super) models: BTreeMap<String, u64>,
+    /// Names of the models that answered, by the numbers that calls have.
+    pub(super) models: Vec<String>,
     pub(super) truncated: Option<String>,
 }
 
@@ -33,6 +33,8 @@ pub(super) struct Run {
     pub(super) calls: Vec<Call>,
     /// Findings that were handed in and right, by task.
     pub(super) right: BTreeMap<u32, Vec<u32>>,
+    /// Share of what was handed in that was right: mean over its tasks that handed in something.
+    pub(super) right_share: Option<f64>,
 }
 
 /// What is kept of a recorded call.
@@ -41,6 +43,8 @@ pub(super) struct Call {
     pub(super) call: u64,
     pub(super) agent: u32,
     pub(super) purpose: Purpose,
+    /// The model that was asked, by its number.
+    pub(super) model: Option<u16>,
     pub(super) about: About,
     pub(super) released_by: Box<[Dependency]>,
     pub(super) intended_ns: u64,
@@ -77,16 +81,16 @@ impl RecordedRuns {
         let mut recordings = Recordings::new(Reader::open(path)?);
         let is_own = recordings.reader().header().scenario.is_some();
         let mut runs = Vec::new();
-        let mut models: BTreeMap<String, u64> = BTreeMap::new();
+        let mut models: Vec<String> = Vec::new();
         while let Some(recording) = next_counted_run(&mut recordings, path)? {
             let unfinished = unfinished(&recording);
             runs.push(Run::of(recording, unfinished, is_own, |call| {
-                if let Some(model) = call.request.model.as_ref().filter(|_| is_answered(call.status, call.purpose)) {
-                    match models.get_mut(model) {
-                        Some(n) => *n += 1,
-                        None => drop(models.insert(model.clone(), 1)),
-                    }
-                }
+                let name = call.request.model.as_ref().filter(|_| is_answered(call.status, call.purpose))?;
+                let place = models.iter().position(|model| model == name).unwrap_or_else(|| {
+                    models.push(name.clone());
+                    models.len() - 1
+                });
+                u16::try_from(place).ok()
             }));
         }
         let reader = recordings.reader();
@@ -101,23 +105,24 @@ pub(super) fn is_answered(status: Status, purpose: Purpose) -> bool {
 }
 
 impl Run {
-    /// Keeps what is work; `saw` is shown each call whole.
+    /// Keeps what is work; `model` numbers the model of a call.
     fn of(
         recording: Recording,
         unfinished: Option<&'static str>,
         is_own: bool,
-        mut saw: impl FnMut(&CallLine),
+        mut model: impl FnMut(&CallLine) -> Option<u16>,
     ) -> Self {
         let line = recording.run;
         let name = line.name.unwrap_or_else(|| format!("run {}", line.run));
         let keep = |(_, c): (u64, CallLine)| {
-            saw(&c);
+            let model = model(&c);
             let own = is_own.then(|| Box::new(Asked::of(&c)));
             Call {
                 task: c.task,
                 call: c.call,
                 agent: c.agent,
                 purpose: c.purpose,
+                model,
                 about: c.about,
                 released_by: c.released_by.into(),
                 intended_ns: c.intended_ns,
@@ -133,8 +138,24 @@ impl Run {
         };
         let mut calls = Vec::with_capacity(recording.calls.len());
         calls.extend(recording.calls.into_iter().map(keep));
+        let shares: Vec<f64> = recording
+            .finishes
+            .iter()
+            .filter(|f| !f.right.is_empty())
+            .map(|f| f.right.iter().filter(|right| **right).count() as f64 / f.right.len() as f64)
+            .collect();
+        let right_share = (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64);
         let right = recording.finishes.into_iter().map(|f| (f.task, f.right_findings)).collect();
-        Self { name, policy: line.policy, agents: line.agents, tasks: line.tasks, unfinished, calls, right }
+        Self {
+            name,
+            policy: line.policy,
+            agents: line.agents,
+            tasks: line.tasks,
+            unfinished,
+            calls,
+            right,
+            right_share,
+        }
     }
 }
 

@@ -21,7 +21,8 @@ pub const AS_RECORDED: &str = "as-recorded";
 /// Which delegations wait for which; a sequential recording cannot tell what could have run at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dependencies {
-    /// As the calls released each other, coordination calls left out: an upper bound of what had to wait.
+    /// As the calls released each other, coordination calls left out: an upper bound of what had to wait. Of what a lead
+    /// hands out after it has taken in a report, as its plan was released.
     #[default]
     Recorded,
     /// A delegation waits for the same agent's one before; other agents' are free.
@@ -41,11 +42,42 @@ pub struct Reading {
     pub longest_gap_s: f64,
     /// Prices that the user names.
     pub prices: Vec<GivenPrice>,
+    /// How long messages are that nobody recorded.
+    pub lengths: Lengths,
+}
+
+/// Lengths of messages whose kind is not in a recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lengths {
+    /// As the policies' authors published or we assume.
+    #[default]
+    Assumed,
+    /// Half of it; and a recorded brief for several delegations is as many briefs.
+    Half,
+    /// Twice as much.
+    Double,
+}
+
+impl Lengths {
+    /// Times what is assumed.
+    pub(super) fn factor(self) -> f64 {
+        match self {
+            Self::Assumed => 1.0,
+            Self::Half => 0.5,
+            Self::Double => 2.0,
+        }
+    }
 }
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { dependencies: Dependencies::default(), own_context: 1.0, longest_gap_s: 60.0, prices: Vec::new() }
+        Self {
+            dependencies: Dependencies::default(),
+            own_context: 1.0,
+            longest_gap_s: 60.0,
+            prices: Vec::new(),
+            lengths: Lengths::default(),
+        }
     }
 }
 
@@ -56,8 +88,14 @@ pub struct Found {
     pub instructions_tokens: u32,
     /// Gaps that were cut, and the seconds that fell away.
     pub gaps_cut: (u64, f64),
-    /// Completion tokens of recorded coordination calls, by purpose.
-    pub coordination: BTreeMap<Purpose, Vec<u64>>,
+    /// Completion tokens of answered coordination calls, by purpose: their number and sum.
+    pub coordination: BTreeMap<Purpose, (u64, u64)>,
+    /// Smallest prompt of such a call.
+    pub coordination_prompt: Option<u64>,
+    /// Delegations that recorded briefs handed out.
+    pub handed_out: u64,
+    /// Tokens by which the prompts of leads grew, and delegations that had come to their ends before.
+    pub results: (u64, u64),
     /// Recorded coordination calls.
     pub coordination_calls: u64,
     /// Recorded tool runs; their time is the gap between two steps.
@@ -105,6 +143,32 @@ impl Lost {
 }
 
 impl Found {
+    /// Tokens of a result as whoever coordinates reads it; none where results are told in calls of their own, or nobody
+    /// reads them.
+    pub(super) fn result_tokens(&self) -> Option<u32> {
+        let retold = [Purpose::Gist, Purpose::Report].iter().any(|p| self.coordination.contains_key(p));
+        let (tokens, results) = self.results;
+        (!retold && results > 0).then(|| whole((tokens + results / 2) / results).max(1))
+    }
+
+    /// What the last call that puts results together has in its prompt more than the shortest one of a lead.
+    fn add_results(&mut self, calls: &[&Call], groups: &[Group]) {
+        let leads = |c: &&&Call| {
+            let reads = [Purpose::Plan, Purpose::Dispatch, Purpose::Merge, Purpose::MoreSubtasks, Purpose::Finalize];
+            c.status == Status::Ok && c.usage.prompt_tokens > 0 && reads.contains(&c.purpose)
+        };
+        let shortest = calls.iter().filter(leads).map(|c| c.usage.prompt_tokens).min();
+        let last = calls.iter().rfind(leads);
+        let Some((last, shortest)) = last.zip(shortest) else { return };
+        let before = |group: &&Group| group.calls.last().is_some_and(|c| c.completed_ns <= last.dispatched_ns);
+        let results = groups.iter().filter(before).count() as u64;
+        // The only call of a lead shows no growth.
+        if results > 0 && last.usage.prompt_tokens > shortest {
+            self.results.0 += last.usage.prompt_tokens - shortest;
+            self.results.1 += results;
+        }
+    }
+
     /// A call that is no work: it coordinates, runs a tool or brought nothing.
     fn other(&mut self, call: &Call) {
         match call.purpose {
@@ -113,7 +177,11 @@ impl Found {
             purpose => {
                 self.coordination_calls += 1;
                 if call.status == Status::Ok {
-                    self.coordination.entry(purpose).or_default().push(call.usage.completion_tokens);
+                    let (calls, tokens) = self.coordination.entry(purpose).or_default();
+                    (*calls, *tokens) = (*calls + 1, *tokens + call.usage.completion_tokens);
+                    // Some sources leave prompts out: nothing is no prompt.
+                    let prompt = Some(call.usage.prompt_tokens).filter(|tokens| *tokens > 0);
+                    self.coordination_prompt = self.coordination_prompt.into_iter().chain(prompt).min();
                 }
             }
         }
@@ -135,15 +203,30 @@ pub(super) fn instance(
 ) -> RecordedInstance {
     let mut calls: Vec<&Call> = run.calls.iter().filter(|c| c.task == task).collect();
     calls.sort_by_key(|c| (c.intended_ns, c.call));
+    let told = Told::of(&calls);
     let mut groups: Vec<Group> = Vec::new();
     // Delegations on which a call's completion, or its dispatch, rests.
     let mut after: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
     let mut before: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
-    for call in calls {
+    // Delegations on which the last plan of each agent rests, and calls that took in reports.
+    let mut planned: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+    let mut merges: BTreeSet<u64> = BTreeSet::new();
+    for &call in &calls {
         let mut waits: BTreeSet<u32> = BTreeSet::new();
         for d in &call.released_by {
             let frontier = if d.on == Release::Dispatch { &before } else { &after };
             waits.extend(d.call.and_then(|c| frontier.get(&c)).into_iter().flatten());
+        }
+        match call.purpose {
+            Purpose::Plan | Purpose::MoreSubtasks => drop(planned.insert(call.agent, waits.clone())),
+            Purpose::Merge => drop(merges.insert(call.call)),
+            // A lead that has taken in a report hands out the next of what it planned before: that waited for the lead.
+            Purpose::Dispatch if call.released_by.iter().any(|d| d.call.is_some_and(|c| merges.contains(&c))) => {
+                if let Some(plan) = planned.get(&call.agent) {
+                    waits.clone_from(plan);
+                }
+            }
+            _ => {}
         }
         before.insert(call.call, waits.clone());
         if !is_work(call) {
@@ -156,13 +239,17 @@ pub(super) fn instance(
         let key = (call.agent, call.about.line.0, call.about.subtask.0, call.about.attempt);
         let open = groups.iter().rposition(|g| g.key == key);
         let g = open.filter(|&g| waits.iter().all(|&w| w as usize <= g)).unwrap_or_else(|| {
-            groups.push(Group { key, ..Group::default() });
+            groups.push(Group { key, told_tokens: told.to(call), ..Group::default() });
             groups.len() - 1
         });
         groups[g].waits.extend(waits.iter().filter(|&&w| (w as usize) < g));
         groups[g].calls.push(call);
         after.insert(call.call, BTreeSet::from([g as u32]));
     }
+    let briefs: BTreeSet<u64> = calls.iter().filter(|c| c.purpose == Purpose::Dispatch).map(|c| c.call).collect();
+    let is_briefed = |call: &&Call| call.released_by.iter().any(|d| d.call.is_some_and(|c| briefs.contains(&c)));
+    found.handed_out += groups.iter().filter_map(|g| g.calls.first()).filter(|c| is_briefed(c)).count() as u64;
+    found.add_results(&calls, &groups);
     let dependencies = dependencies(&groups, reading.dependencies);
     let mut made = RecordedInstance { name: run.name.clone(), dependencies, ..RecordedInstance::default() };
     for group in &groups {
@@ -176,6 +263,24 @@ struct Group<'a> {
     key: (u32, u32, u32, u16),
     calls: Vec<&'a Call>,
     waits: BTreeSet<u32>,
+    /// Tokens that other workers may have put into its first prompt.
+    told_tokens: u64,
+}
+
+/// What workers tell each other: a gist, all that begin after it. When it was written, and its tokens.
+struct Told(Vec<(u64, u64)>);
+
+impl Told {
+    fn of(calls: &[&Call]) -> Self {
+        let gists = calls.iter().filter(|c| c.purpose == Purpose::Gist && c.status == Status::Ok);
+        Self(gists.filter_map(|c| Some((c.completed_ns?, c.usage.completion_tokens))).collect())
+    }
+
+    /// Tokens that the first call of a delegation may have been told.
+    fn to(&self, call: &Call) -> u64 {
+        let left = call.dispatched_ns.unwrap_or(call.intended_ns);
+        self.0.iter().filter(|(at, _)| *at <= left).map(|(_, tokens)| tokens).sum()
+    }
 }
 
 impl Group<'_> {
@@ -183,10 +288,12 @@ impl Group<'_> {
     fn put(&self, made: &mut RecordedInstance, reading: &Reading, instructions: u32, found: &mut Found) {
         let subtask = SubtaskId(made.subtasks.len() as u32);
         let first = self.calls.first().map_or(0, |c| c.usage.prompt_tokens);
-        let beyond = first.saturating_sub(u64::from(instructions)) as f64 * reading.own_context;
+        let held = first.saturating_sub(u64::from(instructions));
+        // What it was told then is none of its own: each topology tells its workers something else.
+        let beyond = held.saturating_sub(self.told_tokens) as f64 * reading.own_context;
         made.subtasks.push(RecordedSubtask { source_tokens: libm::round(beyond) as u32 });
         // Of the first prompt not all must be read again: the later ones are as much shorter.
-        let left_out = first.saturating_sub(u64::from(instructions)) - libm::round(beyond) as u64;
+        let left_out = held - libm::round(beyond) as u64;
         // What a worker of any topology would estimate: its context grows by what it says and what it sees.
         let mut estimated_tokens = u64::from(instructions) + libm::round(beyond) as u64;
         for (i, call) in self.calls.iter().enumerate() {
@@ -264,11 +371,12 @@ fn dependencies(groups: &[Group], which: Dependencies) -> Vec<[u32; 2]> {
     pairs
 }
 
-/// Smallest prompt of a recorded step.
+/// What the prompts of all steps have in common: the smallest of them, or what one read from the cache that was less.
 pub(super) fn instructions_tokens(runs: &[Run]) -> u32 {
     let steps = runs.iter().flat_map(|r| &r.calls).filter(|c| is_work(c));
     // Some sources leave prompts out: nothing is no prompt.
-    steps.map(|c| whole(c.usage.prompt_tokens)).filter(|n| *n > 0).min().unwrap_or(0)
+    let tokens = steps.flat_map(|c| [c.usage.prompt_tokens, c.usage.cached_tokens]);
+    tokens.filter(|n| *n > 0).min().map_or(0, whole)
 }
 
 /// A scenario around recorded work, before endpoints and sizes are known.
