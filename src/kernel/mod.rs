@@ -17,4 +17,4 @@ pub use calendar::{Calendar, EventId};
 pub use random::{Address, Draws, Key, Substream};
 pub use resource::{Integrals, Rate, Servers, TokenBucket};
 pub use sampler::{Law, Part};
-pub use time::{Span, SpanSum, Time};
+pub use time::{Span, SpanSum, Time, nearest};

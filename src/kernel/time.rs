@@ -79,14 +79,23 @@ impl Span {
     /// assert_eq!(Span::from_secs_f64(f64::INFINITY), Span::MAX);
     /// ```
     pub fn from_secs_f64(seconds: f64) -> Self {
-        // A cast saturates and takes NaN to zero.
-        Self((seconds * NANOS_PER_SECOND).round() as u64)
+        Self(nearest(seconds * NANOS_PER_SECOND))
     }
 
     /// Its length in seconds; for tables.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / NANOS_PER_SECOND
     }
+}
+
+/// The nearest whole number, halves upwards; 0 for NaN and what is below zero, the greatest for what is above it.
+///
+/// It is `round`, which is a call of the C library where the target does not promise the instruction: a cast cuts off,
+/// and what it cut off is exact.
+#[inline]
+pub fn nearest(number: f64) -> u64 {
+    let whole = number as u64;
+    whole.saturating_add(u64::from(number - whole as f64 >= 0.5))
 }
 
 impl Add<Span> for Time {
@@ -201,6 +210,17 @@ mod tests {
         assert_eq!(Span::from_secs_f64(0.5e-9), Span::from_nanos(1));
         assert_eq!(Span::from_secs_f64(-1.0), Span::ZERO);
         assert_eq!(Span::from_secs_f64(1e30), Span::MAX);
+    }
+
+    #[test]
+    fn the_nearest_whole_number_is_that_of_round() {
+        let halves = (0..2000_u64).map(|n| n as f64 * 0.25);
+        let edges = [0.5 - f64::EPSILON / 4.0, 4_503_599_627_370_495.5, 9_007_199_254_740_993.0, 1e18, 1.8e19, 1e30];
+        for number in halves.chain(edges).chain([-0.5, -3.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY]) {
+            for number in [number, number.next_up(), number.next_down()] {
+                assert_eq!(nearest(number), libm::round(number) as u64, "{number:e}");
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::call::{Content, Prompt};
 use super::endpoint::CacheSpec;
 use crate::kernel::{Span, Time};
 use smallvec::SmallVec;
+use std::ops::ControlFlow;
 
 /// What is known of one text. Lengths are of its longest version that can be read, and of one that is being written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,23 +35,29 @@ impl Entry {
 /// place of a text stays the same from reading a prompt to writing it.
 #[derive(Debug, Default)]
 struct Table {
-    /// Upper half of a key, and one more than the place of its text; 0 where no text stands.
-    index: Vec<(u32, u32)>,
+    /// One more than the place of a text in as many bits as places need, upper bits of its key in the others; 0 where no
+    /// text stands.
+    index: Vec<u32>,
     texts: Vec<(u64, Entry)>,
 }
 
 const FEWEST_SLOTS: usize = 1 << 6;
 
 impl Table {
-    /// The slot of a text in the index, or the free one where it would stand.
-    fn seek(&self, key: u64) -> usize {
-        let mut slot = key as usize & (self.index.len() - 1);
+    /// The slot of a text in the index, or the free one where it would stand; and the bits of a slot that tell a place,
+    /// with those that tell the key.
+    #[inline]
+    fn seek(&self, key: u64) -> (usize, u32, u32) {
+        let mask = self.index.len() as u32 - 1;
+        let (places, of_key) = (mask, (key >> 32) as u32 & !mask);
+        let mut slot = (key as u32 & mask) as usize;
         loop {
-            let (half, place) = self.index[slot];
-            if place == 0 || half == (key >> 32) as u32 && self.texts[place as usize - 1].0 == key {
-                return slot;
+            let found = self.index[slot];
+            let place = found & places;
+            if found == 0 || found ^ place == of_key && self.texts[place as usize - 1].0 == key {
+                return (slot, place, of_key);
             }
-            slot = (slot + 1) & (self.index.len() - 1);
+            slot = (slot + 1) & mask as usize;
         }
     }
 
@@ -58,38 +65,44 @@ impl Table {
         if self.index.is_empty() {
             return None;
         }
-        let place = self.index[self.seek(key)].1.checked_sub(1)?;
+        let place = self.seek(key).1.checked_sub(1)?;
         Some(&self.texts[place as usize].1)
     }
 
     /// The place of a text that is there from now on.
+    #[inline]
     fn place(&mut self, key: u64) -> u32 {
-        let slot = self.seek(key);
-        if self.index[slot].1 == 0 {
-            if self.texts.len() == self.texts.capacity() {
-                self.texts.reserve_exact(self.texts.len() / 4 + FEWEST_SLOTS);
-            }
-            self.texts.push((key, Entry::default()));
-            self.index[slot] = ((key >> 32) as u32, self.texts.len() as u32);
+        let (slot, place, of_key) = self.seek(key);
+        if place > 0 {
+            return place - 1;
         }
-        self.index[slot].1 - 1
+        if self.texts.len() == self.texts.capacity() {
+            self.texts.reserve_exact(self.texts.len() / 4 + FEWEST_SLOTS);
+        }
+        self.texts.push((key, Entry::default()));
+        self.index[slot] = of_key | self.texts.len() as u32;
+        self.texts.len() as u32 - 1
     }
 
     /// Makes sure that so many more texts find a place, and that a quarter of the index stays free. What has expired
     /// goes first. A team has many texts for each of its agents, so both lists have little slack.
+    #[inline]
     fn make_room(&mut self, more: usize, now: Time) {
-        if (self.texts.len() + more) * 4 <= self.index.len() * 3 {
-            return;
+        if (self.texts.len() + more) * 4 > self.index.len() * 3 {
+            self.rebuild(more, now);
         }
+    }
+
+    #[cold]
+    fn rebuild(&mut self, more: usize, now: Time) {
         self.texts.retain(|(_, entry)| entry.expires >= now);
         let slots = ((self.texts.len() + more) * 2).next_power_of_two().max(FEWEST_SLOTS);
         // The old index goes before the new one comes.
         self.index = Vec::new();
-        self.index = vec![(0, 0); slots];
-        for place in 0..self.texts.len() {
-            let key = self.texts[place].0;
-            let slot = self.seek(key);
-            self.index[slot] = ((key >> 32) as u32, place as u32 + 1);
+        self.index = vec![0; slots];
+        for place in 1..=self.texts.len() as u32 {
+            let (slot, _, of_key) = self.seek(self.texts[place as usize - 1].0);
+            self.index[slot] = of_key | place;
         }
     }
 }
@@ -103,10 +116,12 @@ pub struct PrefixCache {
     texts: Table,
 }
 
-fn mix(mut x: u64) -> u64 {
-    x = (x ^ (x >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    x = (x ^ (x >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    x ^ (x >> 32)
+/// Both halves of a product, folded: upper and lower bits of the key depend on all bits of what is mixed.
+#[inline]
+fn mix(x: u64) -> u64 {
+    const MULTIPLIER: u64 = 0xd134_2543_de82_ef95;
+    let product = u128::from(x) * u128::from(MULTIPLIER);
+    (product >> 64) as u64 ^ product as u64
 }
 
 fn content_code(content: Content) -> Option<u64> {
@@ -124,23 +139,28 @@ fn content_code(content: Content) -> Option<u64> {
 
 /// Calls `each` with the texts of a prompt, as (chain key, length), in order; stops before the first text nobody can
 /// share, or when `each` says so.
-fn texts(task: u32, prompt: &Prompt, mut each: impl FnMut(u64, u32) -> std::ops::ControlFlow<()>) {
+#[inline]
+fn texts(task: u32, prompt: &Prompt, mut each: impl FnMut(u64, u32) -> ControlFlow<()>) {
     let mut chain = mix(u64::from(task) + 1);
-    let mut spans = prompt.iter().filter(|s| s.tokens > 0).map(|s| (content_code(s.content), s.tokens));
-    let mut next = spans.next();
-    while let Some((Some(code), mut tokens)) = next {
-        next = spans.next();
-        while let Some((Some(same), more)) = next
-            && same == code
-        {
-            tokens = tokens.saturating_add(more);
-            next = spans.next();
+    let (mut code, mut tokens) = (0, 0);
+    for span in prompt.iter().filter(|span| span.tokens > 0) {
+        let next = content_code(span.content);
+        if next == Some(code) {
+            tokens = span.tokens.saturating_add(tokens);
+            continue;
         }
-        let key = mix(chain ^ code.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        if each(key, tokens).is_break() {
-            return;
+        if tokens > 0 {
+            let key = mix(chain ^ code);
+            if each(key, tokens).is_break() {
+                return;
+            }
+            chain = key.wrapping_add(u64::from(tokens) << 32 | u64::from(tokens));
         }
-        chain = key.wrapping_add(u64::from(tokens) << 32 | u64::from(tokens));
+        let Some(next) = next else { return };
+        (code, tokens) = (next, span.tokens);
+    }
+    if tokens > 0 {
+        let _ = each(mix(chain ^ code), tokens);
     }
 }
 
@@ -220,7 +240,7 @@ impl PrefixCache {
             self.texts.make_room(prompt.len(), now);
             texts(task, prompt, |key, tokens| {
                 found.push((self.texts.place(key), tokens));
-                std::ops::ControlFlow::Continue(())
+                ControlFlow::Continue(())
             });
         }
         Visit { cache: self, now, texts: found }
@@ -236,7 +256,7 @@ impl PrefixCache {
         if self.enabled {
             texts(task, prompt, |key, tokens| {
                 let Some(mut entry) = self.texts.get(key).copied().filter(|e| e.expires >= now) else {
-                    return std::ops::ControlFlow::Break(());
+                    return ControlFlow::Break(());
                 };
                 entry.arrive(now);
                 if entry.coming > 0 {
@@ -244,9 +264,9 @@ impl PrefixCache {
                 }
                 cached += u64::from(entry.readable.min(tokens));
                 if entry.readable < tokens {
-                    return std::ops::ControlFlow::Break(());
+                    return ControlFlow::Break(());
                 }
-                std::ops::ControlFlow::Continue(())
+                ControlFlow::Continue(())
             });
         }
         (self.long_enough(cached), more)

@@ -2,6 +2,8 @@
 //!
 //! Invariant: versions are consecutive; a reader at version v sees exactly the newest entries below v that fit its window.
 
+use smallvec::SmallVec;
+
 /// What a reader gets: entries `first..version` of `tokens` tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct View {
@@ -16,8 +18,9 @@ pub struct View {
 /// The lengths of an append-only list of findings.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    /// `ends[i]` = tokens of entries `0..=i`. Which findings they are, the world knows from the notes.
-    ends: Vec<u64>,
+    /// `ends[i]` = tokens of entries `0..=i`. Which findings they are, the world knows from the notes. Every agent has a
+    /// list of its own, and most lists are short.
+    ends: SmallVec<[u64; 2]>,
 }
 
 impl Context {

@@ -136,7 +136,12 @@ fn survive_on_search(replication: u64, purpose: Option<Purpose>, items: u32, tok
         let mut request = ask(0, Purpose::Step, Prompt::new());
         request.about.step = step;
         let told = world.prepare(&request).answer;
-        world.completed(Time::ZERO + Span::from_secs_f64(f64::from(step) + 1.0), &request, &told);
+        world.completed(
+            Time::ZERO + Span::from_secs_f64(f64::from(step) + 1.0),
+            request.purpose,
+            request.about.line,
+            &told,
+        );
         let Answer::Step { notes: fresh, .. } = told else { panic!("a step") };
         notes.extend(fresh);
     }
@@ -151,7 +156,7 @@ fn survive_on_search(replication: u64, purpose: Option<Purpose>, items: u32, tok
     let step = ask(1, Purpose::Step, shown(&told));
     let answer = world.prepare(&step).answer;
     // Who has something left to try repeats what the other line had found.
-    !world.completed(Time::ZERO + Span::from_secs_f64(99.0), &step, &answer)
+    !world.completed(Time::ZERO + Span::from_secs_f64(99.0), step.purpose, step.about.line, &answer)
 }
 
 #[test]
@@ -229,7 +234,7 @@ fn hits(replication: u64, sharing: &Sharing, prompt: Prompt) -> bool {
     let mut world = world(&WorkloadSpec::Search(Arc::new(spec)), sharing, replication);
     let step = ask(0, Purpose::Step, prompt);
     let told = world.prepare(&step).answer;
-    world.completed(Time::ZERO + Span::from_secs_f64(1.0), &step, &told);
+    world.completed(Time::ZERO + Span::from_secs_f64(1.0), step.purpose, step.about.line, &told);
     let Answer::Step { notes, .. } = told else { panic!("a step") };
     notes.is_empty()
 }

@@ -66,7 +66,7 @@ fn a_dead_end_that_is_read_is_left_out_as_often_as_it_is_respected() {
             let mut world = world(&WorkloadSpec::Search(Arc::new(one_dead_end())), sharing);
             let first = ask(0, Purpose::Step, Prompt::new());
             let told = world.prepare(&first).answer;
-            world.completed(at(1.0), &first, &told);
+            world.completed(at(1.0), first.purpose, first.about.line, &told);
             let Answer::Step { notes, .. } = told else { panic!("a step") };
             assert_eq!(notes[0].kind, FindingKind::Fail);
             admit(&mut world, notes[0]);
@@ -78,7 +78,7 @@ fn a_dead_end_that_is_read_is_left_out_as_often_as_it_is_respected() {
             let second = ask(1, Purpose::Step, prompt);
             let told = world.prepare(&second).answer;
             // Nothing else is left to try: who respects the note finishes at once.
-            let again = world.completed(at(2.0), &second, &told);
+            let again = world.completed(at(2.0), second.purpose, second.about.line, &told);
             assert_eq!(again, explores || by == "nobody", "respect {respect}, told by {by}");
         }
     }
@@ -105,8 +105,8 @@ fn work_is_duplicated_when_another_line_had_found_the_same_before() {
     let mut world = world(&WorkloadSpec::Search(Arc::new(one_dead_end())), Sharing::default());
     let (first, second) = (ask(0, Purpose::Step, Prompt::new()), ask(1, Purpose::Step, Prompt::new()));
     let (a, b) = (world.prepare(&first).answer, world.prepare(&second).answer);
-    assert!(!world.completed(at(1.0), &first, &a), "the first discovers it");
-    assert!(world.completed(at(2.0), &second, &b), "the second does it again");
+    assert!(!world.completed(at(1.0), first.purpose, first.about.line, &a), "the first discovers it");
+    assert!(world.completed(at(2.0), second.purpose, second.about.line, &b), "the second does it again");
 }
 
 /// One subtask with five details, of which nothing is lost where `spec` says nothing else.
@@ -214,7 +214,7 @@ fn a_solution_without_rivals_is_found_and_handed_in() {
         let mut request = ask(0, Purpose::Step, Prompt::new());
         request.about.step = step;
         let told = world.prepare(&request).answer;
-        world.completed(at(f64::from(step)), &request, &told);
+        world.completed(at(f64::from(step)), request.purpose, request.about.line, &told);
         let Answer::Step { result: found, .. } = told else { panic!("a step") };
         result = found;
     }
@@ -231,14 +231,14 @@ fn a_brief_tells_as_much_as_its_length_keeps() {
         let mut world = world(&WorkloadSpec::Search(Arc::new(spec)), sharing);
         let first = ask(0, Purpose::Step, Prompt::new());
         let told = world.prepare(&first).answer;
-        world.completed(at(1.0), &first, &told);
+        world.completed(at(1.0), first.purpose, first.about.line, &told);
         let Answer::Step { notes, .. } = told else { panic!("a step") };
         let mut dispatch = ask(1, Purpose::Dispatch, span(Content::Finding(notes[0].id), SpanRole::Reports));
         dispatch.product_tokens = tokens;
         let Answer::Brief(brief) = world.prepare(&dispatch).answer else { panic!("a brief") };
         let second = ask(1, Purpose::Step, span(Content::Finding(brief.id), SpanRole::Reports));
         let told = world.prepare(&second).answer;
-        assert_eq!(world.completed(at(2.0), &second, &told), explores, "{tokens} tokens");
+        assert_eq!(world.completed(at(2.0), second.purpose, second.about.line, &told), explores, "{tokens} tokens");
     }
 }
 
@@ -257,7 +257,7 @@ fn a_candidate_is_taken_over_as_its_odds_say() {
             let mut request = ask(0, Purpose::Step, Prompt::new());
             request.about.step = step;
             let told = world.prepare(&request).answer;
-            world.completed(at(f64::from(step)), &request, &told);
+            world.completed(at(f64::from(step)), request.purpose, request.about.line, &told);
             let Answer::Step { result, .. } = told else { panic!("a step") };
             patch = result;
         }

@@ -9,10 +9,10 @@ pub mod recorded;
 pub mod search;
 
 use super::call::{Answer, Judge, Outcome, Purpose, Request};
-use super::ids::{AgentId, FindingId, TaskId, entity};
+use super::ids::{AgentId, FindingId, LineId, TaskId, entity};
 use super::note::Note;
 use super::sharing::Sharing;
-use crate::kernel::{Address, Draws, Key, Law, Span, Time};
+use crate::kernel::{Address, Draws, Key, Law, Span, Time, nearest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -161,7 +161,7 @@ pub fn later_try(first: Address, purpose: Purpose, tries: u16) -> Address {
 
 /// A draw rounded to a whole number of at least 0.
 pub fn whole(law: &Law, draws: &Draws, lane: usize) -> u64 {
-    libm::round(law.sample(draws, lane).max(0.0)) as u64
+    nearest(law.sample(draws, lane))
 }
 
 /// What a call will bring if it succeeds.
@@ -310,10 +310,10 @@ impl Workload {
         }
     }
 
-    /// A call has ended well. Returns whether what it worked on had been discovered by another line before.
-    pub fn completed(&mut self, now: Time, request: &Request, answer: &Answer) -> bool {
+    /// A call for a line has ended well. Returns whether what it worked on had been discovered by another line before.
+    pub fn completed(&mut self, now: Time, purpose: Purpose, line: LineId, answer: &Answer) -> bool {
         match self {
-            Self::Search(w) => w.completed(now, request, answer),
+            Self::Search(w) => w.completed(now, purpose, line, answer),
             Self::Divide(_) | Self::Recorded(_) => false,
         }
     }
@@ -366,7 +366,7 @@ fn verdict(sharing: &Sharing, judge: Judge, wrong: bool, draws: &Draws, key: &Ke
         Judge::Oracle => !wrong,
         Judge::Model => {
             let pass = if wrong { sharing.false_positive_rate } else { sharing.true_positive_rate };
-            draws.uniform(OBSERVATION) < pass || blind()
+            draws.uniform(OBSERVATION) < pass || sharing.verifier_worker_error_correlation > 0.0 && blind()
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Body, TimerSet, Trace};
 use crate::kernel::{Span, Time};
-use crate::model::call::{Answer, CallError, Purpose, Request, SpanRole, Usage, prompt_tokens};
+use crate::model::call::{Answer, CallError, Purpose, Request, SpanRole, Usage};
 use crate::model::ids::{About, AgentId, CallId, EndpointId, TaskId, TimerId};
 use crate::model::note::{Note, Phase};
 use crate::model::price::Roles;
@@ -80,9 +80,12 @@ impl Trace {
         if let Some(story) = &mut self.story {
             story.try_of(told.task, told.call).items = request.items;
         }
-        let board = request.prompt.iter().filter(|s| s.role == SpanRole::Board);
-        let board_tokens = board.map(|s| u64::from(s.tokens)).sum();
-        self.called(at, told, endpoint, prompt_tokens(&request.prompt), board_tokens)
+        let (mut tokens, mut board_tokens) = (0, 0);
+        for span in &request.prompt {
+            tokens += u64::from(span.tokens);
+            board_tokens += if span.role == SpanRole::Board { u64::from(span.tokens) } else { 0 };
+        }
+        self.called(at, told, endpoint, tokens, board_tokens)
     }
 
     /// A call is made, with a prompt of so many tokens, of which so many show a board. A world whose policies ask tells

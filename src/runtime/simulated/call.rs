@@ -54,8 +54,8 @@ impl Service {
 /// A call that has not ended. A team has as many of them as agents: what few calls have is apart.
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) task: TaskId,
-    pub(super) id: CallId,
+    /// The call as records tell of it.
+    pub(super) told: Told,
     pub(super) endpoint: EndpointId,
     pub(super) tries: u16,
     pub(super) stage: Stage,
@@ -70,7 +70,8 @@ pub(super) struct Pending {
     pub(super) answer: Answer,
     /// Where its draws are: those of the first try, and beside them those of later ones.
     pub(super) address: Address,
-    pub(super) request: Box<Request>,
+    /// What was asked, until it is certain that nobody will serve it again: it is as large as all the rest.
+    request: Option<Box<Request>>,
     rare: Option<Box<Rare>>,
 }
 
@@ -88,22 +89,22 @@ impl PromptCost {
     /// Cached tokens are the front of the prompt, written ones follow.
     fn of(prompt: &Prompt, usage: &Usage, charge: &Charge) -> Self {
         let written_to = usage.cached_tokens + usage.cache_write_tokens;
-        let (mut own, mut reading, mut start) = (0, 0, 0);
+        let cost = |start: u64, end: u64| {
+            let within = |limit: u64| limit.clamp(start, end);
+            let (cached, written) = (within(usage.cached_tokens), within(written_to));
+            (cached - start) * charge.cache_read
+                + (written - cached) * charge.cache_write
+                + (end - written) * charge.input
+        };
+        let (mut reading, mut start) = (0, 0);
         for span in prompt {
             let end = start + u64::from(span.tokens);
-            let cost = if end <= usage.cached_tokens {
-                (end - start) * charge.cache_read
-            } else {
-                let within = |limit: u64| limit.clamp(start, end);
-                let (cached, written) = (within(usage.cached_tokens), within(written_to));
-                (cached - start) * charge.cache_read
-                    + (written - cached) * charge.cache_write
-                    + (end - written) * charge.input
-            };
-            *(if span.role == SpanRole::Board { &mut reading } else { &mut own }) += cost;
+            if span.role == SpanRole::Board {
+                reading += cost(start, end);
+            }
             start = end;
         }
-        Self { own: Picodollars(own), reading: Picodollars(reading) }
+        Self { own: Picodollars(cost(0, start) - reading), reading: Picodollars(reading) }
     }
 
     fn scaled(self, factor: f64) -> Self {
@@ -136,23 +137,15 @@ struct Rare {
 
 impl Pending {
     #[inline]
-    pub(super) fn new(
-        task: TaskId,
-        id: CallId,
-        endpoint: EndpointId,
-        request: Box<Request>,
-        outlook: Outlook,
-        now: Time,
-    ) -> Self {
+    pub(super) fn new(told: Told, endpoint: EndpointId, request: Box<Request>, outlook: Outlook, now: Time) -> Self {
         let tokens_per_estimate = Some(outlook.tokens_per_estimate).filter(|factor| *factor != 1.0);
         let recorded = outlook.recorded;
         let is_rare = recorded.is_some() || tokens_per_estimate.is_some();
         let rare = is_rare.then(|| Box::new(Rare { recorded, tokens_per_estimate, ..Rare::default() }));
         Self {
-            task,
-            id,
+            told,
             endpoint,
-            request,
+            request: Some(request),
             answer: outlook.answer,
             completion_tokens: outlook.completion_tokens,
             address: outlook.draws.address(),
@@ -166,9 +159,14 @@ impl Pending {
         }
     }
 
-    /// The call as records tell of it.
-    pub(super) fn told(&self) -> Told {
-        Told::of(self.task, self.id, &self.request)
+    /// What was asked.
+    pub(super) fn request(&self) -> &Request {
+        self.request.as_deref().expect("a call that may be served keeps its request")
+    }
+
+    /// The running try is the last one: nothing but its time stands between the call and its answer.
+    pub(super) fn forget_request(&mut self) {
+        self.request = None;
     }
 
     /// When the running try is given up, wherever it is by then.
@@ -197,9 +195,9 @@ impl Pending {
     pub(super) fn begin(&mut self, estimated: Usage, prices: &PriceList) {
         let factor = self.tokens_per_estimate();
         self.usage = factor.map_or(estimated, |factor| counted(&estimated, factor));
-        if self.request.purpose != Purpose::Tool {
+        if self.told.purpose != Purpose::Tool {
             let charge = prices.charge(self.usage.prompt_tokens);
-            let cost = PromptCost::of(&self.request.prompt, &estimated, &charge);
+            let cost = PromptCost::of(&self.request().prompt, &estimated, &charge);
             self.prompt_cost = factor.map_or(cost, |factor| cost.scaled(factor));
         }
     }
@@ -216,9 +214,9 @@ impl Pending {
     fn cost(&self, prices: &PriceList, now: Time) -> Roles {
         let mut roles = self.spent().cost;
         let Some(service) = self.service() else { return roles };
-        let own = roles.of_mut(self.request.purpose.role());
+        let own = roles.of_mut(self.told.purpose.role());
         *own += prices.busy_cost(now - service.since);
-        if self.request.purpose == Purpose::Tool {
+        if self.told.purpose == Purpose::Tool {
             return roles;
         }
         *own += self.prompt_cost.own;
@@ -257,107 +255,104 @@ impl Pending {
     }
 }
 
-/// The place after or before which there is none.
-const NONE: u32 = u32::MAX;
-
-/// A place for a call. The calls of a task are chained, so that a task that ends finds its own among those of many.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    in_use: bool,
-    before: u32,
-    after: u32,
-}
+/// Calls that stand together. A table that grows by such a piece has little slack and moves none of those it has.
+const PIECE: usize = 1 << 8;
 
 /// Calls by slot. A call stays where it is from its start to its end, and its memory serves the next one.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    #[allow(
-        clippy::vec_box,
-        reason = "a call stays where it is while the table grows, and the table has no slack of calls"
-    )]
-    slots: Vec<Box<Pending>>,
-    places: Vec<Place>,
+    /// Pieces of the table; all but the last are full.
+    pieces: Vec<Vec<Pending>>,
+    /// Whether the call of a slot has not ended.
+    open: Vec<bool>,
     free: Vec<u32>,
-    /// First slot of each task's chain.
-    first: Vec<u32>,
+    /// Open calls of each task.
+    of_tasks: Vec<u32>,
     /// Slots by name, kept from the first question on: most policies never cancel.
     named: Option<HashMap<(TaskId, CallId), u32>>,
 }
 
 impl Calls {
     pub(super) fn insert(&mut self, pending: Pending) -> u32 {
-        let (task, id) = (pending.task, pending.id);
+        let Told { task, call, .. } = pending.told;
         let slot = if let Some(slot) = self.free.pop() {
-            *self.slots[slot as usize] = pending;
+            *self.at(slot) = pending;
+            self.open[slot as usize] = true;
             slot
         } else {
-            self.slots.push(Box::new(pending));
-            self.places.push(Place { in_use: false, before: NONE, after: NONE });
-            self.slots.len() as u32 - 1
+            self.append(pending)
         };
-        if self.first.len() <= task.index() {
-            self.first.resize(task.index() + 1, NONE);
+        if self.of_tasks.len() <= task.index() {
+            self.of_tasks.resize(task.index() + 1, 0);
         }
-        let after = std::mem::replace(&mut self.first[task.index()], slot);
-        if after != NONE {
-            self.places[after as usize].before = slot;
-        }
-        self.places[slot as usize] = Place { in_use: true, before: NONE, after };
+        self.of_tasks[task.index()] += 1;
         if let Some(named) = &mut self.named {
-            named.insert((task, id), slot);
+            named.insert((task, call), slot);
         }
         slot
     }
 
+    #[cold]
+    fn append(&mut self, pending: Pending) -> u32 {
+        match self.pieces.last_mut() {
+            Some(piece) if piece.len() < PIECE => piece.push(pending),
+            // Small teams have few calls; whoever fills a piece fills more of them.
+            Some(_) => {
+                let mut piece = Vec::with_capacity(PIECE);
+                piece.push(pending);
+                self.pieces.push(piece);
+            }
+            None => self.pieces.push(vec![pending]),
+        }
+        self.open.push(true);
+        self.open.len() as u32 - 1
+    }
+
+    fn at(&mut self, slot: u32) -> &mut Pending {
+        &mut self.pieces[slot as usize / PIECE][slot as usize % PIECE]
+    }
+
     pub(super) fn get(&mut self, slot: u32) -> &mut Pending {
-        debug_assert!(self.places[slot as usize].in_use, "a slot in use");
-        &mut self.slots[slot as usize]
+        debug_assert!(self.open[slot as usize], "a call that has not ended");
+        self.at(slot)
     }
 
     /// The call is over. It can be read until the next one comes.
     pub(super) fn end(&mut self, slot: u32) -> &mut Pending {
-        let Place { in_use, before, after } = self.places[slot as usize];
-        assert!(in_use, "a call ends once");
-        self.places[slot as usize].in_use = false;
-        let pending = &mut *self.slots[slot as usize];
-        if after != NONE {
-            self.places[after as usize].before = before;
-        }
-        if before == NONE {
-            self.first[pending.task.index()] = after;
-        } else {
-            self.places[before as usize].after = after;
-        }
+        assert!(std::mem::replace(&mut self.open[slot as usize], false), "a call ends once");
+        let Told { task, call, .. } = self.at(slot).told;
+        self.of_tasks[task.index()] -= 1;
         if let Some(named) = &mut self.named {
-            named.remove(&(pending.task, pending.id));
+            named.remove(&(task, call));
         }
         self.free.push(slot);
-        pending
+        self.at(slot)
     }
 
     /// A call that has ended and whose slot has not been taken since.
     pub(super) fn ended(&mut self, slot: u32) -> &mut Pending {
-        debug_assert!(!self.places[slot as usize].in_use, "a call that has ended");
-        &mut self.slots[slot as usize]
+        debug_assert!(!self.open[slot as usize], "a call that has ended");
+        self.at(slot)
     }
 
     /// The slot of a policy's call, if it has not ended.
     pub(super) fn find(&mut self, task: TaskId, id: CallId) -> Option<u32> {
-        let Self { slots, places, named, .. } = self;
+        let Self { pieces, open, named, .. } = self;
         let named = named.get_or_insert_with(|| {
-            let open = slots.iter().zip(places).enumerate().filter(|(_, (_, place))| place.in_use);
-            open.map(|(slot, (pending, _))| ((pending.task, pending.id), slot as u32)).collect()
+            let all = pieces.iter().flatten().zip(open).enumerate();
+            let open = all.filter(|(_, (_, open))| **open);
+            open.map(|(slot, (pending, _))| ((pending.told.task, pending.told.call), slot as u32)).collect()
         });
         named.get(&(task, id)).copied()
     }
 
-    /// All slots of a task, lowest first.
+    /// Slots of the open calls of a task, lowest first. A policy that finishes has mostly called off what it made.
     pub(super) fn of_task(&self, task: TaskId) -> Vec<u32> {
-        let some = |slot: u32| (slot != NONE).then_some(slot);
-        let first = self.first.get(task.index()).copied().and_then(some);
-        let mut slots: Vec<u32> =
-            std::iter::successors(first, |slot| some(self.places[*slot as usize].after)).collect();
-        slots.sort_unstable();
-        slots
+        if self.of_tasks.get(task.index()).is_none_or(|open| *open == 0) {
+            return Vec::new();
+        }
+        let all = self.pieces.iter().flatten().zip(&self.open).enumerate();
+        let own = all.filter(|(_, (pending, open))| **open && pending.told.task == task);
+        own.map(|(slot, _)| slot as u32).collect()
     }
 }

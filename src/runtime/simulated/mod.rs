@@ -98,7 +98,7 @@ impl Simulated {
         let told = Told::of(task, id, &request);
         self.trace.asked(now, &told, &request, endpoint);
         self.drawn = outlook.draws;
-        let pending = Pending::new(task, id, endpoint, request, outlook, now);
+        let pending = Pending::new(told, endpoint, request, outlook, now);
         let slot = self.calls.insert(pending);
         self.arrive(slot);
     }
@@ -128,8 +128,8 @@ impl Simulated {
         self.leave(now, slot);
         let Self { fleet, tasks, calls, trace, .. } = self;
         let p = calls.ended(slot);
-        let task = p.task;
-        let duplicate = tasks[task.index()].workload.completed(now, &p.request, &p.answer);
+        let told = p.told;
+        let duplicate = tasks[told.task.index()].workload.completed(now, told.purpose, told.about.line, &p.answer);
         let service = p.service().expect("a call is answered in service");
         let answered = Answered {
             said: Some(Said {
@@ -142,16 +142,20 @@ impl Simulated {
             service: now - service.since,
         };
         let bill = p.bill(&fleet.prices[p.endpoint.index()], now);
-        trace.cause = trace.replied(now, &p.told(), &answered, bill);
+        trace.cause = trace.replied(now, &told, &answered, bill);
         let sojourn = answered.sojourn;
         let answer = std::mem::replace(&mut p.answer, Answer::Merged);
-        Delivery { task, at: now, event: Event::Replied(p.id, Reply { answer, usage: p.usage, sojourn }) }
+        Delivery {
+            task: told.task,
+            at: now,
+            event: Event::Replied(told.call, Reply { answer, usage: p.usage, sojourn }),
+        }
     }
 
     fn failed(&mut self, now: Time, slot: u32, error: CallError) -> Delivery {
         let p = self.calls.end(slot);
-        self.trace.cause = self.trace.failed(now, &p.told(), error, p.spent());
-        Delivery { task: p.task, at: now, event: Event::Failed(p.id, error) }
+        self.trace.cause = self.trace.failed(now, &p.told, error, p.spent());
+        Delivery { task: p.told.task, at: now, event: Event::Failed(p.told.call, error) }
     }
 
     fn is_stopped(&self) -> bool {

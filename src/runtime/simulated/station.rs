@@ -64,8 +64,12 @@ impl Station {
     /// What a call takes from the limits.
     fn demand(&self, now: Time, p: &Pending, spec: &EndpointSpec) -> Demand {
         let (cached, less_at) =
-            if spec.count_cached_input { (0, None) } else { self.cache.peek(now, p.task.0, &p.request.prompt) };
-        Demand { input: prompt_tokens(&p.request.prompt) - cached, output: u64::from(spec.max_output_tokens), less_at }
+            if spec.count_cached_input { (0, None) } else { self.cache.peek(now, p.told.task.0, &p.request().prompt) };
+        Demand {
+            input: prompt_tokens(&p.request().prompt) - cached,
+            output: u64::from(spec.max_output_tokens),
+            less_at,
+        }
     }
 }
 
@@ -171,7 +175,7 @@ impl Simulated {
     }
 
     fn waits(&mut self, slot: u32, phase: Phase) {
-        self.trace.waits(self.calendar.now(), &self.calls.get(slot).told(), phase);
+        self.trace.waits(self.calendar.now(), &self.calls.get(slot).told, phase);
     }
 
     /// Service of one try begins.
@@ -188,18 +192,21 @@ impl Simulated {
         let draws = match p.tries {
             0 if drawn.address() == p.address => *drawn,
             0 => key.draws(p.address),
-            tries => key.draws(later_try(p.address, p.request.purpose, tries)),
+            tries => key.draws(later_try(p.address, p.told.purpose, tries)),
         };
+        let told = p.told;
         let who = || Address {
             purpose: Hidden::AgentFactor as u16,
-            entity: trace.summary.team().member(p.request.agent).entity(p.task),
+            entity: trace.summary.team().member(told.agent).entity(told.task),
             attempt: 0,
             step: fleet.codes[endpoint.index()],
         };
-        let own = station.factor(key, p.task, p.request.agent, who, spec.agent_sigma);
-        let prompt = prompt_tokens(&p.request.prompt);
+        let own = station.factor(key, told.task, told.agent, who, spec.agent_sigma);
+        let request = p.request();
+        let items = request.items;
+        let prompt = prompt_tokens(&request.prompt);
         let writes = station.cache.is_enabled() && prompt >= u64::from(spec.cache.min_tokens);
-        let mut visit = station.cache.visit(now, p.task.0, &p.request.prompt);
+        let mut visit = station.cache.visit(now, told.task.0, &request.prompt);
         let cached = visit.read();
         let uncached = prompt - cached;
         let usage = Usage {
@@ -214,14 +221,13 @@ impl Simulated {
             None => (uncached, cached),
         };
         let noise = spec.noise.sample(&draws, NOISE);
-        let model = if p.request.purpose == Purpose::Tool { 1.0 } else { fleet.latency_factor };
+        let model = if told.purpose == Purpose::Tool { 1.0 } else { fleet.latency_factor };
         let factor = noise * model * own;
-        let mut latency = spec.latency(p.completion_tokens, uncached, cached, p.request.items, factor);
+        let mut latency = spec.latency(p.completion_tokens, uncached, cached, items, factor);
         let recorded = p.recorded();
         if let Some(timed) = recorded {
-            let then =
-                |t: &Timed| spec.latency(t.completion_tokens, t.uncached_tokens, t.cached_tokens, p.request.items, 1.0);
-            let now = spec.latency(p.completion_tokens, uncached, cached, p.request.items, 1.0);
+            let then = |t: &Timed| spec.latency(t.completion_tokens, t.uncached_tokens, t.cached_tokens, items, 1.0);
+            let now = spec.latency(p.completion_tokens, uncached, cached, items, 1.0);
             latency = again(&timed, now, then(&timed));
         }
         let Latency { first_token, total } = latency;
@@ -247,12 +253,13 @@ impl Simulated {
         } else {
             visit.write(now + first_token);
             wrote = true;
+            p.forget_request();
             Some((total, Due::Done(slot)))
         };
         let is_stream = stream.is_some();
         p.stage = Stage::Service(Service { since: now, first_token, total, stream });
         p.event = due.map(|(after, due)| calendar.schedule(now + after, due));
-        trace.served(now, &p.told());
+        trace.served(now, &told);
         if is_stream {
             self.streams_changed(endpoint.0);
         }
@@ -280,7 +287,7 @@ impl Simulated {
         };
         match station.streams.pass(stream, slot) {
             Milestone::FirstToken => {
-                station.cache.visit(now, p.task.0, &p.request.prompt).write(now);
+                station.cache.visit(now, p.told.task.0, &p.request().prompt).write(now);
                 self.streams_changed(endpoint);
                 self.line_changed(endpoint);
                 None
@@ -348,8 +355,8 @@ impl Simulated {
         p.give_up_at(None);
         p.tries += 1;
         let tries = p.tries;
-        let address = later_try(p.address, p.request.purpose, tries);
-        self.trace.try_failed(now, &p.told(), error);
+        let address = later_try(p.address, p.told.purpose, tries);
+        self.trace.try_failed(now, &p.told, error);
         match stage {
             Stage::Service(_) => self.release(now, endpoint.0),
             Stage::Slot => drop(self.stations[endpoint.index()].servers.withdraw(now, |s| *s == slot)),
@@ -396,7 +403,7 @@ impl Simulated {
         let p = self.calls.end(slot);
         let endpoint = p.endpoint;
         let bill = p.bill(&self.fleet.prices[endpoint.index()], now);
-        self.trace.cancelled(now, &p.told(), bill);
+        self.trace.cancelled(now, &p.told, bill);
         let station = &mut self.stations[endpoint.index()];
         match p.stage {
             // Whoever waits takes the slot after all that is cancelled now: a policy that calls off the call in service

@@ -9,7 +9,7 @@ mod spec;
 
 use super::picked::{self, Said, wrong_kind};
 use super::{COMPLETION, Hidden, OBSERVATION, Outlook, Score, Sizes, TOOL, Team, whole};
-use crate::kernel::{Address, Draws, Key, Law};
+use crate::kernel::{Address, Draws, Key, Law, nearest};
 use crate::model::call::{
     Answer, Content, Finding, FindingKind, Outcome, Purpose, Request, SubtaskList, prompt_tokens,
 };
@@ -223,7 +223,7 @@ impl Divide {
         let draws = self.draws(Hidden::Steps, about, about.subtask.0, 0, 0);
         let size = Law::Lognormal { mean: 1.0, sigma: self.spec.subtask_sigma };
         let n = self.spec.steps_per_subtask.sample(&draws, 0) * size.sample(&draws, 1);
-        let steps = (libm::round(n) as u32).max(1);
+        let steps = u32::try_from(nearest(n)).unwrap_or(u32::MAX).max(1);
         self.remembered[place] = Some((name, steps));
         steps
     }
@@ -272,7 +272,8 @@ impl Divide {
         let used = used_share(prompt_tokens(&request.prompt), self.sharing.length_loss_per_ktoken);
         // What would be supported stays so as far as the prompt is made use of.
         let h = h + (1.0 - h).max(0.0) * (1.0 - used);
-        self.draws(Hidden::Support, about, about.subtask.0, about.attempt, tries).uniform(0) < h
+        // A uniform number is above 0: what cannot be needs no draw.
+        h > 0.0 && self.draws(Hidden::Support, about, about.subtask.0, about.attempt, tries).uniform(0) < h
     }
 
     /// Whether a retry says what the raw result says.
@@ -304,12 +305,12 @@ impl Divide {
             return self.found(Carried::default(), kind, 0);
         }
         let (tokens, items) = (f64::from(request.product_tokens), carried.items as usize);
-        let keep = keep_probability(tokens, items, self.spec.tokens_per_detail);
+        let keep = || keep_probability(tokens, items, self.spec.tokens_per_detail);
         let about = &request.about;
         let facts = kept_bits(carried.facts, |fact| {
             let step = about.step << 8 | u32::from(request.purpose.code()) << 4 | (fact / 8);
             let draws = self.draws(Hidden::Keep, about, about.subtask.0, about.attempt, step);
-            draws.uniform(fact as usize % 8) < keep
+            draws.uniform(fact as usize % 8) < keep()
         });
         self.found(Carried { facts, ..carried }, kind, request.product_tokens)
     }
@@ -430,7 +431,13 @@ fn source_tokens(spec: &DivideSpec, key: &Key, task: TaskId, unit: u32) -> u32 {
     whole(&spec.source_tokens, &key.draws(address), 0) as u32
 }
 
-/// Those of the details that are kept.
+/// Those of the details that are kept. Most findings carry none.
 fn kept_bits(bits: u64, keep: impl Fn(u32) -> bool) -> u64 {
-    (0..64).filter(|&f| bits & (1 << f) != 0 && keep(f)).fold(0, |kept, f| kept | (1 << f))
+    let (mut left, mut kept) = (bits, 0);
+    while left != 0 {
+        let fact = left.trailing_zeros();
+        left &= left - 1;
+        kept |= u64::from(keep(fact)) << fact;
+    }
+    kept
 }

@@ -3,10 +3,10 @@
 use super::super::Hidden;
 use crate::kernel::{Address, Key, Law};
 use crate::model::ids::{StoreId, TaskId, entity};
-use std::collections::HashMap;
+use smallvec::SmallVec;
 
 /// What a note, report, brief or digest carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     /// A dead end found by a line; a wrong one also hides the true hypothesis.
     Dead { hypothesis: u32, author: u32, wrong: bool },
@@ -14,6 +14,34 @@ pub(super) enum Item {
     Fact { author: u32, number: u32 },
     /// A line's candidate solution.
     Patch { author: u32, right: bool },
+}
+
+/// Bits of a line and of an index, as in the entity of a random address.
+const LINE: u32 = 20;
+const INDEX: u32 = 24;
+
+impl Item {
+    /// A number that stands for it. In their order, dead ends come by hypothesis and author, then facts and candidates by
+    /// author; numbers are sorted several times as quickly as items.
+    pub(super) fn rank(self) -> u64 {
+        let (kind, first, second) = match self {
+            Self::Dead { hypothesis, author, wrong } => (0, hypothesis, author << 1 | u32::from(wrong)),
+            Self::Fact { author, number } => (1, author, number),
+            Self::Patch { author, right } => (2, author, u32::from(right)),
+        };
+        debug_assert!(first < 1 << INDEX && second < 1 << INDEX.max(LINE + 1), "scenario limits keep ids in range");
+        kind << 60 | u64::from(first) << 30 | u64::from(second)
+    }
+
+    /// What a number stands for.
+    pub(super) fn of_rank(rank: u64) -> Self {
+        let (first, second) = ((rank >> 30) as u32 & 0x3fff_ffff, rank as u32 & 0x3fff_ffff);
+        match rank >> 60 {
+            0 => Self::Dead { hypothesis: first, author: second >> 1, wrong: second & 1 == 1 },
+            1 => Self::Fact { author: first, number: second },
+            _ => Self::Patch { author: first, right: second == 1 },
+        }
+    }
 }
 
 /// What is being explored.
@@ -33,10 +61,10 @@ pub(super) enum Doing {
     Done { right: bool },
 }
 
-/// A growing set of small numbers.
+/// A growing set of small numbers; those of most instances are in place.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
-    words: Vec<u64>,
+    words: SmallVec<[u64; 2]>,
     count: u32,
 }
 
@@ -68,8 +96,9 @@ impl Known {
 /// A keyed random order of the wrong hypotheses, produced as far as it is asked for.
 #[derive(Clone, Debug)]
 pub(super) enum Order {
-    /// Equal weights: Fisher-Yates, position by position.
-    Uniform { swaps: HashMap<u32, u32>, next: u32, total: u32, entity: u64, attempt: u16 },
+    /// Equal weights: Fisher-Yates, position by position. `swaps` tells who stands at a later position than his own, the
+    /// latest positions first.
+    Uniform { swaps: Vec<(u32, u32)>, next: u32, total: u32, entity: u64, attempt: u16 },
     /// Unequal weights: sorted exponential clocks.
     Sorted { order: Vec<u32>, next: usize },
 }
@@ -78,7 +107,7 @@ impl Order {
     pub(super) fn new(key: &Key, task: TaskId, line: u32, attempt: u16, total: u32, weights: Option<&[f64]>) -> Self {
         let entity = entity(task, line, 0);
         let Some(weights) = weights else {
-            return Self::Uniform { swaps: HashMap::new(), next: 0, total, entity, attempt };
+            return Self::Uniform { swaps: Vec::new(), next: 0, total, entity, attempt };
         };
         let mut clocks: Vec<(f64, u32)> = (0..total)
             .map(|h| {
@@ -110,11 +139,18 @@ impl Order {
                         Address { purpose: Hidden::Order as u16, entity: *entity, attempt: *attempt, step: i / 8 };
                     let u = key.draws(address).uniform(i as usize % 8);
                     let j = i + ((f64::from(*total - i) * u) as u32).min(*total - i - 1);
-                    let chosen = swaps.get(&j).copied().unwrap_or(j);
-                    let moved = swaps.remove(&i).unwrap_or(i);
-                    if j != i {
-                        swaps.insert(j, moved);
-                    }
+                    let moved = swaps.pop_if(|(position, _)| *position == i).map_or(i, |(_, who)| who);
+                    let chosen = if j == i {
+                        moved
+                    } else {
+                        match swaps.binary_search_by(|(position, _)| j.cmp(position)) {
+                            Ok(place) => std::mem::replace(&mut swaps[place].1, moved),
+                            Err(place) => {
+                                swaps.insert(place, (j, moved));
+                                j
+                            }
+                        }
+                    };
                     if !is_known(chosen) {
                         return Some(chosen);
                     }
@@ -178,7 +214,7 @@ pub(super) struct Line {
     /// Items found in this delegation.
     pub(super) found: Vec<Item>,
     /// Authors whose candidates were considered.
-    pub(super) considered: Vec<u32>,
+    pub(super) considered: SmallVec<[u32; 4]>,
     /// The line whose candidate this one took over.
     pub(super) taken_over: Option<u32>,
     /// The delegation that reads.
@@ -209,7 +245,7 @@ impl Line {
             picks: 0,
             dead_ends_here: 0,
             found: Vec::new(),
-            considered: Vec::new(),
+            considered: SmallVec::new(),
             taken_over: None,
             reader: 0,
             follows: None,
@@ -241,6 +277,25 @@ mod tests {
         let (mut gone, _) = of(&[3]);
         gone.clear();
         assert!(!gone.contains(3) && gone.len_with(&a) == 5);
+    }
+
+    #[test]
+    fn items_stand_in_the_order_of_their_numbers() {
+        let dead = |hypothesis, author, wrong| Item::Dead { hypothesis, author, wrong };
+        let most = (1 << INDEX) - 1;
+        let items = [
+            dead(0, 7, true),
+            dead(1, 2, false),
+            dead(1, 2, true),
+            dead(1, 3, false),
+            dead(most, (1 << LINE) - 1, true),
+            Item::Fact { author: 0, number: most },
+            Item::Fact { author: 1, number: 0 },
+            Item::Patch { author: 0, right: true },
+            Item::Patch { author: 1, right: false },
+        ];
+        assert!(items.map(Item::rank).is_sorted());
+        assert_eq!(items.map(|item| Item::of_rank(item.rank())), items);
     }
 
     #[test]

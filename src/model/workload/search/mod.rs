@@ -12,10 +12,10 @@ mod truth;
 
 use super::picked::{self, Said, wrong_kind};
 use super::{COMPLETION, Hidden, OBSERVATION, Outlook, Score, Sizes, TOOL, Team, whole};
-use crate::kernel::{Address, Draws, Key, Law, Time};
+use crate::kernel::{Address, Draws, Key, Law, Time, nearest};
 use crate::model::call::{Answer, Decision, Finding, FindingKind, Outcome, Purpose, Request, prompt_tokens};
 use crate::model::detail::{keep_probability, used_share};
-use crate::model::ids::{FindingId, SubtaskId, TaskId, entity};
+use crate::model::ids::{FindingId, LineId, SubtaskId, TaskId, entity};
 use crate::model::note::Note;
 use crate::model::sharing::Sharing;
 use line::{Doing, Item, Line, Order, Target};
@@ -221,7 +221,7 @@ impl Search {
     }
 
     fn whole_steps(&self, law: &Law, l: u32, index: u32) -> u32 {
-        (libm::round(self.steps(law, l, index)) as u32).max(1)
+        u32::try_from(nearest(self.steps(law, l, index))).unwrap_or(u32::MAX).max(1)
     }
 
     /// Picks the next hypothesis, or gives up.
@@ -334,14 +334,14 @@ impl Search {
     }
 
     /// See [`super::Workload::completed`].
-    pub fn completed(&mut self, now: Time, request: &Request, answer: &Answer) -> bool {
-        if !matches!(request.purpose, Purpose::Step | Purpose::Tool) {
+    pub fn completed(&mut self, now: Time, purpose: Purpose, line: LineId, answer: &Answer) -> bool {
+        if !matches!(purpose, Purpose::Step | Purpose::Tool) {
             return false;
         }
-        let l = request.about.line.0;
+        let l = line.0;
         let target = self.last[l as usize].1;
         let duplicate = target.is_some_and(|t| self.discovered.get(&t).is_some_and(|&(at, by)| by != l && at <= now));
-        if let (Purpose::Step, Answer::Step { .. }) = (request.purpose, answer) {
+        if let (Purpose::Step, Answer::Step { .. }) = (purpose, answer) {
             self.step_done(now, l);
         }
         duplicate

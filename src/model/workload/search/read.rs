@@ -204,7 +204,7 @@ impl Search {
 
     fn read_entries(&mut self, l: usize, store: StoreId, from: u32, to: u32) {
         for i in from..to {
-            let finding = self.entries(store, i, i + 1)[0];
+            let finding = self.stores[store.index()].entries[i as usize];
             self.read_finding(l, finding);
         }
     }
@@ -276,28 +276,28 @@ impl Search {
 
     /// A lead (or summariser) writes down what its prompt holds, as far as the asked length keeps it.
     pub(super) fn retell(&mut self, request: &Request, kind: FindingKind) -> Finding {
-        let mut items: Vec<Item> = Vec::new();
         if request.purpose == Purpose::Dispatch && request.product_tokens == 0 && self.spec.tokens_per_detail > 0.0 {
             // Nothing survives being written in no words.
             return self.found(&[], kind, 0);
         }
+        let mut told: Vec<u64> = Vec::new();
+        let mut tell = |f: FindingId| told.extend(self.findings[f.index()].iter().map(|item| item.rank()));
         if let (Purpose::Report, Some(f)) = (request.purpose, request.subject) {
-            items.extend_from_slice(&self.findings[f.index()]);
+            tell(f);
         } else {
             for span in &request.prompt {
                 match span.content {
                     Content::View { store, first, version } => {
-                        for f in self.entries(store, first, version) {
-                            items.extend_from_slice(&self.findings[f.index()]);
-                        }
+                        self.entries(store, first, version).iter().copied().for_each(&mut tell);
                     }
-                    Content::Finding(f) => items.extend_from_slice(&self.findings[f.index()]),
+                    Content::Finding(f) => tell(f),
                     _ => {}
                 }
             }
         }
-        items.sort_unstable();
-        items.dedup();
+        told.sort_unstable();
+        told.dedup();
+        let items: Vec<Item> = told.into_iter().map(Item::of_rank).collect();
         let kept = self.keep(&items, request);
         self.found(&kept, kind, request.product_tokens)
     }
@@ -306,18 +306,15 @@ impl Search {
     pub(super) fn keep(&self, items: &[Item], request: &Request) -> SmallVec<[Item; 2]> {
         let keep = keep_probability(f64::from(request.product_tokens), items.len(), self.spec.tokens_per_detail);
         let (line, attempt) = (request.about.line.0, request.about.attempt);
-        items
-            .iter()
-            .filter(|item| {
-                let (index, author, kind) = match **item {
-                    Item::Dead { hypothesis, author, .. } => (hypothesis, author, 0),
-                    Item::Fact { author, number } => (number, author, 1),
-                    Item::Patch { author, .. } => (0, author, 2),
-                };
-                let step = (author << 6) | (u32::from(request.purpose.code()) << 2) | kind;
-                keep >= 1.0 || self.draws(Hidden::Keep, line, index, attempt + 1, step).uniform(0) < keep
-            })
-            .copied()
-            .collect()
+        let kept = items.iter().filter(|item| {
+            let (index, author, kind) = match **item {
+                Item::Dead { hypothesis, author, .. } => (hypothesis, author, 0),
+                Item::Fact { author, number } => (number, author, 1),
+                Item::Patch { author, .. } => (0, author, 2),
+            };
+            let step = (author << 6) | (u32::from(request.purpose.code()) << 2) | kind;
+            keep >= 1.0 || self.draws(Hidden::Keep, line, index, attempt + 1, step).uniform(0) < keep
+        });
+        SmallVec::from_slice(&kept.copied().collect::<Vec<Item>>())
     }
 }

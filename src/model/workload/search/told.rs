@@ -27,8 +27,8 @@ pub(super) struct Candidate {
 /// One store.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
-    /// All entries.
-    pub(super) entries: Vec<FindingId>,
+    /// All entries; most stores are private and short.
+    pub(super) entries: SmallVec<[FindingId; 4]>,
     /// What they tell, where they were admitted: such a store may be read by many. A private one is read as it stands.
     pub(super) told: Option<Box<Told>>,
 }
