@@ -196,7 +196,10 @@ fn told(reading: &Reading, found: &Found, subtasks: &[usize], without: u32) -> V
              probability sharing.true_positive_rate, and recorded results count as supported.",
             found.coordination_calls, found.tool_runs
         ),
-        "Nothing is graded: whether another topology would have found the same is not known.".to_owned(),
+        "Nothing is graded: whether another topology would have found the same is not known. The work is taken for subtasks \
+         that all have to be done; where agents make attempts at one solution, another topology makes more or fewer of them, \
+         which no log tells: there only the row of what was run means something (results/counterfactual-null)."
+            .to_owned(),
     ];
     told.push(told_of_lost(&found.lost));
     if let Some(tokens) = found.result_tokens() {
