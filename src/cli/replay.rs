@@ -5,7 +5,7 @@ use super::format::Format;
 use super::progress::Progress;
 use super::study::{announce, conduct_announced};
 use super::{DONE, UsageError, output, whole};
-use crate::experiment::replay::{self, Dependencies, Reading, RecordedRuns};
+use crate::experiment::replay::{self, Dependencies, PriceFile, Reading, RecordedRuns};
 use crate::policy::Catalog;
 use crate::report::{self, Command, Manifest};
 use crate::runtime::replay::WhatIf;
@@ -73,6 +73,11 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "MODEL=IN,OUT[,CACHED]", value_parser = replay::given_price)]
     #[arg(help_heading = "Reading (counterfactual)")]
     pub price: Vec<replay::GivenPrice>,
+    /// Counterfactual of other programs' logs: prices of models from a file, a CSV table (model,input,output,.. in dollars
+    /// per million tokens) or LiteLLM's JSON map; --price goes before it
+    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Reading (counterfactual)")]
+    pub prices: Option<PathBuf>,
     /// Counterfactual: write the scenario that was made here, to change and compare again
     #[arg(long, value_name = "FILE")]
     #[arg(help_heading = "Reading (counterfactual)")]
@@ -154,9 +159,12 @@ impl ReplayArgs {
         }
         let changed = format!("{:?}", self.change) != format!("{:?}", ChangeArgs::default());
         if self.mode != Mode::Counterfactual
-            && (self.reading() != Reading::default() || self.scenario_output.is_some() || changed)
+            && (self.reading() != Reading::default()
+                || self.prices.is_some()
+                || self.scenario_output.is_some()
+                || changed)
         {
-            let flags = "--dependencies, --own-context, --longest-gap-s, --price, --scenario-output and changes to the scenario";
+            let flags = "--dependencies, --own-context, --longest-gap-s, --price, --prices, --scenario-output and changes to the scenario";
             return Err(told(flags, "counterfactual"));
         }
         Ok(())
@@ -241,9 +249,11 @@ fn row(run: &replay::RetimedRun) -> Vec<String> {
 fn counterfactual(args: &ReplayArgs, catalog: &Catalog) -> Result<u8> {
     let runs = RecordedRuns::read(&args.file)?;
     let jobs = args.output.jobs.map_or(0, std::num::NonZeroUsize::get);
-    let made = replay::counterfactual(&runs, &args.reading(), jobs)?;
-    if made.is_own && args.reading() != Reading::default() {
-        let wrong = "--dependencies, --own-context, --longest-gap-s and --price read other programs' logs: these runs tell \
+    let price_file = args.prices.as_deref().map(PriceFile::read).transpose();
+    let reading = Reading { price_file: price_file.map_err(UsageError)?, ..args.reading() };
+    let made = replay::counterfactual(&runs, &reading, jobs)?;
+    if made.is_own && reading != Reading::default() {
+        let wrong = "--dependencies, --own-context, --longest-gap-s, --price and --prices read other programs' logs: these runs tell \
                      themselves what waited for what and cost what; leave them out";
         return Err(UsageError(wrong.to_owned()).into());
     }
@@ -255,7 +265,7 @@ fn counterfactual(args: &ReplayArgs, catalog: &Catalog) -> Result<u8> {
     let plan = announce(Manifest::announce(Command::Compare, &scenario, false), &args.output)?;
     let (study, stored) = conduct_announced(&scenario, &plan, true, &args.output, None)?;
     let overrides = args.change.overrides(catalog);
-    let prediction = replay::predict((&runs, &args.reading()), &made, &study, &overrides, jobs)?;
+    let prediction = replay::predict((&runs, &reading), &made, &study, &overrides, jobs)?;
     if args.output.format != Format::Table {
         let (header, rows) = report::counterfactual::data(&prediction);
         output::print(&output::table(args.output.format, &header, &rows)?)?;

@@ -184,3 +184,36 @@ fn a_task_without_work_counts_neither_in_sums_nor_in_means() {
     let usd = recorded.usd().expect("all calls are priced");
     assert!((usd - (200.0 * 10.0 + 100.0 * 100.0) * 1e-6).abs() < 1e-12, "{usd}");
 }
+
+/// A file of prices is the same as the flags, goes behind them, and must price something.
+#[test]
+fn prices_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lines = hand_written(&[(0, 0.0, 10.0, vec![]), (0, 10.0, 20.0, after(0, 0.0))]);
+    for line in lines.iter_mut().filter(|line| line["record"] == "call") {
+        line["request"]["model"] = "m-20260101".into();
+    }
+    write(folder.path().join("t.jsonl"), &lines);
+    std::fs::write(folder.path().join("ours.csv"), "model,input,output\nother,1,2\nm,10,100\n").unwrap();
+    std::fs::write(folder.path().join("others.csv"), "model,input,output\nother,1,2\n").unwrap();
+    std::fs::write(folder.path().join("bad.csv"), "model,input,output\nm,ten,100\n").unwrap();
+    let run = |flags: &[&str]| {
+        let args = ["replay", "t.jsonl", "--mode", "counterfactual", "--agents", "1", "--policy", "single", "-q"];
+        let more = ["--baseline", "single", "--format", "csv", "--output-dir", "out", "--overwrite"];
+        delm_sim(folder.path(), &[&args[..], &more[..], flags].concat())
+    };
+    let (file, flag) = (run(&["--prices", "ours.csv"]), run(&["--price", "m-20260101=10,100"]));
+    assert_eq!((file.code, flag.code), (0, 0), "{}{}", file.err, flag.err);
+    assert_eq!(file.out, flag.out);
+    assert!(file.out.contains("0.012"), "200 prompt and 100 completion tokens: {}", file.out);
+    // What the flag says of a model goes before the file.
+    assert_ne!(run(&["--prices", "ours.csv", "--price", "m-20260101=1,1"]).out, file.out);
+    for (name, wanted) in [
+        ("others.csv", "has no price for a model of the recording (m-20260101)"),
+        ("bad.csv", "bad.csv: line 2, column `input`: \"ten\" is no price"),
+        ("missing.csv", "cannot read missing.csv"),
+    ] {
+        let done = run(&["--prices", name]);
+        assert!(done.code == 2 && done.err.contains(wanted), "{name}: {} {}", done.code, done.err);
+    }
+}

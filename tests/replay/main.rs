@@ -102,6 +102,7 @@ fn flags_of_other_modes_are_refused() {
         ("retimed", &["--set", "seed=2"]),
         ("retimed", &["--scenario-output", "x.toml"]),
         ("retimed", &["--own-context", "0.5"]),
+        ("retimed", &["--prices", "x.csv"]),
         ("counterfactual", &["--concurrency", "2"]),
         ("counterfactual", &["--requests-per-minute", "2"]),
     ];

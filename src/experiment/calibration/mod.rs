@@ -29,6 +29,7 @@ pub use fit::{Fit, fit};
 pub use holdout::{QuantileCheck, Validation, Verdict, validate};
 pub use log::{LoggedRequest, ReadOptions, RequestLog, read_log};
 pub use preset::{Preset, Provenance, presets, rule};
+pub(crate) use prices::undated;
 pub use prices::{ListPrice, PRICE_SOURCE, list_price};
 pub use resample::Banded;
 pub use row::Split;

@@ -41,7 +41,7 @@ pub fn list_price(model: &str) -> Option<ListPrice> {
 }
 
 /// A model's name without a release date (eight digits) at its end.
-pub(super) fn undated(model: &str) -> &str {
+pub(crate) fn undated(model: &str) -> &str {
     match model.rsplit_once('-') {
         Some((name, date)) if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => model,

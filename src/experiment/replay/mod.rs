@@ -9,7 +9,7 @@ mod strict;
 
 pub use counterfactual::{
     AS_RECORDED, Basis, Counterfactual, Dependencies, Drawn, Estimate, Found, GivenPrice, Known, Lengths, Lost,
-    MEASURES, Null, Prediction, PredictionError, Reading, Recorded, RecordedRuns, Row, Spread, Topology,
+    MEASURES, Null, Prediction, PredictionError, PriceFile, Reading, Recorded, RecordedRuns, Row, Spread, Topology,
     counterfactual, given_price, predict,
 };
 pub use retimed::{Retimed, RetimedRun, retimed};

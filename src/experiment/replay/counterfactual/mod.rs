@@ -9,12 +9,14 @@ mod models;
 mod own;
 mod prediction;
 mod price;
+mod price_file;
 mod runs;
 mod work;
 mod worlds;
 
 pub use prediction::{Basis, Estimate, Known, MEASURES, Null, Prediction, PredictionError, Row, Spread, predict};
 pub use price::{GivenPrice, given_price};
+pub use price_file::PriceFile;
 pub use runs::RecordedRuns;
 pub(in crate::experiment::replay) use work::of_recordings;
 pub use work::{AS_RECORDED, Dependencies, Found, Lengths, Lost, Reading};

@@ -44,9 +44,7 @@ impl Models {
     /// A price that is given for a model which the recording does not have.
     pub(super) fn of(recorded: &RecordedRuns, reading: &Reading) -> Result<Self, String> {
         let names = &recorded.models;
-        if !names.is_empty() || reading.prices.len() > 1 {
-            stranger(names, &reading.prices)?;
-        }
+        stranger(names, reading)?;
         let answered = || recorded.runs.iter().flat_map(|r| &r.calls).filter(|c| is_answered(c.status, c.purpose));
         let mut asked: BTreeMap<Purpose, BTreeMap<Model, u64>> = BTreeMap::new();
         for call in answered() {
@@ -64,7 +62,7 @@ impl Models {
         for model in answered().map(|c| c.model).chain([steps]) {
             models.lists.entry(model).or_insert_with(|| {
                 let calls = answered().filter(|c| c.model == model);
-                let price = price_of(model.map(|m| names[m as usize].as_str()), &reading.prices, calls).0;
+                let price = price_of(model.map(|m| names[m as usize].as_str()), reading, calls).0;
                 price.is_known().then(|| PriceList::new(&price, 1.0))
             });
         }
@@ -92,7 +90,7 @@ impl Models {
         let all = || recorded.runs.iter().enumerate().flat_map(|(i, run)| run.calls.iter().map(move |call| (i, call)));
         let own = || all().filter(|(_, call)| call.model == model && is_answered(call.status, call.purpose));
         let title = model.map(|m| recorded.models[m as usize].as_str());
-        let (price, priced) = price_of(title, &reading.prices, own().map(|(_, call)| call));
+        let (price, priced) = price_of(title, reading, own().map(|(_, call)| call));
         if name == MODEL {
             self.prices = priced.source();
         }

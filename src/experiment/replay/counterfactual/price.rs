@@ -3,6 +3,7 @@
 //! Invariant: a model is matched by its name, with or without a date, and never guessed; what nobody tells is unknown.
 
 use super::runs::Call;
+use super::work::Reading;
 use crate::experiment::calibration::{PRICE_SOURCE, list_price};
 use crate::model::price::{PriceSpec, Rates};
 
@@ -48,6 +49,8 @@ pub fn given_price(text: &str) -> Result<GivenPrice, String> {
 pub(super) enum Priced {
     /// The user.
     Given(String),
+    /// The user's file.
+    InFile(String, String),
     /// The dollars of its recorded calls: rates of uncached, cached and completion tokens per million.
     Told(String, [f64; 3]),
     /// The list price.
@@ -60,6 +63,7 @@ impl Priced {
     pub(super) fn source(&self) -> String {
         match self {
             Self::Given(_) => "the command line".to_owned(),
+            Self::InFile(_, file) => format!("{file} (--prices)"),
             Self::Told(..) => "the recorded dollars".to_owned(),
             Self::Listed(_) => PRICE_SOURCE.to_owned(),
             Self::Unknown(_) => "nobody: unknown".to_owned(),
@@ -69,6 +73,7 @@ impl Priced {
     pub(super) fn told(&self) -> String {
         match self {
             Self::Given(model) => format!("Calls of {model} are priced by --price."),
+            Self::InFile(model, file) => format!("Calls of {model} are priced by {file} (--prices)."),
             Self::Told(model, [input, cached, output]) => format!(
                 "Calls of {model} are priced as the recorded ones were: ${input:.4} per million uncached prompt tokens, \
                  ${cached:.4} cached, ${output:.4} completion tokens fit all their dollars."
@@ -85,9 +90,20 @@ impl Priced {
 /// What a model is called that the source does not name.
 const NAMELESS: &str = "the recorded model, which the source does not name";
 
-/// Refuses a price that is given for a model which the recording does not have.
-pub(super) fn stranger(names: &[String], given: &[GivenPrice]) -> Result<(), String> {
-    let Some(stranger) = given.iter().find(|price| !names.contains(&price.model)) else { return Ok(()) };
+/// Refuses a price that is given for a model which the recording does not have, and a file that has no price for any of its
+/// models.
+pub(super) fn stranger(names: &[String], reading: &Reading) -> Result<(), String> {
+    if let Some(file) = &reading.price_file
+        && !names.iter().any(|name| file.of(name).is_some())
+    {
+        let there = if names.is_empty() { "which names none".to_owned() } else { names.join(", ") };
+        return Err(format!("--prices {}: has no price for a model of the recording ({there})", file.name));
+    }
+    // Where the source names no model, one price is that of its calls.
+    if names.is_empty() && reading.prices.len() <= 1 {
+        return Ok(());
+    }
+    let Some(stranger) = reading.prices.iter().find(|price| !names.contains(&price.model)) else { return Ok(()) };
     let there = if names.is_empty() { "it names none".to_owned() } else { format!("it has {}", names.join(", ")) };
     Err(format!("--price {}: the recording has no such model; {there}", stranger.model))
 }
@@ -95,18 +111,24 @@ pub(super) fn stranger(names: &[String], given: &[GivenPrice]) -> Result<(), Str
 /// The price of a model: as the user says, else as the dollars of its calls say, else as the list says.
 pub(super) fn price_of<'a>(
     model: Option<&str>,
-    given: &[GivenPrice],
+    reading: &Reading,
     calls: impl Iterator<Item = &'a Call>,
 ) -> (PriceSpec, Priced) {
     let of = |rates: Rates| PriceSpec { rates, ..PriceSpec::default() };
     let name = || model.unwrap_or(NAMELESS).to_owned();
     // Where the source names no model, the only price that is given is that of its calls.
+    let given = &reading.prices[..];
     let by_user = match (model, given) {
         (None, [only]) => Some(only),
         _ => given.iter().find(|price| Some(price.model.as_str()) == model),
     };
     if let Some(price) = by_user {
         return (of(price.rates.clone()), Priced::Given(price.model.clone()));
+    }
+    if let (Some(model), Some(file)) = (model, &reading.price_file)
+        && let Some(price) = file.of(model)
+    {
+        return (of(price.rates.clone()), Priced::InFile(model.to_owned(), file.name.clone()));
     }
     if let Some([input, cached, output]) = rates(calls) {
         let rates = Rates {

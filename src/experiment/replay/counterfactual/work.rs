@@ -3,6 +3,7 @@
 //! Invariant: a delegation waits for earlier delegations only, so that any recording gives a graph without circles.
 
 use super::price::GivenPrice;
+use super::price_file::PriceFile;
 use super::runs::{Call, Run, seconds};
 use crate::experiment::reading;
 use crate::experiment::scenario::Scenario;
@@ -42,6 +43,8 @@ pub struct Reading {
     pub longest_gap_s: f64,
     /// Prices that the user names.
     pub prices: Vec<GivenPrice>,
+    /// Prices from a file, for models that none of these names.
+    pub price_file: Option<PriceFile>,
     /// How long messages are that nobody recorded.
     pub lengths: Lengths,
 }
@@ -76,6 +79,7 @@ impl Default for Reading {
             own_context: 1.0,
             longest_gap_s: 60.0,
             prices: Vec::new(),
+            price_file: None,
             lengths: Lengths::default(),
         }
     }
