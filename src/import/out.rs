@@ -233,10 +233,10 @@ impl<'a> Out<'a> {
             }
         }
         let prompt = call.tokens.prompt.unwrap_or(0);
-        if call.tokens.cached > prompt || call.tokens.cache_write > prompt {
+        if call.tokens.cached.saturating_add(call.tokens.cache_write) > prompt {
             call.tokens.cached = call.tokens.cached.min(prompt);
             call.tokens.cache_write = call.tokens.cache_write.min(prompt - call.tokens.cached);
-            call.miss("usage.cached_tokens: the source tells more than the prompt has; cut to it");
+            call.miss("usage.cached_tokens: the source tells more, read and written, than the prompt has; cut to it");
         }
         past.answered(call, &mut self.counter, &model);
         if layout.is_empty() {

@@ -217,3 +217,44 @@ fn prices_come_from_a_file() {
         assert!(done.code == 2 && done.err.contains(wanted), "{name}: {} {}", done.code, done.err);
     }
 }
+
+/// Steps of two models become steps of one: that is the first thing the page says. Rates are fitted to dollars though one
+/// call lacks them, and a pause between delegations is told.
+#[test]
+fn what_the_model_leaves_out_of_prices_and_times_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain: Vec<_> = (0..30u64)
+        .map(|i| {
+            let from = i as f64 * 12.0;
+            (i as u32 % 3, from, from + 10.0, if i == 0 { vec![] } else { after(i - 1, 2.0) })
+        })
+        .collect();
+    let mut lines = hand_written(&chain);
+    for (i, line) in lines.iter_mut().filter(|line| line["record"] == "call").enumerate() {
+        let (prompt, completion) = (100 + 7 * (i as u64 % 5), 50 + 11 * (i as u64 % 4));
+        line["usage"] = serde_json::json!({ "prompt_tokens": prompt, "completion_tokens": completion });
+        line["request"]["model"] = if i < 25 { "m" } else { "n" }.into();
+        if i != 3 && i < 25 {
+            line["cost"]["picodollars"]["work"] = ((3 * prompt + 15 * completion) * 1_000_000).into();
+            line["cost"]["source"] = "log".into();
+        }
+    }
+    write(folder.path().join("t.jsonl"), &lines);
+    let args = ["replay", "t.jsonl", "--mode", "counterfactual", "--agents", "1", "--policy", "single", "-q"];
+    let done = delm_sim(folder.path(), &[&args[..], &["--baseline", "single", "--output-dir", "out"]].concat());
+    assert_eq!(done.code, 0, "{}", done.err);
+    let page = done.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for wanted in [
+        "STEPS OF SEVERAL MODELS: 5 recorded steps were made by n (5); here every step is priced as one by m",
+        "$3.0000 per million uncached prompt tokens, $3.0000 cached, $15.0000 completion tokens",
+        // Each of the 30 steps is a delegation of its own but for the three agents' later ones, which go on.
+        "Between delegations the recording has",
+    ] {
+        assert!(page.contains(wanted), "{wanted}: {page}");
+    }
+    let unnamed = delm_sim(
+        folder.path(),
+        &[&args[..], &["--baseline", "single", "--output-dir", "two", "--price", "unknown=1,2"]].concat(),
+    );
+    assert_eq!(unnamed.code, 0, "{}", unnamed.err);
+}

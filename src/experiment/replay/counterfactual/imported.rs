@@ -220,6 +220,13 @@ fn told(reading: &Reading, found: &Found, subtasks: &[usize], without: u32) -> V
             found.gaps_cut.0, reading.longest_gap_s, found.gaps_cut.1
         ));
     }
+    if found.gaps_between.0 > 0 {
+        told.push(format!(
+            "Between delegations the recording has {} gaps of {:.0} s in all (tools, people, a client's own time), beside its \
+             calls: no topology here has them, so that the model is short of the recorded makespan by up to as much.",
+            found.gaps_between.0, found.gaps_between.1
+        ));
+    }
     if without > 0 {
         told.push(format!(
             "{without} recorded tasks have no answered step and were left out, also of the means as recorded."

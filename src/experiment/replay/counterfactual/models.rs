@@ -3,7 +3,7 @@
 //!
 //! Invariant: a purpose that was recorded goes to the model that it went to; one that was not, to that of the steps.
 
-use super::price::{Priced, price_of, stranger};
+use super::price::{NAMELESS, Priced, price_of, stranger};
 use super::runs::{Call, RecordedRuns, is_answered};
 use super::work::Reading;
 use crate::experiment::calibration::fit::LEAST_ROWS;
@@ -67,6 +67,22 @@ impl Models {
             });
         }
         models.add(MODEL, steps, recorded, reading);
+        let others = asked.get(&Purpose::Step).map_or(0, |by| by.values().sum::<u64>() - by[&steps]);
+        if others > 0 {
+            let by = asked[&Purpose::Step].iter().filter(|(model, _)| **model != steps);
+            let name = |model: Model| model.map_or(NAMELESS, |m| names[m as usize].as_str());
+            let named: Vec<String> = by.map(|(model, calls)| format!("{} ({calls})", name(*model))).collect();
+            models.told.insert(
+                0,
+                format!(
+                    "STEPS OF SEVERAL MODELS: {others} recorded steps were made by {}; here every step is priced as one by {}, \
+                     so that dollars are those of another mix of models. Split the log by model, or give all of them one \
+                     --price.",
+                    named.join(", "),
+                    name(steps)
+                ),
+            );
+        }
         for (purpose, by) in asked {
             let Some(model) = commonest(&by).filter(|model| *model != steps && purpose != Purpose::Step) else {
                 continue;

@@ -88,7 +88,9 @@ impl Priced {
 }
 
 /// What a model is called that the source does not name.
-const NAMELESS: &str = "the recorded model, which the source does not name";
+pub(super) const NAMELESS: &str = "the recorded model, which the source does not name";
+/// How a flag calls the calls whose model no source names, as the check of an import does.
+const UNNAMED: &str = "unknown";
 
 /// Refuses a price that is given for a model which the recording does not have, and a file that has no price for any of its
 /// models.
@@ -103,7 +105,8 @@ pub(super) fn stranger(names: &[String], reading: &Reading) -> Result<(), String
     if names.is_empty() && reading.prices.len() <= 1 {
         return Ok(());
     }
-    let Some(stranger) = reading.prices.iter().find(|price| !names.contains(&price.model)) else { return Ok(()) };
+    let is_there = |price: &&GivenPrice| price.model == UNNAMED || names.contains(&price.model);
+    let Some(stranger) = reading.prices.iter().find(|price| !is_there(price)) else { return Ok(()) };
     let there = if names.is_empty() { "it names none".to_owned() } else { format!("it has {}", names.join(", ")) };
     Err(format!("--price {}: the recording has no such model; {there}", stranger.model))
 }
@@ -120,6 +123,7 @@ pub(super) fn price_of<'a>(
     let given = &reading.prices[..];
     let by_user = match (model, given) {
         (None, [only]) => Some(only),
+        (None, _) => given.iter().find(|price| price.model == UNNAMED),
         _ => given.iter().find(|price| Some(price.model.as_str()) == model),
     };
     if let Some(price) = by_user {
@@ -147,20 +151,27 @@ pub(super) fn price_of<'a>(
 
 /// Calls that rates are fitted to, at least.
 const LEAST_TOLD: usize = 20;
+/// One in so many calls may lack dollars.
+const MOST_UNTOLD: usize = 10;
 /// Share of the dollars that the rates may miss or add, call by call: more is no price per token.
 const MOST_OFF: f64 = 0.01;
 
 /// Dollars per million uncached, cached and completion tokens that fit what every one of the calls cost, if some do.
 fn rates<'a>(calls: impl Iterator<Item = &'a Call>) -> Option<[f64; 3]> {
     let mut rows: Vec<([f64; 3], f64)> = Vec::new();
+    let mut untold = 0;
     for call in calls {
+        let Some(picodollars) = call.picodollars else {
+            untold += 1;
+            continue;
+        };
         let billed = &call.billed;
         let uncached = billed.prompt_tokens.saturating_sub(billed.cached_tokens);
         let tokens = [uncached, billed.cached_tokens, billed.completion_tokens].map(|n| n as f64 * 1e-6);
-        // What one call does not tell, the others do not tell of it.
-        rows.push((tokens, call.picodollars? as f64 * 1e-12));
+        rows.push((tokens, picodollars as f64 * 1e-12));
     }
-    if rows.len() < LEAST_TOLD {
+    // A few calls without dollars are priced as the others; of many, the others need not tell.
+    if rows.len() < LEAST_TOLD || untold * MOST_UNTOLD > rows.len() {
         return None;
     }
     let is_cached = rows.iter().any(|(tokens, _)| tokens[1] > 0.0);

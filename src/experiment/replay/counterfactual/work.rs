@@ -92,6 +92,8 @@ pub struct Found {
     pub instructions_tokens: u32,
     /// Gaps that were cut, and the seconds that fell away.
     pub gaps_cut: (u64, f64),
+    /// Delegations that began some time after the work that they waited for, and the seconds in between.
+    pub gaps_between: (u64, f64),
     /// Completion tokens of answered coordination calls, by purpose: their number and sum.
     pub coordination: BTreeMap<Purpose, (u64, u64)>,
     /// Smallest prompt of such a call.
@@ -173,6 +175,19 @@ impl Found {
         }
     }
 
+    /// The time between the last step that the first call of a delegation waited for and that call itself; none where it
+    /// waited for a call that coordinates, too: then that is whom the time belongs to.
+    fn add_gap_before(&mut self, call: &Call, ended: &BTreeMap<u64, u64>) {
+        let released: Option<Vec<u64>> =
+            call.released_by.iter().filter_map(|d| d.call).map(|c| ended.get(&c).copied()).collect();
+        let Some(last) = released.and_then(|ends| ends.into_iter().max()) else { return };
+        let gap_ns = call.dispatched_ns.unwrap_or(call.intended_ns).saturating_sub(last);
+        if gap_ns > 0 {
+            self.gaps_between.0 += 1;
+            self.gaps_between.1 += seconds(gap_ns);
+        }
+    }
+
     /// A call that is no work: it coordinates, runs a tool or brought nothing.
     fn other(&mut self, call: &Call) {
         match call.purpose {
@@ -215,6 +230,8 @@ pub(super) fn instance(
     // Delegations on which the last plan of each agent rests, and calls that took in reports.
     let mut planned: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
     let mut merges: BTreeSet<u64> = BTreeSet::new();
+    // When the steps so far had their answers.
+    let mut ended: BTreeMap<u64, u64> = BTreeMap::new();
     for &call in &calls {
         let mut waits: BTreeSet<u32> = BTreeSet::new();
         for d in &call.released_by {
@@ -242,6 +259,10 @@ pub(super) fn instance(
         found.retries += u64::from(call.retries);
         let key = (call.agent, call.about.line.0, call.about.subtask.0, call.about.attempt);
         let open = groups.iter().rposition(|g| g.key == key);
+        if open.is_none() {
+            found.add_gap_before(call, &ended);
+        }
+        ended.extend(call.completed_ns.map(|at| (call.call, at)));
         let g = open.filter(|&g| waits.iter().all(|&w| w as usize <= g)).unwrap_or_else(|| {
             groups.push(Group { key, told_tokens: told.to(call), ..Group::default() });
             groups.len() - 1
