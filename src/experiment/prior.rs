@@ -41,6 +41,11 @@ pub struct Range {
 }
 
 impl Range {
+    /// Whether the prior holds a value for possible.
+    pub fn holds(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value) || self.atom.is_some_and(|atom| atom.at == value)
+    }
+
     /// The value at a share of the range, 0 its low end and 1 its high end.
     pub fn at(&self, share: f64) -> f64 {
         match self.scale {

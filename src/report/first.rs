@@ -11,7 +11,7 @@ use crate::experiment::comparison::BEST_CENTRAL;
 use crate::experiment::judgement::{Judgement, Verdict};
 use crate::experiment::study::{Cell, Comparison};
 use crate::model::workload::WorkloadSpec;
-use crate::policy::settings::Form;
+use crate::policy::settings::{Form, Gate};
 use std::fmt::Write as _;
 
 /// Rows of the frontier, at most.
@@ -98,6 +98,7 @@ fn answer(study: &Study, own: &Cell) -> String {
         out += &line(&format!("- {}: {}", heading(c.judgement), statement(study, own, c)));
         if c.metric == "pass" {
             out += &picked(study, own, c).map_or_else(String::new, |said| line(&format!("  {said}")));
+            out += &gated(study, own, c).map_or_else(String::new, |said| line(&format!("  {said}")));
         }
     }
     for verdict in &study.verdicts {
@@ -120,9 +121,9 @@ fn beaten(study: &Study, own: &Cell) -> Option<String> {
     let mine = worth(own)?;
     let (cell, (pass, cost)) = beater(study, own)?;
     let how = match (pass > mine.0, cost < mine.1) {
-        (true, true) => "beaten in both dollars and Pass by",
-        (true, false) => "beaten in Pass at the same dollars by",
-        _ => "beaten in dollars at the same Pass by",
+        (true, true) => "beaten, by the means, in both dollars and Pass by",
+        (true, false) => "beaten, by the means, in Pass at the same dollars by",
+        _ => "beaten, by the means, in dollars at the same Pass by",
     };
     Some(format!(
         "{how} {} with N = {}: ${}, {} %",
@@ -190,6 +191,19 @@ fn picked(study: &Study, own: &Cell, c: &Comparison) -> Option<String> {
         both("pass_by_judge")?,
         both("pass_by_vote")?
     ))
+}
+
+/// Where only one side has a judge before what others read, a difference of Pass may be the judge's.
+fn gated(study: &Study, own: &Cell, c: &Comparison) -> Option<String> {
+    let judges = |policy: &str| {
+        let mechanisms = study.scenario.settings(policy).ok()?.mechanisms()?;
+        Some(matches!(mechanisms.gate, Gate::Llm | Gate::Oracle))
+    };
+    let (ours, theirs) = (judges(&own.policy)?, judges(&c.baseline)?);
+    (ours != theirs).then(|| {
+        let (with, without) = if ours { (&own.policy, &c.baseline) } else { (&c.baseline, &own.policy) };
+        format!("({with} has a judge and {without} has none: `--factorial` tells which part is the judge's)")
+    })
 }
 
 /// Cells that are better in both than this.

@@ -29,6 +29,20 @@ const WORDS: &[(&str, &str)] = &[
     ("total_tokens", "prompt and completion tokens of all calls of a task; what `--equal` can hold equal"),
     ("N", "workers of a team; leads come on top"),
     (
+        "equal",
+        "`compare --equal SPEND`: every policy at its best within the same spend; the grid it is searched in is told below the \
+         table, and what is outside of it was not tried (`tune` walks further, at one size)",
+    ),
+    (
+        "within its dollars",
+        "the best central point of this table that spends no more than the subject; its settings are not moved: `--equal` \
+         moves them",
+    ),
+    (
+        "too little to compare",
+        "the best point within the spend takes less than 95 % of it and has less Pass: with the rest it might have done better",
+    ),
+    (
         "too small to matter",
         "a whole interval within 1 point of a share, or within 5 % of the rival's mean of anything else",
     ),

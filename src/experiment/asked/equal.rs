@@ -140,6 +140,9 @@ pub struct Equals {
     pub runs: u64,
 }
 
+/// Rounds in which the grid grows around what the pilots would take.
+const ROUNDS: usize = 4;
+
 /// Optimises every policy within the spend.
 pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runner) -> Result<Equals, AskError> {
     let gained = metric(asked.metric.as_deref())?;
@@ -150,23 +153,23 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
     let mut grid = Grid::new(scenario, &asked.grid)?;
     let gauge = Gauge::new(&asked.spend, gained);
     let (sign, n) = (gauge.sign(), scenario.replications);
-    let mut run = |grid: &Grid, candidate: usize, from: u64| {
+    let run = |grid: &Grid, candidate: usize, from: u64, runner: &mut Runner| {
         let side = &grid.candidates[candidate].side;
         gauge.run(grid.scenario(candidate), (&side.policy, side.agents), (from, n), runner)
     };
     let mut pilot = Vec::new();
     for candidate in 0..grid.candidates.len() {
-        pilot.push(run(&grid, candidate, PILOT)?);
+        pilot.push(run(&grid, candidate, PILOT, runner)?);
     }
     let pilots = Pilots::new(&pilot, scenario.seed);
     let own = scenario.policies.iter().position(|p| *p == about).expect("the subject is listed");
-    let most = asked.most.unwrap_or_else(|| {
-        // A grid of the user's own may leave the scenario's point out: then its first one of that size.
-        let usual = |c: &usize| grid.candidates[*c].side.agents == size(scenario);
-        let as_it_is = |c: &usize| grid.candidates[*c].changes.is_empty() && usual(c);
-        let points = || grid.groups[own].iter().copied();
-        pilots.spend(points().find(as_it_is).or_else(|| points().find(usual)).unwrap_or(grid.groups[own][0]))
-    });
+    // What the subject spends as the scenario has it, whatever a grid of the user's own leaves out.
+    let most = if let Some(most) = asked.most {
+        most
+    } else {
+        let as_it_is = gauge.run(scenario, (&about, size(scenario)), (PILOT, n), runner)?;
+        as_it_is.spend.iter().sum::<f64>() / f64::from(n)
+    };
     // The frontier spans what the subject's points spend.
     let spends: Vec<f64> = grid.groups[own].iter().map(|c| pilots.spend(*c)).collect();
     let (least, greatest) =
@@ -174,40 +177,55 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
     let step = |i: usize| least * libm::pow(greatest / least, i as f64 / (STEPS - 1) as f64);
     let limits: Vec<f64> = if least > 0.0 && greatest > least { (0..STEPS).map(step).collect() } else { Vec::new() };
     let every: Vec<f64> = std::iter::once(most).chain(limits.iter().copied()).collect();
-    // Stores and gates are tried on what the pilots would take.
-    let taken: BTreeSet<usize> = every
-        .iter()
-        .flat_map(|most| pilots.taken(&grid.groups, *most))
-        .flat_map(|mixture| mixture.shares().parts().map(|(candidate, _)| candidate).collect::<Vec<_>>())
-        .collect();
-    // Deadlines and budgets also on the best and the cheapest point of every size, within the limit or not: a deadline
-    // may bring a large team within it. Where time is what is held equal, the limits themselves are deadlines.
-    let mut tried = taken.clone();
-    for group in &grid.groups {
-        for agents in &scenario.agents {
-            let of_size = || group.iter().copied().filter(|c| grid.candidates[*c].side.agents == *agents);
-            tried.extend(of_size().max_by(|a, b| pilots.gain(*a).total_cmp(&pilots.gain(*b))));
-            tried.extend(of_size().min_by(|a, b| pilots.spend(*a).total_cmp(&pilots.spend(*b))));
-        }
-    }
     let deadlines: Vec<f64> = if asked.spend == "makespan_s" {
         LIMITS.iter().map(|times| rounded_s(times * most)).collect()
     } else {
         Vec::new()
     };
-    let around: Vec<Around> = tried
-        .into_iter()
-        .map(|candidate| Around {
-            candidate,
-            typical_s: typical_s(&pilot[candidate].time),
-            mechanisms: taken.contains(&candidate),
-        })
-        .collect();
-    grid.grow(&around, &deadlines, &asked.grid)?;
-    for candidate in pilot.len()..grid.candidates.len() {
-        pilot.push(run(&grid, candidate, PILOT)?);
+    // Deadlines, budgets, models, stores and gates on the best and the cheapest point of every size, within the limit or
+    // not: each may bring a large team within it. Where time is what is held equal, the limits themselves are deadlines.
+    let mut of_sizes = BTreeSet::new();
+    let mut best_of_sizes = BTreeSet::new();
+    for group in &grid.groups {
+        for agents in &scenario.agents {
+            let of_size = || group.iter().copied().filter(|c| grid.candidates[*c].side.agents == *agents);
+            best_of_sizes.extend(of_size().max_by(|a, b| pilots.gain(*a).total_cmp(&pilots.gain(*b))));
+            of_sizes.extend(of_size().min_by(|a, b| pilots.spend(*a).total_cmp(&pilots.spend(*b))));
+        }
     }
-    let pilots = Pilots::new(&pilot, scenario.seed);
+    of_sizes.extend(&best_of_sizes);
+    // What the pilots would take grows by everything, and what they would take then, too.
+    let mut grown = BTreeSet::new();
+    let mut pilots = pilots;
+    for round in 0..ROUNDS {
+        // Later rounds serve the limit that is asked about; the frontier is of the first.
+        let within = if round == 0 { &every[..] } else { &every[..1] };
+        let taken: BTreeSet<usize> = within
+            .iter()
+            .flat_map(|most| pilots.taken(&grid.groups, *most))
+            .flat_map(|mixture| mixture.shares().parts().map(|(candidate, _)| candidate).collect::<Vec<_>>())
+            .collect();
+        let tried: BTreeSet<usize> = if round == 0 { taken.union(&of_sizes).copied().collect() } else { taken.clone() };
+        let around: Vec<Around> = tried
+            .into_iter()
+            .filter(|candidate| !grown.contains(candidate))
+            .map(|candidate| Around {
+                candidate,
+                typical_s: typical_s(&pilot[candidate].time),
+                mechanisms: taken.contains(&candidate) || best_of_sizes.contains(&candidate),
+                ways: taken.contains(&candidate),
+            })
+            .collect();
+        grown.extend(taken);
+        grid.grow(&around, &deadlines, &asked.grid)?;
+        if grid.candidates.len() == pilot.len() {
+            break;
+        }
+        for candidate in pilot.len()..grid.candidates.len() {
+            pilot.push(run(&grid, candidate, PILOT, runner)?);
+        }
+        pilots = Pilots::new(&pilot, scenario.seed);
+    }
     let choices = pilots.choices(&grid.groups, most);
     let along: Vec<Choices> = limits.iter().map(|limit| pilots.choices(&grid.groups, *limit)).collect();
     let mut reports = Reports::new(grid.candidates.len(), n as usize, scenario.seed);
@@ -218,7 +236,7 @@ pub(super) fn equals(scenario: &Scenario, asked: &EqualAsked, runner: &mut Runne
             break;
         }
         for candidate in missing {
-            reports.add(candidate, &run(&grid, candidate, REPORT)?);
+            reports.add(candidate, &run(&grid, candidate, REPORT, runner)?);
         }
     }
     let lead_over = |rival: &dyn Fn(usize) -> Option<usize>| {

@@ -1,7 +1,8 @@
 //! The grid that every policy is optimised over: team sizes, and the free settings of its form.
 //!
-//! It grows by deadlines, budgets and other models for leads and verifiers around the best point of every size, and by store and gate around the points that
-//! pilots would take: in a product with all lengths they would multiply the work.
+//! It grows by deadlines, budgets, other models for leads and verifiers, stores and gates around the best point of every
+//! size, and by all that and the switches of a form around the points that pilots would take, again and again while they
+//! take new ones: in a product with all lengths they would multiply the work.
 //!
 //! Invariant: DeLM's forms and their rivals are tuned over grids made by the same rule; a setting that a policy does not
 //! read is not in its grid.
@@ -11,7 +12,7 @@ use super::choice::Group;
 use super::subject::Side;
 use crate::experiment::scenario::Scenario;
 use crate::model::call::{Purpose, Seat};
-use crate::policy::settings::ServedBy;
+use crate::policy::settings::{ServedBy, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -166,32 +167,47 @@ pub(super) struct Around {
     pub(super) typical_s: f64,
     /// Whether other stores and gates are tried, too.
     pub(super) mechanisms: bool,
+    /// Whether switches and other ways to hand out work are tried, too.
+    pub(super) ways: bool,
 }
 
-/// Stores and gates that are tried together, and whether readers then unfold.
-const MECHANISMS: [(&str, &str, bool); 5] = [
-    ("none", "none", false),
-    ("relay", "none", false),
-    ("shared", "none", false),
-    ("shared", "llm", false),
-    ("shared", "llm", true),
-];
+/// Stores, and gates that can be had; the oracle, which knows the truth, cannot.
+pub(super) const STORES: [&str; 4] = ["none", "relay", "artifacts", "shared"];
+pub(super) const GATES: [&str; 3] = ["none", "rule", "llm"];
+/// Switches of a form.
+pub(super) const SWITCHES: [&str; 5] = ["plan", "merge", "unfold", "report_call", "ask_more"];
+/// How a lead hands out work.
+pub(super) const DISPATCHES: [&str; 5] = ["sequential", "serial", "pipelined", "parallel", "async"];
 
-/// Other stores and gates of a point that has a choice of both.
+/// Every other store and gate of a point that has a choice of both, together, because neither is worth its price alone;
+/// with a board, readers who unfold too.
 fn mechanisms(keys: &Map<String, Value>, axes: &[Axis]) -> Vec<Vec<String>> {
     let said = |key: &str| axes.iter().any(|axis| axis.key == key);
     let word = |key: &str| keys.get(key).and_then(Value::as_str).filter(|_| !said(key));
     let (Some(store), Some(gate)) = (word("store"), word("gate")) else { return Vec::new() };
-    let tried = MECHANISMS.iter().map(|(to, by, unfold)| {
+    let mut tried = Vec::new();
+    for (to, by) in STORES.iter().flat_map(|to| GATES.iter().map(move |by| (*to, *by))) {
         let mut changes = Vec::new();
-        changes.extend((*to != store).then(|| format!("store=\"{to}\"")));
-        changes.extend((*by != gate).then(|| format!("gate=\"{by}\"")));
-        changes.extend((*unfold && !said("unfold")).then(|| "unfold=true".to_owned()));
-        changes
-    });
-    let switched = keys.get("ask_more").and_then(Value::as_bool).filter(|_| !said("ask_more"));
-    let more = switched.map(|on| vec![format!("ask_more={}", !on)]);
-    tried.filter(|changes| !changes.is_empty()).chain(more).collect()
+        changes.extend((to != store).then(|| format!("store=\"{to}\"")));
+        changes.extend((by != gate).then(|| format!("gate=\"{by}\"")));
+        let unfolds = to == "shared" && !said("unfold") && keys.get("unfold") != Some(&Value::Bool(true));
+        if unfolds {
+            tried.push(changes.iter().cloned().chain(["unfold=true".to_owned()]).collect());
+        }
+        tried.push(changes);
+    }
+    tried.retain(|changes| !changes.is_empty());
+    tried
+}
+
+/// Switches and the way to hand out work, one at a time.
+fn ways(keys: &Map<String, Value>, axes: &[Axis]) -> Vec<String> {
+    let said = |key: &str| axes.iter().any(|axis| axis.key == key);
+    let switches = SWITCHES.iter().filter(|key| !said(key)).filter_map(|key| Some((key, keys.get(*key)?.as_bool()?)));
+    let switched = switches.map(|(key, on)| format!("{key}={}", !on));
+    let dispatch = keys.get("dispatch").and_then(Value::as_str).filter(|_| !said("dispatch"));
+    let others = DISPATCHES.iter().filter(|way| dispatch.is_some_and(|now| now != **way));
+    switched.chain(others.map(|way| format!("dispatch=\"{way}\""))).collect()
 }
 
 /// Other models for a lead and for a verifier, one at a time.
@@ -232,6 +248,8 @@ pub(super) struct Grid {
     /// Candidates in the order of policies, variants, sizes; then those that were grown.
     pub(super) candidates: Vec<Candidate>,
     scenarios: Vec<Scenario>,
+    /// The point that the policy of each scenario is there.
+    settings: Vec<Settings>,
     /// Which scenario each candidate runs in.
     runs_in: Vec<usize>,
     /// Candidates of each policy.
@@ -246,32 +264,40 @@ impl Grid {
             .map(|policy| Ok(scenario.settings(policy).map_err(AskError::Usage)?.keys().keys().cloned().collect()))
             .collect::<Result<_, AskError>>()?;
         all_read(&every, axes)?;
-        let mut grid = Self { candidates: Vec::new(), scenarios: Vec::new(), runs_in: Vec::new(), groups: Vec::new() };
+        let mut grid = Self {
+            candidates: Vec::new(),
+            scenarios: Vec::new(),
+            settings: Vec::new(),
+            runs_in: Vec::new(),
+            groups: Vec::new(),
+        };
         for (group, policy) in scenario.policies.iter().enumerate() {
             grid.groups.push(Vec::new());
             for changes in variants(scenario, policy, axes)? {
                 // A combination that is no point of the space is not in the grid.
                 let Some(made) = changed(scenario, policy, &changes) else { continue };
-                grid.add(group, made, policy, &scenario.agents, &changes);
+                let settings = made.settings(policy).map_err(AskError::Usage)?;
+                grid.add(group, (made, settings), policy, &scenario.agents, &changes);
             }
         }
         Ok(grid)
     }
 
-    fn add(&mut self, group: usize, made: Scenario, policy: &str, sizes: &[u32], changes: &[String]) {
+    fn add(&mut self, group: usize, made: (Scenario, Settings), policy: &str, sizes: &[u32], changes: &[String]) {
         for agents in sizes {
             self.groups[group].push(self.candidates.len());
             self.runs_in.push(self.scenarios.len());
             let side = Side { policy: policy.to_owned(), agents: *agents };
             self.candidates.push(Candidate { side, changes: changes.to_vec() });
         }
-        self.scenarios.push(made);
+        self.scenarios.push(made.0);
+        self.settings.push(made.1);
     }
 
     /// Deadlines (those of `deadlines` among them), budgets and mechanisms around candidates; what would be more than
     /// twice the most points of a policy is left out.
     pub(super) fn grow(&mut self, around: &[Around], deadlines: &[f64], axes: &[Axis]) -> Result<(), AskError> {
-        for Around { candidate, typical_s, mechanisms: other } in around {
+        for Around { candidate, typical_s, mechanisms: other, ways: all } in around {
             let (Candidate { side, changes }, base) =
                 (self.candidates[*candidate].clone(), self.scenario(*candidate).clone());
             let group =
@@ -283,11 +309,18 @@ impl Grid {
             if *other {
                 grown.extend(mechanisms(&keys, axes));
             }
+            if *all {
+                grown.extend(ways(&keys, axes).into_iter().map(|change| vec![change]));
+            }
             for change in grown {
                 let Some(made) = changed(&base, &side.policy, &change) else { continue };
-                if self.groups[group].len() < 2 * MOST {
+                let settings = made.settings(&side.policy).map_err(AskError::Usage)?;
+                let is_there = self.groups[group].iter().any(|c| {
+                    self.candidates[*c].side.agents == side.agents && self.settings[self.runs_in[*c]] == settings
+                });
+                if !is_there && self.groups[group].len() < 2 * MOST {
                     let changes: Vec<String> = changes.iter().cloned().chain(change).collect();
-                    self.add(group, made, &side.policy, &[side.agents], &changes);
+                    self.add(group, (made, settings), &side.policy, &[side.agents], &changes);
                 }
             }
         }

@@ -122,7 +122,9 @@ pub fn readers(like: &Draft, key: &str, value: &Value) -> Option<String> {
         (Some(search), None) => Some(join(&search, ON_SEARCH)),
         (None, Some(divide)) => Some(join(&divide, ELSEWHERE)),
         (Some(search), Some(divide)) if search == divide => Some(search),
-        (Some(search), Some(divide)) => Some(format!("{}, {}", join(&search, ON_SEARCH), join(&divide, ELSEWHERE))),
+        (Some(search), Some(divide)) => {
+            Some(format!("{}; or where {}", join(&search, ON_SEARCH), join(&divide, ELSEWHERE)))
+        }
     }
 }
 

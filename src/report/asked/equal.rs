@@ -69,6 +69,7 @@ pub(super) fn page(scenario: &Scenario, e: &Equals) -> Page {
         let place = if better.contains("LOSES") { 1 } else { sentences.len() };
         sentences.insert(place, better);
     }
+    sentences.extend(capped(scenario, e));
     let header = vec!["policy", "best within the spend", "points", "spends", "gains [95 %]", "subject's lead [95 %]"];
     let rows = e.rows.iter().map(|row| line(e, row, scale)).collect();
     let known = if e.rows.iter().any(|row| found(row).is_some()) {
@@ -85,17 +86,34 @@ pub(super) fn page(scenario: &Scenario, e: &Equals) -> Page {
             e.replications,
             e.runs
         ),
-        "Two points of a policy may be mixed over tasks (shares in percent), so that the spend is met exactly. The grid: \
-         team sizes of the scenario, every length and choice of the policy's form; around the best and the cheapest point \
-         of every size, one at a time, deadlines (half, once and twice the time of half its runs; where time is held equal \
-         the limit itself and times around it) and budgets (half, double); around what the pilots take, other stores and \
-         gates, and asking for more; --grid replaces values. Points are chosen on the pilots; where one spends more on the reported runs, tasks go over to the next \
-         cheaper point that the pilots found, so that nobody spends more than the limit unless the row says so."
+        "Two points of a policy may be mixed over tasks (shares in percent), so that the spend is met exactly. The grid: team \
+         sizes of the scenario, every length and choice of the policy's form; around the best and the cheapest point of every \
+         size, one at a time, deadlines (half, once and twice the time of half its runs; where time is held equal the limit \
+         itself and times around it), budgets (half, double) and other models, around the best also every store with every \
+         gate that can be had; around what the pilots take also the switches of the form and dispatch, again while they take \
+         new points; --grid replaces values. Points are chosen on the pilots; where one spends more on the reported runs, \
+         tasks go over to the next cheaper point that the pilots found, so that nobody spends more than the limit unless the \
+         row says so. What is outside of the grid was not tried: `tune` walks further, at one size."
             .to_owned(),
     ];
     let parts = e.rows.iter().filter_map(found).flat_map(|best| &best.parts);
     notes.extend(models_moved(parts.flat_map(|part| &part.point.changes)));
     Page { name: "equal", sentences, header, rows, notes }
+}
+
+/// Policies that could not spend the limit at their largest size, which more agents might.
+fn capped(scenario: &Scenario, e: &Equals) -> Option<String> {
+    let largest = scenario.agents.iter().max()?;
+    let is_capped =
+        |best: &Best| best.spends < 0.8 * e.most && best.parts.iter().all(|part| part.point.side.agents == *largest);
+    let capped = e.rows.iter().filter(|row| found(row).is_some_and(is_capped));
+    let named: Vec<&str> = capped.map(|row| row.policy.as_str()).collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "Left part of the limit unspent at the largest size, N = {largest}: {}; larger teams might do better (--agents).",
+            named.join(", ")
+        )
+    })
 }
 
 fn line(e: &Equals, row: &EqualRow, scale: f64) -> Vec<String> {

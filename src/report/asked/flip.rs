@@ -75,6 +75,7 @@ pub(super) fn page(scenario: &Scenario, flips: &Flips) -> Page {
         let more = if turning > near.len() { format!(", and {} more", turning - near.len()) } else { String::new() };
         format!("{turning} of {acting} inputs that act flip it, each alone; nearest: {}{more}.", near.join("; "))
     });
+    sentences.extend(outside(flips));
     sentences.extend(drawn(flips, acting, scale, unit));
     let notes = vec![format!(
         "{idle} inputs have no effect here (no run changes at either end of the prior), {unmoved} could not be moved \
@@ -84,6 +85,25 @@ pub(super) fn page(scenario: &Scenario, flips: &Flips) -> Page {
     let rows = flips.swings.iter().filter_map(|s| row(s, scale)).collect();
     let header = vec!["input", "source", "now", "prior", "flips at", "at low end", "at high end"];
     Page { name: "flip", sentences, header, rows, notes }
+}
+
+/// Inputs whose value the prior does not hold for possible: flips and draws are about the prior.
+fn outside(flips: &Flips) -> Option<String> {
+    let outside = flips.swings.iter().filter(|swing| !swing.input.range.holds(swing.input.value));
+    let named: Vec<String> = outside
+        .map(|swing| {
+            let Swing { input, .. } = swing;
+            let [now, low, high] = [input.value, input.range.low, input.range.high].map(number::short);
+            format!("{} (now {now}, prior {low}-{high})", input.path)
+        })
+        .collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "OUTSIDE of their priors today: {}: what flips, and what is drawn, is about the priors and not about these \
+             values; [sources.\"PATH\"] prior = \"..\" states your own.",
+            named.join(", ")
+        )
+    })
 }
 
 /// What drawing all priors at once says, if that was asked.

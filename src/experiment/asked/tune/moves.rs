@@ -4,7 +4,9 @@
 //! Invariant: all policies move by the same rules; a setting that a point does not read is not moved.
 
 use super::super::AskError;
-use super::super::grid::{Axis, DEADLINES, LENGTHS, SEATS, other_models, rounded_s};
+use super::super::grid::{
+    Axis, DEADLINES, DISPATCHES, GATES, LENGTHS, SEATS, STORES, SWITCHES, other_models, rounded_s,
+};
 use super::point::Move;
 use crate::experiment::scenario::Scenario;
 use serde_json::{Map, Value};
@@ -13,18 +15,13 @@ use serde_json::{Map, Value};
 const SOME_TOKENS: u64 = 400;
 /// Budgets: half and double.
 const BUDGETS: [&str; 3] = ["max_delegations", "more_rounds", "gate_retries"];
-/// Switches.
-const SWITCHES: [&str; 5] = ["plan", "merge", "unfold", "report_call", "ask_more"];
 /// Choices of words.
 const WORDS: [(&str, &[&str]); 4] = [
-    ("dispatch", &["sequential", "serial", "pipelined", "parallel", "async"]),
+    ("dispatch", &DISPATCHES),
     ("barrier", &["all", "any"]),
     ("board_place", &["front", "tail"]),
     ("dry_policy", &["immediate", "all-idle"]),
 ];
-const STORES: [&str; 4] = ["none", "relay", "artifacts", "shared"];
-/// Gates that can be had; the oracle, which knows the truth, cannot.
-const GATES: [&str; 3] = ["none", "rule", "llm"];
 
 /// Where a point stands.
 pub(super) struct Here<'a> {
