@@ -319,7 +319,7 @@ impl Grid {
                     self.candidates[*c].side.agents == side.agents && self.settings[self.runs_in[*c]] == settings
                 });
                 if !is_there && self.groups[group].len() < 2 * MOST {
-                    let changes: Vec<String> = changes.iter().cloned().chain(change).collect();
+                    let changes = latest(changes.iter().cloned().chain(change));
                     self.add(group, (made, settings), &side.policy, &[side.agents], &changes);
                 }
             }
@@ -331,6 +331,21 @@ impl Grid {
     pub(super) fn scenario(&self, candidate: usize) -> &Scenario {
         &self.scenarios[self.runs_in[candidate]]
     }
+}
+
+/// Of changes of the same setting the last, in the order of their first.
+fn latest(changes: impl Iterator<Item = String>) -> Vec<String> {
+    fn key(change: &str) -> &str {
+        change.split('=').next().unwrap_or(change)
+    }
+    let mut kept: Vec<String> = Vec::new();
+    for change in changes {
+        match kept.iter_mut().find(|held| key(held) == key(&change)) {
+            Some(held) => *held = change,
+            None => kept.push(change),
+        }
+    }
+    kept
 }
 
 /// The scenario with changed settings of a policy; none if that is no point of the space.
@@ -373,6 +388,13 @@ mod tests {
     fn seconds_are_told_in_two_digits() {
         let cases = [(1234.5, 1200.0), (98.6, 99.0), (99.7, 100.0), (7.26, 7.3), (0.04, 0.1), (10.0, 10.0)];
         assert!(cases.iter().all(|(seconds, rounded)| rounded_s(*seconds) == *rounded));
+    }
+
+    #[test]
+    fn a_setting_is_changed_once() {
+        let changes = ["store=\"none\"", "max_delegations=12", "store=\"relay\"", "max_delegations=24"];
+        let kept = latest(changes.iter().map(ToString::to_string));
+        assert_eq!(kept, ["store=\"relay\"", "max_delegations=24"]);
     }
 
     #[test]
