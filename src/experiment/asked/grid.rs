@@ -390,6 +390,23 @@ mod tests {
         assert!(cases.iter().all(|(seconds, rounded)| rounded_s(*seconds) == *rounded));
     }
 
+    /// The best centre is tried: a judge without a store, and references to artifacts, judged or not.
+    #[test]
+    fn every_store_meets_every_gate() {
+        let keys = serde_json::json!({ "store": "relay", "gate": "none", "plan": true, "dispatch": "async" });
+        let tried = mechanisms(keys.as_object().unwrap(), &[]);
+        for wanted in
+            [&["store=\"none\"", "gate=\"llm\""][..], &["store=\"artifacts\"", "gate=\"llm\""], &["gate=\"llm\""]]
+        {
+            assert!(tried.iter().any(|changes| changes == wanted), "{wanted:?}: {tried:?}");
+        }
+        assert!(!tried.iter().any(|changes| changes.is_empty() || changes.iter().any(|c| c.contains("oracle"))));
+        let said = [Axis { key: "gate".to_owned(), values: vec!["\"none\"".to_owned()] }];
+        assert_eq!(mechanisms(keys.as_object().unwrap(), &said), Vec::<Vec<String>>::new());
+        let tried = ways(keys.as_object().unwrap(), &[]);
+        assert_eq!(tried.len(), 5, "one switch, four other ways: {tried:?}");
+    }
+
     #[test]
     fn a_setting_is_changed_once() {
         let changes = ["store=\"none\"", "max_delegations=12", "store=\"relay\"", "max_delegations=24"];
