@@ -80,7 +80,7 @@ fn table(text: &str) -> Result<Vec<GivenPrice>, String> {
     let mut prices = Vec::new();
     for row in reader.records() {
         let row = row.map_err(|e| e.to_string())?;
-        let line = row.position().map_or(0, csv::Position::line);
+        let line = row.position().map_or(0, |at| line_of(text, at));
         let rate = |i: usize| -> Result<Option<f64>, String> {
             let Some(text) = row.get(i).filter(|text| !text.is_empty()) else { return Ok(None) };
             text.parse::<f64>().ok().filter(|rate| (0.0..=MOST_USD_PER_MTOK).contains(rate)).map(Some).ok_or_else(
@@ -102,6 +102,13 @@ fn table(text: &str) -> Result<Vec<GivenPrice>, String> {
         }
     }
     Ok(prices)
+}
+
+/// The line of a row; the reader's place is where it began to look, before comments and empty lines.
+fn line_of(text: &str, at: &csv::Position) -> u64 {
+    let rest = text.get(at.byte() as usize..).unwrap_or_default();
+    let skipped = rest.lines().take_while(|line| line.is_empty() || line.starts_with('#')).count();
+    at.line() + skipped as u64
 }
 
 /// A map of models, as LiteLLM keeps it.
