@@ -42,7 +42,7 @@ pub(super) fn execute(args: &CompareArgs, run: &Path, catalog: &Catalog) -> Resu
     output::print(&output::table(args.output.format, &header, &rows)?)?;
     if args.output.format == Format::Table {
         output::print(&worst(&found.rows))?;
-        output::print(&told(&found.scores))?;
+        output::print(&told(&found.scores, args.again.is_some()))?;
     }
     if let Some(path) = csv {
         let dir = path.parent().unwrap_or(Path::new("."));
@@ -99,7 +99,7 @@ fn worst(rows: &[Prediction]) -> String {
 }
 
 /// How good the prediction is over all points, and how good it could be.
-fn told(scores: &[Score]) -> String {
+fn told(scores: &[Score], made_again: bool) -> String {
     let mut text = String::from("\nMean absolute error over all points (MAPE)\n");
     let percent = |x: f64| format!("{:.1} %", x * 100.0);
     for score in scores {
@@ -110,9 +110,13 @@ fn told(scores: &[Score]) -> String {
         let chance = score.by_chance.map_or_else(String::new, |x| {
             format!("; a prediction that is right would show {} with so few questions", percent(x))
         });
-        let again = score.again.map_or_else(String::new, |again| {
-            format!("; the same run once more differs by {} ({} points)", percent(again.error), again.points)
-        });
+        let again = match score.again {
+            Some(again) => {
+                format!("; the same run once more differs by {} ({} points)", percent(again.error), again.points)
+            }
+            None if made_again => "; the run of --again has none of these points".to_owned(),
+            None => String::new(),
+        };
         let best = match score.best {
             (_, 0) => String::new(),
             (right, of) => format!("; least of all policies named right at {right} of {of} sizes"),

@@ -67,7 +67,10 @@ fn model(null: &Null) -> String {
         Known::Named => format!("what you ran ({run})"),
         Known::Nearest => format!("the form that comes nearest to what you ran ({run}; the source names none)"),
     };
-    format!("The same model of {whose} is off your recording by: {}.", errors.join(", "))
+    format!(
+        "The same model of {whose} is off your recording by: {}; \"to model\" below is against it.",
+        errors.join(", ")
+    )
 }
 
 fn percent(share: f64) -> String {
@@ -76,7 +79,7 @@ fn percent(share: f64) -> String {
 
 fn table(prediction: &Prediction) -> String {
     let mut table =
-        plain(&["topology", "N", "makespan, s", "to yours, %", "tokens, k", "to yours, %", "cost, $", "to yours, %"]);
+        plain(&["topology", "N", "makespan, s", "to model, %", "tokens, k", "to model, %", "cost, $", "to model, %"]);
     let base = prediction.null.pairs.map(|pair| pair.map(|(_, now)| now));
     let tokens_then = base[1].zip(base[2]).map(|(a, b)| a + b);
     for row in prediction.rows.iter().filter(|row| row.left_out.is_none()) {
