@@ -334,11 +334,20 @@ impl Scenario {
         self.policy.get(policy).into_iter().flatten().filter(|(key, _)| *key != "based_on")
     }
 
+    /// The endpoint that the roles name for calls of a purpose.
+    pub(crate) fn by_role(&self, purpose: Purpose) -> Option<&String> {
+        self.roles.get(purpose.name()).or_else(|| self.roles.get("default"))
+    }
+
+    /// Endpoints that these policies name for a seat of their own.
+    pub(crate) fn seated<'a>(&self, policies: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
+        let settings = policies.filter_map(|policy| self.settings(policy).ok());
+        settings.flat_map(|s| s.seats().map(|(_, name)| name.to_owned()).collect::<Vec<_>>()).collect()
+    }
+
     /// Endpoints that serve nobody: no role and none of the policies names them.
     pub(crate) fn idle_endpoints(&self) -> Vec<&str> {
-        let settings = self.policies.iter().chain(self.policy.keys()).filter_map(|policy| self.settings(policy).ok());
-        let seated: BTreeSet<String> =
-            settings.flat_map(|s| s.seats().map(|(_, name)| name.to_owned()).collect::<Vec<_>>()).collect();
+        let seated = self.seated(self.policies.iter().chain(self.policy.keys()));
         let serves = |name: &&String| {
             seated.contains(*name) || self.roles.values().chain(self.worker_roles.values()).any(|by| by == *name)
         };
@@ -347,10 +356,9 @@ impl Scenario {
 
     /// Endpoints that answer as models, those that serve nobody yet among them; no tools, no plain code.
     pub(crate) fn models(&self) -> Vec<&str> {
-        let default = self.roles.get("default");
-        let tools = self.roles.get(Purpose::Tool.name()).or(default);
-        let asked = Purpose::ALL.iter().filter(|purpose| **purpose != Purpose::Tool);
-        let asked: Vec<_> = asked.filter_map(|purpose| self.roles.get(purpose.name()).or(default)).collect();
+        let tools = self.by_role(Purpose::Tool);
+        let asked = Purpose::ALL.into_iter().filter(|purpose| *purpose != Purpose::Tool);
+        let asked: Vec<_> = asked.filter_map(|purpose| self.by_role(purpose)).collect();
         let is_tool = |name: &String| tools == Some(name) && !asked.contains(&name);
         let models = self.endpoints.iter().filter(|(name, endpoint)| !endpoint.by_code && !is_tool(name));
         models.map(|(name, _)| name.as_str()).collect()

@@ -51,8 +51,7 @@ pub(super) fn take_up(args: &LiveArgs, scenario: &mut Scenario) -> Result<()> {
             },
         };
         if let Some(first) = purposes.first() {
-            let served_by = scenario.roles.get(first.name()).or_else(|| scenario.roles.get("default"));
-            let copy = served_by.and_then(|by| scenario.endpoints.get(by)).cloned().unwrap_or_default();
+            let copy = scenario.by_role(*first).and_then(|by| scenario.endpoints.get(by)).cloned().unwrap_or_default();
             scenario.endpoints.insert(name.clone(), copy);
             let roles = purposes.iter().map(|purpose| (purpose.name().to_owned(), name.clone()));
             scenario.roles.extend(roles);
@@ -65,10 +64,8 @@ pub(super) fn take_up(args: &LiveArgs, scenario: &mut Scenario) -> Result<()> {
 
 /// Endpoints that serve a purpose, a worker, or a seat of some policy.
 pub(super) fn used(scenario: &Scenario) -> BTreeSet<String> {
-    let default = scenario.roles.get("default");
-    let purposes = Purpose::ALL.iter().filter_map(|purpose| scenario.roles.get(purpose.name()).or(default));
-    let settings: Vec<_> = scenario.policies.iter().filter_map(|policy| scenario.settings(policy).ok()).collect();
-    let seated = settings.iter().flat_map(|settings| settings.seats().map(|(_, name)| name.to_owned()));
+    let purposes = Purpose::ALL.into_iter().filter_map(|purpose| scenario.by_role(purpose));
+    let seated = scenario.seated(scenario.policies.iter());
     purposes.chain(scenario.worker_roles.values()).cloned().chain(seated).collect()
 }
 

@@ -11,7 +11,7 @@ use super::AskError;
 use super::choice::Group;
 use super::subject::Side;
 use crate::experiment::scenario::Scenario;
-use crate::model::call::{Purpose, Seat};
+use crate::model::call::Seat;
 use crate::policy::settings::{ServedBy, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -144,9 +144,8 @@ pub(super) const SEATS: [(&str, Seat); 2] = [("lead_endpoint", Seat::Lead), ("ve
 
 /// Who else could have a seat that `now` has: every endpoint that answers as a model, and whom the roles name.
 pub(super) fn other_models<'a>(scenario: &'a Scenario, seat: Seat, now: &str) -> Vec<&'a str> {
-    let by_role = |purpose: Purpose| scenario.roles.get(purpose.name()).or_else(|| scenario.roles.get("default"));
     // Whom the roles name for all of its calls is the same as leaving it to them.
-    let is_roles = |name: &str| seat.purposes().all(|purpose| by_role(purpose).is_some_and(|by| by == name));
+    let is_roles = |name: &str| seat.purposes().all(|purpose| scenario.by_role(purpose).is_some_and(|by| by == name));
     let models = scenario.models().into_iter().filter(|name| !is_roles(name));
     models.chain([ServedBy::ROLE]).filter(|name| *name != now).collect()
 }
